@@ -1,0 +1,147 @@
+"""Airflow connections, seen without importing Airflow.
+
+Secrets come from Airflow connections only. A step that runs as its own process reads the same places that Airflow
+reads first: `AIRFLOW_CONN_<ID>` (URI or JSON), then the file of Airflow's LocalFilesystemBackend when it is the
+configured secrets backend. Inside a task, `switchyard.airflow.connections` supplies the rest (database, Vault, …).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from switchyard.errors import ConnectionMissing
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One Airflow connection. The password is kept out of `repr`."""
+
+    conn_id: str
+    conn_type: str
+    host: str = ""
+    port: int | None = None
+    login: str = ""
+    password: str = field(default="", repr=False)
+    schema: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_uri(cls, conn_id: str, uri: str) -> Connection:
+        """Parse Airflow's URI form: `type://login:password@host:port/schema?extra=…`."""
+        parts = urlsplit(uri)
+        extra: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if "__extra__" in extra:
+            extra = {**json.loads(extra.pop("__extra__")), **extra}
+        return cls(
+            conn_id=conn_id,
+            conn_type=parts.scheme.replace("-", "_"),
+            host=unquote(parts.hostname or ""),
+            port=parts.port,
+            login=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            schema=unquote(parts.path.lstrip("/")),
+            extra=extra,
+        )
+
+    @classmethod
+    def from_fields(cls, conn_id: str, fields: Mapping[str, Any]) -> Connection:
+        """Build from Airflow's JSON form (`conn_type`, `host`, `port`, `login`, `password`, `schema`, `extra`)."""
+        extra = fields.get("extra") or {}
+        port = fields.get("port")
+        return cls(
+            conn_id=conn_id,
+            conn_type=str(fields.get("conn_type") or "").replace("-", "_"),
+            host=fields.get("host") or "",
+            port=int(port) if port else None,
+            login=fields.get("login") or "",
+            password=fields.get("password") or "",
+            schema=fields.get("schema") or "",
+            extra=json.loads(extra) if isinstance(extra, str) else extra,
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Airflow's JSON form, password included: for a pipe to our own child process, never for a log."""
+        return {
+            "conn_type": self.conn_type,
+            "host": self.host,
+            "port": self.port,
+            "login": self.login,
+            "password": self.password,
+            "schema": self.schema,
+            "extra": dict(self.extra),
+        }
+
+    @property
+    def address(self) -> str:
+        """`host:port`, safe to print."""
+        return f"{self.host}:{self.port}" if self.port else self.host
+
+    def url(self, scheme: str, default_port: int) -> str:
+        """A URL of this connection under another scheme, password included: never for a log."""
+        auth = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}@" if self.login else ""
+        return f"{scheme}://{auth}{self.host}:{self.port or default_port}/{quote(self.schema, safe='')}"
+
+
+class Connections(Protocol):
+    """Looks connections up by id."""
+
+    def get(self, conn_id: str) -> Connection:
+        """Return the connection; raises ConnectionMissing."""
+
+
+@dataclass(frozen=True)
+class GivenConnections:
+    """Connections handed over by the parent, as `{conn_id: fields}`."""
+
+    given: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    def get(self, conn_id: str) -> Connection:
+        """Return the connection; raises ConnectionMissing."""
+        if conn_id not in self.given:
+            raise ConnectionMissing(
+                f"no connection {conn_id!r} was handed to this step", where=conn_id, next=_how_to_add(conn_id)
+            )
+        return Connection.from_fields(conn_id, self.given[conn_id])
+
+
+@dataclass(frozen=True)
+class EnvironmentConnections:
+    """Connections of the environment: `AIRFLOW_CONN_*`, then the local filesystem secrets backend's file."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+
+    def get(self, conn_id: str) -> Connection:
+        """Return the connection; raises ConnectionMissing."""
+        value = self.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
+        if value is not None:
+            return _parse(conn_id, value)
+        stored = self._file().get(conn_id)
+        if stored is None:
+            raise ConnectionMissing(
+                "no such connection in AIRFLOW_CONN_* or the secrets file", where=conn_id, next=_how_to_add(conn_id)
+            )
+        return _parse(conn_id, stored)
+
+    def _file(self) -> Mapping[str, Any]:
+        if "LocalFilesystemBackend" not in self.environ.get("AIRFLOW__SECRETS__BACKEND", ""):
+            return {}
+        kwargs = json.loads(self.environ.get("AIRFLOW__SECRETS__BACKEND_KWARGS", "{}"))
+        path = Path(kwargs.get("connections_file_path") or os.devnull)
+        stored: Mapping[str, Any] = json.loads(path.read_text() or "{}") if path.suffix == ".json" else {}
+        return stored
+
+
+def _parse(conn_id: str, value: str | Mapping[str, Any]) -> Connection:
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        return Connection.from_uri(conn_id, value)
+    return Connection.from_fields(conn_id, json.loads(value) if isinstance(value, str) else value)
+
+
+def _how_to_add(conn_id: str) -> str:
+    return f"add it: airflow connections add {conn_id} --conn-uri '…', or set AIRFLOW_CONN_{conn_id.upper()}"

@@ -1,0 +1,67 @@
+"""One exception tree. Every error says where it happened, what happened, and what to do next."""
+
+from __future__ import annotations
+
+
+class SwitchyardError(Exception):
+    """Base of all errors raised on purpose.
+
+    Args:
+        what: what happened, with the numbers.
+        where: the flow, file:line, connection or step it happened at.
+        next: the sentence that cures it.
+
+    The text never carries a secret: build messages from names and counts, not from URLs.
+    """
+
+    def __init__(self, what: str, *, where: str = "", next: str = "") -> None:
+        self.what, self.where, self.next = what, where, next
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}\n  → {self.next}" if self.next else head
+
+
+class FlowFileError(SwitchyardError):
+    """A flow file that cannot be used; `where` is file:line."""
+
+
+class ConnectionMissing(SwitchyardError):
+    """No Airflow connection of that id."""
+
+
+class ServerUnavailable(SwitchyardError):
+    """A server did not answer, or refused us; `where` names the connection."""
+
+
+class PreflightRefused(SwitchyardError):
+    """The live source holds something that this flow could not carry exactly; nothing was run."""
+
+
+class StepFailed(SwitchyardError):
+    """A tool (Sqoop, Hive) ended with an error."""
+
+
+class ReconcileMismatch(SwitchyardError):
+    """Counts or values differ between two hops; nothing was published."""
+
+
+class SourceMoved(ReconcileMismatch):
+    """The source changed while several mappers read it, so no count can be compared."""
+
+
+class PublishConflict(SwitchyardError):
+    """Another publish came first: the expected previous seq is not the current one."""
+
+
+class LoadInProgress(SwitchyardError):
+    """Another run of this leg of the flow is alive; the message names its owner."""
+
+
+class LedgerStateError(SwitchyardError):
+    """A step was asked for in a state of the load that does not allow it."""
+
+
+class ValueRefused(SwitchyardError):
+    """A value the target cannot carry exactly."""

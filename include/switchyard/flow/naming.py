@@ -1,0 +1,128 @@
+"""The one owner of every name: HDFS paths, Hive tables, Mongo collections, cache keys, assets, pools, DAG ids."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import decimal
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from switchyard.flow.spec import Flow, Lake, Serve
+
+Leg = Literal["ingest", "serve"]
+
+STAGING_DATABASE = "switchyard_staging"
+SEQ_PROPERTY = "switchyard.seq"
+LOAD_PROPERTY = "switchyard.load_id"
+
+
+def dag_id(leg: Leg, flow: str) -> str:
+    """`ingest__telemetry`."""
+    return f"{leg}__{flow}"
+
+
+def pool(connection: str) -> str:
+    """The Airflow pool that bounds the load on one connection."""
+    return f"connection__{connection}"
+
+
+def new_try() -> str:
+    """A name for one attempt, so that an orphan of a killed one never writes where its successor does."""
+    return uuid.uuid4().hex[:12]
+
+
+def table_root(root: str, database: str, table: str) -> str:
+    """The HDFS directory that holds all versions of a table; also the landing dataset's name in the catalog."""
+    return f"{root}/{database}/{table}"
+
+
+def empty_version(root: str, database: str, table: str) -> str:
+    """Where a table of seq 0 points: an empty directory."""
+    return f"{table_root(root, database, table)}/load=0/try=0"
+
+
+def landing(root: str, database: str, table: str, load_id: str, try_id: str) -> str:
+    """A load's immutable directory of typed Parquet."""
+    return f"{table_root(root, database, table)}/load={load_id}/try={try_id}"
+
+
+def staging(root: str, database: str, table: str, load_id: str, try_id: str) -> str:
+    """Where the engine drops its JSON lines, before Hive makes typed Parquet of them."""
+    return f"{root}/_staging/{database}/{table}/load={load_id}/try={try_id}"
+
+
+def staging_table(kind: Literal["text", "typed"], load_id: str, try_id: str) -> str:
+    """Hive table over a staging directory, or over the landing before its publish."""
+    return f"{STAGING_DATABASE}.{kind}_{load_id}_{try_id}"
+
+
+def served_table(lake: Lake, serve: Serve) -> tuple[str, str]:
+    """(database, table) that the collection is made from: the lake table, or the product's own."""
+    if serve.select is None:
+        return lake.database, lake.table
+    return lake.database, serve.table or serve.collection
+
+
+def staging_collection(collection: str, seq: int, try_id: str) -> str:
+    """`loads__s7_ab12…`."""
+    return f"{collection}__s{seq}_{try_id}"
+
+
+def staging_collection_prefix(collection: str) -> str:
+    """What all staging collections of a collection start with."""
+    return f"{collection}__s"
+
+
+def cache_gate(flow: str) -> str:
+    """The gate's key; the braces are Redis Cluster's hash tag, one slot for a flow."""
+    return f"{{{flow}}}:gate"
+
+
+def cache_value(flow: str, key: str) -> str:
+    """The key of one cached value; `key` is `encode_key`'s."""
+    return f"{{{flow}}}:v:{key}"
+
+
+def encode_key(values: Sequence[Any]) -> str:
+    """One text for a key's values, injective over their types: JSON, a bare value when the key has one column."""
+    return json.dumps(
+        values[0] if len(values) == 1 else list(values),
+        ensure_ascii=False,
+        separators=(",", ":"),
+        default=_encode_scalar,
+    )
+
+
+def _encode_scalar(value: object) -> object:
+    match value:
+        case decimal.Decimal():
+            return {"$decimal": str(value)}
+        case dt.datetime() | dt.date():
+            return {"$date": value.isoformat()}
+        case bytes():
+            return {"$binary": base64.b64encode(value).decode()}
+    raise TypeError(f"{type(value).__name__} cannot be part of a key")
+
+
+def lake_asset_uri(database: str, table: str) -> str:
+    """Airflow asset of a Hive table. The DataHub plugin turns `hive://db.table` into the URN that ingestion makes."""
+    return f"hive://{database}.{table}"
+
+
+def collection_asset_uri(database: str, collection: str) -> str:
+    """Airflow asset of a collection."""
+    return f"mongodb://{database}.{collection}"
+
+
+def targets(flow: Flow) -> list[str]:
+    """Everything only one flow may write to, as printable names."""
+    found = [f"Hive table {flow.lake.database}.{flow.lake.table}"]
+    if flow.serve is not None:
+        if flow.serve.select is not None:
+            database, table = served_table(flow.lake, flow.serve)
+            found.append(f"Hive table {database}.{table}")
+        found.append(f"collection {flow.serve.collection} of {flow.serve.connection}")
+    return found
