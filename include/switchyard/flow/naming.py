@@ -17,6 +17,7 @@ Leg = Literal["ingest", "serve"]
 STAGING_DATABASE = "switchyard_staging"
 SEQ_PROPERTY = "switchyard.seq"
 LOAD_PROPERTY = "switchyard.load_id"
+FLOW_PROPERTY = "switchyard.flow"
 
 
 def dag_id(leg: Leg, flow: str) -> str:
@@ -55,8 +56,8 @@ def staging(root: str, database: str, table: str, load_id: str, try_id: str) -> 
 
 
 def staging_table(kind: Literal["text", "typed"], load_id: str, try_id: str) -> str:
-    """Hive table over a staging directory, or over the landing before its publish."""
-    return f"{STAGING_DATABASE}.{kind}_{load_id}_{try_id}"
+    """Table in STAGING_DATABASE, over a staging directory or over the landing before its publish."""
+    return f"{kind}_{load_id}_{try_id}"
 
 
 def served_table(lake: Lake, serve: Serve) -> tuple[str, str]:
@@ -108,13 +109,17 @@ def _encode_scalar(value: object) -> object:
 
 
 def lake_asset_uri(database: str, table: str) -> str:
-    """Airflow asset of a Hive table. The DataHub plugin turns `hive://db.table` into the URN that ingestion makes."""
-    return f"hive://{database}.{table}"
+    """Airflow asset of a Hive table.
+
+    An `x-` scheme, because Airflow's hive and mongo providers refuse `hive://` and `mongodb://` without host and port,
+    which no parsed DAG knows; the catalog's URNs come from `switchyard.catalog.urns`, not from assets.
+    """
+    return f"x-hive://{database}/{table}"
 
 
-def collection_asset_uri(database: str, collection: str) -> str:
-    """Airflow asset of a collection."""
-    return f"mongodb://{database}.{collection}"
+def collection_asset_uri(connection: str, collection: str) -> str:
+    """Airflow asset of a collection; `connection` is the flow's `serve.connection`, the database is in it."""
+    return f"x-mongodb://{connection}/{collection}"
 
 
 def targets(flow: Flow) -> list[str]:

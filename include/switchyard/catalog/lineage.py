@@ -1,0 +1,179 @@
+"""What one step of a leg reads and writes, by table and by column, and its form for DataHub's Airflow plugin.
+
+A `LineageStep` is plain JSON, because steps run as processes of their own: the step puts it into its report, the
+operator hands it to the plugin after the step succeeded, and never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from switchyard.catalog import urns
+from switchyard.flow import naming
+from switchyard.flow.spec import Flow
+
+if TYPE_CHECKING:
+    from datahub.sql_parsing.sqlglot_lineage import SqlParsingResult
+
+Pairs = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class ColumnEdge:
+    """One column of an output, and the columns it is made of, as (dataset URN, field path)."""
+
+    downstream: tuple[str, str]
+    upstreams: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class LineageStep:
+    """The datasets that a step read and wrote, and how columns follow from columns."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    columns: tuple[ColumnEdge, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """JSON form, for a step's report."""
+        columns = [{"downstream": list(edge.downstream), "upstreams": [list(up) for up in edge.upstreams]} for edge in self.columns]
+        return {"inputs": list(self.inputs), "outputs": list(self.outputs), "columns": columns}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> LineageStep:
+        """The reverse of `facts`."""
+        columns = tuple(
+            ColumnEdge(_reference(edge["downstream"]), tuple(_reference(up) for up in edge["upstreams"]))
+            for edge in facts.get("columns", ())
+        )
+        return cls(tuple(facts["inputs"]), tuple(facts["outputs"]), columns)
+
+
+def copy_step(source: str, target: str, columns: Pairs) -> LineageStep:
+    """A step that carries columns over one to one; `columns` are pairs (source's name, target's name)."""
+    edges = tuple(ColumnEdge((target, into), ((source, out),)) for out, into in columns)
+    return LineageStep((source,), (target,), edges)
+
+
+def land_step(flow: Flow, *, source_database: str, hdfs_authority: str, columns: Pairs) -> LineageStep:
+    """PostgreSQL → HDFS landing; `columns` are pairs (PostgreSQL's name, Hive's name).
+
+    A flow with `source.query` gets the tables and columns that DataHub's SQL parser finds in it.
+    """
+    landing = landing_urn(flow, hdfs_authority)
+    if flow.source.table is None:
+        return _query_step(flow, source_database, landing, columns)
+    return copy_step(urns.postgres_table(source_database, *urns.split_table(flow.source.table)), landing, columns)
+
+
+def publish_step(flow: Flow, *, hdfs_authority: str, columns: Iterable[str]) -> LineageStep:
+    """HDFS landing → Hive table; `columns` are Hive's names, the same on both sides."""
+    return copy_step(landing_urn(flow, hdfs_authority), lake_urn(flow), ((name, name) for name in columns))
+
+
+def select_step(flow: Flow, *, lake_columns: Mapping[str, str]) -> LineageStep:
+    """Hive table → its product by `serve.select`; `lake_columns` are the lake table's names and Hive types."""
+    if flow.serve is None or flow.serve.select is None:
+        raise ValueError(f"flow {flow.flow} has no serve.select")
+    return _select_lineage(
+        flow.serve.select,
+        platform="hive",
+        database=None,
+        schema=flow.lake.database,
+        known={lake_urn(flow): lake_columns},
+        target=served_urn(flow),
+    )
+
+
+def serve_step(flow: Flow, *, mongo_database: str, columns: Pairs) -> LineageStep:
+    """Hive table or product → collection; `columns` are pairs (Hive's name, the document's field path)."""
+    return copy_step(served_urn(flow), collection_urn(flow, mongo_database), columns)
+
+
+def cache_step(flow: Flow, *, mongo_database: str, redis_database: int, fields: Iterable[str]) -> LineageStep:
+    """Collection → Redis keyspace; `fields` are the document's field paths, the same on both sides."""
+    target = urns.redis_keyspace(redis_database, flow.flow)
+    return copy_step(collection_urn(flow, mongo_database), target, ((path, path) for path in fields))
+
+
+def landing_urn(flow: Flow, hdfs_authority: str) -> str:
+    """The landing dataset of a flow."""
+    return urns.hdfs_landing(hdfs_authority, naming.table_root(flow.lake.root, flow.lake.database, flow.lake.table))
+
+
+def lake_urn(flow: Flow) -> str:
+    """The lake table of a flow."""
+    return urns.hive_table(flow.lake.database, flow.lake.table)
+
+
+def served_urn(flow: Flow) -> str:
+    """The Hive table that the collection is made from."""
+    if flow.serve is None:
+        raise ValueError(f"flow {flow.flow} serves nothing")
+    return urns.hive_table(*naming.served_table(flow.lake, flow.serve))
+
+
+def collection_urn(flow: Flow, mongo_database: str) -> str:
+    """The collection of a flow."""
+    if flow.serve is None:
+        raise ValueError(f"flow {flow.flow} serves nothing")
+    return urns.mongodb_collection(mongo_database, flow.serve.collection)
+
+
+def parsing_result(step: LineageStep) -> SqlParsingResult:
+    """The step in the form that DataHub's Airflow listener reads tables and columns from."""
+    from datahub.sql_parsing.sqlglot_lineage import ColumnLineageInfo, ColumnRef, DownstreamColumnRef, SqlParsingResult
+
+    columns = [
+        ColumnLineageInfo(
+            downstream=DownstreamColumnRef(table=edge.downstream[0], column=edge.downstream[1]),
+            upstreams=[ColumnRef(table=table, column=column) for table, column in edge.upstreams],
+        )
+        for edge in step.columns
+    ]
+    return SqlParsingResult(in_tables=list(step.inputs), out_tables=list(step.outputs), column_lineage=columns)
+
+
+def _query_step(flow: Flow, database: str, landing: str, columns: Pairs) -> LineageStep:
+    renamed = {name.lower(): into for name, into in columns}
+    found = _select_lineage(
+        flow.source.query or "", platform="postgres", database=database, schema="public", known={}, target=landing
+    )
+    edges = tuple(
+        ColumnEdge((landing, renamed[edge.downstream[1].lower()]), edge.upstreams)
+        for edge in found.columns
+        if edge.downstream[1].lower() in renamed
+    )
+    return LineageStep(found.inputs, found.outputs, edges)
+
+
+def _select_lineage(
+    sql: str,
+    *,
+    platform: str,
+    database: str | None,
+    schema: str,
+    known: Mapping[str, Mapping[str, str]],
+    target: str,
+) -> LineageStep:
+    """Lineage of a SELECT whose result becomes `target`; table edges only where columns cannot be resolved."""
+    from datahub.sql_parsing.schema_resolver import SchemaResolver
+    from datahub.sql_parsing.sqlglot_lineage import sqlglot_lineage
+
+    resolver = SchemaResolver(platform=platform, env=urns.ENV)
+    for urn, columns in known.items():
+        resolver.add_raw_schema_info(urn, {name.lower(): native for name, native in columns.items()})
+    found = sqlglot_lineage(sql, resolver, default_db=database, default_schema=schema)
+    edges = tuple(
+        ColumnEdge((target, info.downstream.column), tuple((up.table, up.column) for up in info.upstreams if up.column))
+        for info in found.column_lineage or ()
+        if info.upstreams
+    )
+    return LineageStep(tuple(sorted(found.in_tables)), (target,), edges)
+
+
+def _reference(pair: Iterable[str]) -> tuple[str, str]:
+    dataset, column = pair
+    return dataset, column
