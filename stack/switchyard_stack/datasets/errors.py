@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from switchyard_stack.errors import StackError
 
-class DatasetError(RuntimeError):
-    """The data could not be fetched, read or loaded; the text says what to do next and holds no secret."""
 
-    def __init__(self, what: str, *, next: str = "") -> None:
-        super().__init__(f"{what}\n  → {next}" if next else what)
+class DatasetError(StackError):
+    """The data could not be fetched, read or loaded; the text holds no secret."""

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from switchyard_stack.datasets.errors import DatasetError
+from switchyard_stack.layout import CHECKOUT
 
 ATTRIBUTION = (
     "SimBench (https://simbench.de), © University of Kassel, TU Dortmund, RWTH Aachen University and Fraunhofer IEE; "
     "Open Database License (ODbL) 1.0, contents under the Database Contents License (DbCL) 1.0"
 )
 GRID = "1-complete_data-mixed-all-0-sw"
-REQUIREMENTS = Path(__file__).resolve().parents[3] / "requirements" / "data.txt"
+REQUIREMENTS = CHECKOUT / "requirements" / "data.txt"
 
 
 class Source(Protocol):
