@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+
 from switchyard_stack.datasets.errors import DatasetError
 from switchyard_stack.datasets.loader import load_all
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
 from switchyard_stack.datasets.errors import DatasetError
 from switchyard_stack.datasets.source import ATTRIBUTION, DirectorySource, Source, fetch_wheel
 from switchyard_stack.datasets.tables import SIMBENCH, TELEMETRY, Table, squeeze
