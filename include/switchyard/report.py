@@ -9,7 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StepReport:
-    """The result of one step of one load. `facts` are JSON values: counts, bytes, paths; never a secret."""
+    """The result of one step of one load. `facts` are JSON values: counts, bytes, paths; never a secret.
+
+    The fact `lineage`, if there is one, is for the catalog and left out of the line for people.
+    """
 
     step: str
     flow: str
@@ -17,9 +20,14 @@ class StepReport:
     seconds: float
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def json(self) -> str:
+    def line(self) -> str:
         """One line that a person can read and a machine can parse."""
-        return json.dumps(
-            {"step": self.step, "flow": self.flow, "load_id": self.load_id, "seconds": round(self.seconds, 3), **self.facts},
-            default=str,
-        )
+        return self._text({name: value for name, value in self.facts.items() if name != "lineage"})
+
+    def json(self) -> str:
+        """All of it, for the parent process."""
+        return self._text(self.facts)
+
+    def _text(self, facts: dict[str, Any]) -> str:
+        head = {"step": self.step, "flow": self.flow, "load_id": self.load_id, "seconds": round(self.seconds, 3)}
+        return json.dumps({**head, **facts}, default=str)

@@ -1,0 +1,38 @@
+"""Airflow's connections for our steps: whatever Airflow can resolve inside a task, handed to the child by a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from switchyard.connections import Connection
+from switchyard.errors import ConnectionMissing
+
+
+def resolve(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Fields of each connection, passwords included; raises ConnectionMissing naming the first that is not there."""
+    return {conn_id: _fields(conn_id) for conn_id in conn_ids}
+
+
+def _fields(conn_id: str) -> dict[str, Any]:
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        found = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConnectionMissing(
+            "no Airflow connection of this id",
+            where=f"connection {conn_id}",
+            next=f"add it: airflow connections add {conn_id} --conn-uri '…'",
+        ) from error
+    return Connection(
+        conn_id=conn_id,
+        conn_type=found.conn_type or "",
+        host=found.host or "",
+        port=found.port,
+        login=found.login or "",
+        password=found.password or "",
+        schema=found.schema or "",
+        extra=found.extra_dejson,
+    ).fields()

@@ -1,0 +1,139 @@
+"""One operator: a step of a leg, run as a child process that ends with the task.
+
+The child gets connections and the flow over its standard input (no secret in argv or environment), logs to standard
+error, and prints its report as one JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from switchyard.process import die_with_parent, end_group
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+REFUSED = 2
+"""Exit code of a step that would fail again the same way: no retry."""
+
+
+class StepOperator(BaseOperator):
+    """Run one step of a leg.
+
+    Args:
+        leg: `ingest` or `serve`.
+        step: the step's name, as `switchyard step` knows it.
+        flow: the frozen flow file.
+        connections: ids of the Airflow connections that the step may use.
+        load_id: the load; None for steps that begin one.
+        asset: the asset whose event tells of this step's success.
+    """
+
+    template_fields: Sequence[str] = ("load_id", "dry_run_only")
+    ui_color = "#dbe9f4"
+
+    def __init__(
+        self,
+        *,
+        leg: str,
+        step: str,
+        flow: dict[str, Any],
+        connections: Sequence[str],
+        load_id: str | None = None,
+        dry_run_only: str | bool = False,
+        asset: Asset | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.leg = leg
+        self.step = step
+        self.flow = flow
+        self.connections = connections
+        self.load_id = load_id
+        self.dry_run_only = dry_run_only
+        self.asset = asset
+        self._child: subprocess.Popen[str] | None = None
+        self._lineage: dict[str, Any] | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the step; returns its report. Skips what follows after a dry run, or when there is nothing to do."""
+        dry_run = str(self.dry_run_only) == "True"
+        report = self._run_child("plan-only" if dry_run else self.step, context)
+        if dry_run:
+            raise AirflowSkipException("plan only: nothing was changed; the plan is in this task's log")
+        if report.get("nothing_to_do"):
+            raise AirflowSkipException(str(report["nothing_to_do"]))
+        if self.asset is not None:
+            context["outlet_events"][self.asset].extra = {
+                name: report[name] for name in ("load_id", "seq", "rows", "bytes") if name in report
+            }
+        self._lineage = report.pop("lineage", None)
+        return report
+
+    def on_kill(self) -> None:
+        """End the child and everything it started."""
+        if self._child is not None:
+            end_group(self._child)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """What the DataHub plugin asks for: the datasets and columns that this step moved, after success only."""
+        from switchyard.airflow.lineage import operator_lineage
+
+        return operator_lineage(self._lineage)
+
+    def _run_child(self, step: str, context: Context) -> dict[str, Any]:
+        from switchyard.airflow.connections import resolve
+
+        command = [sys.executable, "-m", "switchyard", "step", self.leg, step, "--from-stdin"]
+        if self.load_id is not None:
+            command += ["--load", self.load_id]
+        payload = {"connections": resolve(self.connections), "flow": self.flow, "owner": _owner(context), "driver": os.getpid()}
+        self._child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        try:
+            report, tail = self._talk(self._child, json.dumps(payload))
+            code = self._child.wait()
+        finally:
+            end_group(self._child)
+        if code == 0 and report is not None:
+            return report
+        message = "\n".join(tail) or f"step {step} ended with exit code {code} and said nothing"
+        raise (AirflowFailException if code == REFUSED else AirflowException)(message)
+
+    def _talk(self, child: subprocess.Popen[str], payload: str) -> tuple[dict[str, Any] | None, list[str]]:
+        assert child.stdin is not None and child.stdout is not None  # noqa: S101 - Popen was given PIPE
+        child.stdin.write(payload)
+        child.stdin.close()
+        report: dict[str, Any] | None = None
+        error: list[str] = []
+        for line in child.stdout:
+            text = line.rstrip("\n")
+            if text.startswith('{"step":'):
+                report = json.loads(text)
+                continue
+            if text.startswith("error: ") or error:
+                error.append(text.removeprefix("error: "))
+            self.log.info("%s", text)
+        return report, error
+
+
+def _owner(context: Context) -> str:
+    run = context["dag_run"]
+    return f"Airflow run {run.run_id} of {run.dag_id} on {socket.gethostname()}"

@@ -1,0 +1,102 @@
+"""The `sqoop` engine: Sqoop 1.4.7 as a child process, in LocalJobRunner or on YARN as its configuration says."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from switchyard.errors import ServerUnavailable, StepFailed
+from switchyard.extract.engine import ExtractRequest
+from switchyard.process import run_child
+
+log = logging.getLogger(__name__)
+
+_TAIL_LINES = 30
+_ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
+
+
+class SqoopEngine:
+    """Runs `sqoop import`. The command is `$SWITCHYARD_SQOOP`, by default `sqoop` on the PATH."""
+
+    def extract(self, request: ExtractRequest) -> None:
+        """Run one import; the password goes through a file that only we can read, and which is gone afterwards."""
+        password_file = _write_password(request.scratch, request.source.password)
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+        def on_line(line: str) -> None:
+            log.info("sqoop: %s", line)
+            if _ERROR.search(line):
+                tail.append(line)
+
+        environment = {**os.environ, **({"HADOOP_USER_NAME": request.hdfs_user} if request.hdfs_user else {})}
+        try:
+            code = run_child(build_command(request, password_file), on_line, environment, request.scratch)
+        except FileNotFoundError as error:
+            raise StepFailed(
+                f"the command {sqoop_command()[0]!r} is not there",
+                where="engine sqoop",
+                next="install Sqoop 1.4.7 and put it on the PATH, or name it in SWITCHYARD_SQOOP",
+            ) from error
+        finally:
+            password_file.unlink(missing_ok=True)
+        if code != 0:
+            raise _failure(request, code, list(tail))
+
+
+def sqoop_command() -> list[str]:
+    """The command to start Sqoop with."""
+    return shlex.split(os.environ.get("SWITCHYARD_SQOOP", "sqoop"))
+
+
+def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
+    """The whole argv. It holds names and SQL, never a secret."""
+    source = request.source
+    command = [
+        *sqoop_command(),
+        "import",
+        *("-D", f"mapreduce.job.name={request.name}"),
+        *("--connect", f"jdbc:postgresql://{source.host}:{source.port or 5432}/{source.schema}"),
+        *("--username", source.login),
+        *("--password-file", password_file.as_uri()),
+        *("--query", request.statement.query),
+        *("--target-dir", request.target),
+        *("--num-mappers", str(request.mappers)),
+        *("--bindir", str(request.scratch / "classes")),
+        *("--outdir", str(request.scratch / "sources")),
+        "--as-textfile",
+    ]
+    if request.mappers > 1 and request.split_by is not None and request.statement.boundary is not None:
+        command += ["--split-by", request.split_by, "--boundary-query", request.statement.boundary]
+    return command
+
+
+def _write_password(scratch: Path, password: str) -> Path:
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = scratch / "password"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(password)
+    return path
+
+
+def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Exception:
+    text = "\n  ".join(tail[-6:]) or "Sqoop gave no reason"
+    if "Connection to" in text and "refused" in text or "authentication failed" in text:
+        return ServerUnavailable(
+            f"Sqoop could not reach PostgreSQL at {request.source.address}:\n  {text}",
+            where=f"connection {request.source.conn_id}",
+            next="check that the server runs and that the connection's login and password are right",
+        )
+    if "could only be written to 0" in text or "No space left" in text:
+        return StepFailed(
+            f"HDFS has no room for the landing:\n  {text}",
+            where="connection of HDFS",
+            next="free space on the DataNodes (or start them), then run again; nothing was published",
+        )
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, next="nothing was published; run again")

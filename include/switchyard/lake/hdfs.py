@@ -1,0 +1,141 @@
+"""HDFS over its own protocol (hdfs-native: no JVM). Directories of a load are written once and read whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from switchyard.connections import Connection
+from switchyard.errors import ServerUnavailable
+
+if TYPE_CHECKING:
+    from hdfs_native import Client
+
+_CHUNK = 4 << 20
+MANIFEST = "_manifest.json"
+
+
+@dataclass(frozen=True)
+class HdfsFile:
+    """One file: absolute path and length in bytes."""
+
+    path: str
+    bytes: int
+
+
+class Hdfs:
+    """The file system of one NameNode. All methods raise ServerUnavailable when it cannot be reached or written."""
+
+    def __init__(self, connection: Connection) -> None:
+        from hdfs_native import Client
+
+        self.connection = connection
+        self.url = f"hdfs://{connection.host}:{connection.port or 8020}"
+        if connection.login:
+            os.environ["HADOOP_USER_NAME"] = connection.login
+        self._client: Client = Client(self.url)
+
+    def list_files(self, directory: str) -> list[HdfsFile]:
+        """Data files below a directory, sorted; names that start with `_` or `.` are not data (Hadoop's rule)."""
+        with self._explained(f"list {directory}"):
+            found = [s for s in self._client.list_status(directory, recursive=True) if not s.isdir]
+        return sorted(
+            (HdfsFile(s.path, s.length) for s in found if not Path(s.path).name.startswith(("_", "."))),
+            key=lambda file: file.path,
+        )
+
+    def list_directories(self, directory: str) -> list[str]:
+        """Paths of the directories right below; empty when there is no such directory."""
+        try:
+            return sorted(s.path for s in self._client.list_status(directory) if s.isdir)
+        except FileNotFoundError:
+            return []
+        except (RuntimeError, OSError) as error:
+            raise self._unavailable(f"list {directory}", error) from error
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or directory is there."""
+        try:
+            self._client.get_file_info(path)
+        except FileNotFoundError:
+            return False
+        except (RuntimeError, OSError) as error:
+            raise self._unavailable(f"look at {path}", error) from error
+        return True
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory and its parents."""
+        with self._explained(f"make {path}"):
+            self._client.mkdirs(path)
+
+    def delete(self, path: str) -> None:
+        """Delete a file or a whole directory; nothing happens when it is not there."""
+        with self._explained(f"delete {path}"):
+            self._client.delete(path, recursive=True)
+
+    def read_chunks(self, file: HdfsFile) -> Iterator[bytes]:
+        """Stream a file in chunks of a few MiB."""
+        with self._explained(f"read {file.path}"), self._client.read(file.path) as reader:
+            while chunk := reader.read(_CHUNK):
+                yield chunk
+
+    def download(self, directory: str, local: Path) -> list[Path]:
+        """Copy a directory's data files below `local`; returns the copies. Memory stays at one chunk."""
+        local.mkdir(parents=True, exist_ok=True)
+        copies = []
+        for number, file in enumerate(self.list_files(directory)):
+            copy = local / f"{number:05d}_{Path(file.path).name}"
+            with copy.open("wb") as target:
+                for chunk in self.read_chunks(file):
+                    target.write(chunk)
+            copies.append(copy)
+        return copies
+
+    def upload(self, local: Path, path: str) -> None:
+        """Copy a local file to a new path, whole or not at all: to a temporary name, then renamed."""
+        with local.open("rb") as source:
+            self._write(path, iter(lambda: source.read(_CHUNK), b""))
+
+    def write_manifest(self, directory: str, manifest: dict[str, Any]) -> None:
+        """Write `_manifest.json` into a directory, last of all."""
+        self._write(f"{directory}/{MANIFEST}", [json.dumps(manifest, indent=1).encode()])
+
+    def _write(self, path: str, chunks: Iterable[bytes]) -> None:
+        """To a temporary name, then renamed: a killed writer leaves no file that looks whole."""
+        from hdfs_native import WriteOptions
+
+        temporary = f"{path}.tmp"
+        with self._explained(f"write {path}"):
+            writer = self._client.create(temporary, WriteOptions(overwrite=True))
+            for chunk in chunks:
+                writer.write(chunk)
+            writer.close()
+            self._client.rename(temporary, path, overwrite=True)
+
+    def _explained(self, doing: str) -> _Explained:
+        return _Explained(self, doing)
+
+    def _unavailable(self, doing: str, error: Exception) -> ServerUnavailable:
+        return ServerUnavailable(
+            f"HDFS at {self.connection.address} could not {doing}: {str(error).strip().splitlines()[0]}",
+            where=f"connection {self.connection.conn_id}",
+            next="check that NameNode and DataNode run, are out of safe mode and have space left",
+        )
+
+
+class _Explained:
+    """Turns the client's RuntimeError and OSError into one error that names the connection."""
+
+    def __init__(self, hdfs: Hdfs, doing: str) -> None:
+        self._hdfs, self._doing = hdfs, doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (RuntimeError, OSError)):
+            raise self._hdfs._unavailable(self._doing, error) from error

@@ -1,0 +1,245 @@
+"""The Hive metastore over Thrift: versions of a table, and the one call that publishes one.
+
+`alter_table_with_environment_context` with an expected value of `switchyard.seq` is a compare and swap of location,
+columns and seq together (HIVE-26882, metastore 4.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from switchyard.connections import Connection
+from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError
+from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
+
+if TYPE_CHECKING:
+    from pymetastore.hive_metastore.ThriftHiveMetastore import Client
+
+_TIMEOUT_MS = 60_000
+_PARQUET = (
+    "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+)
+_JSON = (
+    "org.apache.hadoop.mapred.TextInputFormat",
+    "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+    "org.apache.hadoop.hive.serde2.JsonSerDe",
+)
+
+
+@dataclass(frozen=True)
+class HiveColumn:
+    """Name and Hive type, both lower case as the metastore keeps them."""
+
+    name: str
+    type: str
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """What the metastore says of a table now: one call, so its parts belong together."""
+
+    database: str
+    table: str
+    seq: int
+    load_id: str
+    flow: str
+    location: str
+    columns: tuple[HiveColumn, ...]
+
+
+class Metastore:
+    """One metastore. Connections are opened per call; raises ServerUnavailable naming the connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def ensure_database(self, database: str, location: str) -> None:
+        """Create the database if it is not there."""
+        from pymetastore.hive_metastore.ttypes import AlreadyExistsException, Database, NoSuchObjectException
+
+        with self._client() as client:
+            try:
+                client.get_database(database)
+            except NoSuchObjectException:
+                try:
+                    client.create_database(Database(name=database, locationUri=location, parameters={}))
+                except AlreadyExistsException:
+                    return
+
+    def read_version(self, database: str, table: str) -> TableVersion | None:
+        """Current version of a table, or None when there is no such table."""
+        from pymetastore.hive_metastore.ttypes import NoSuchObjectException
+
+        with self._client() as client:
+            try:
+                found = _get_table(client, database, table)
+            except NoSuchObjectException:
+                return None
+        return _version(found)
+
+    def create_parquet_table(
+        self, database: str, table: str, columns: Sequence[HiveColumn], location: str, parameters: dict[str, str]
+    ) -> None:
+        """Create an EXTERNAL Parquet table whose DROP never deletes data; nothing happens when it exists."""
+        self._create(database, table, columns, location, _PARQUET, {"parquet.compression": "SNAPPY", **parameters})
+
+    def create_json_table(self, database: str, table: str, columns: Sequence[HiveColumn], location: str) -> None:
+        """Create an EXTERNAL table over JSON lines."""
+        self._create(database, table, columns, location, _JSON, {})
+
+    def drop_table(self, database: str, table: str) -> None:
+        """Drop a table, never its data; nothing happens when it is not there."""
+        from pymetastore.hive_metastore.ttypes import NoSuchObjectException
+
+        with self._client() as client:
+            try:
+                client.drop_table(database, table, False)
+            except NoSuchObjectException:
+                return
+
+    def list_tables(self, database: str) -> list[str]:
+        """Names of all tables of a database; empty when there is no such database."""
+        from pymetastore.hive_metastore.ttypes import MetaException, NoSuchObjectException
+
+        with self._client() as client:
+            try:
+                return list(client.get_all_tables(database))
+            except (NoSuchObjectException, MetaException):
+                return []
+
+    def publish(
+        self,
+        expected: TableVersion,
+        location: str,
+        columns: Sequence[HiveColumn],
+        seq: int,
+        load_id: str,
+        stats: Mapping[str, int],
+    ) -> None:
+        """Move a table to another version in one call: location, columns, seq and basic statistics (`numRows`, …).
+
+        Raises PublishConflict when the table's seq is no longer `expected.seq`.
+        """
+        from pymetastore.hive_metastore.ttypes import EnvironmentContext, InvalidOperationException, MetaException
+
+        with self._client() as client:
+            table = _get_table(client, expected.database, expected.table)
+            table.sd.location = location
+            table.sd.cols = _fields(columns)
+            table.parameters[SEQ_PROPERTY] = str(seq)
+            table.parameters[LOAD_PROPERTY] = load_id
+            table.parameters.update({name: str(value) for name, value in stats.items()})
+            table.parameters.pop("COLUMN_STATS_ACCURATE", None)
+            context = EnvironmentContext(
+                properties={
+                    "expected_parameter_key": SEQ_PROPERTY,
+                    "expected_parameter_value": str(expected.seq),
+                    "DO_NOT_UPDATE_STATS": "true",
+                }
+            )
+            try:
+                client.alter_table_with_environment_context(expected.database, expected.table, table, context)
+            except (MetaException, InvalidOperationException) as error:
+                raise self._refused(expected, error) from error
+
+    def _refused(self, expected: TableVersion, error: Exception) -> SwitchyardError:
+        text = str(getattr(error, "message", error))
+        where = f"Hive table {expected.database}.{expected.table}"
+        if "has been modified" in text:
+            return PublishConflict(
+                f"seq {expected.seq} was expected and is no longer there",
+                where=where,
+                next="nothing was changed; run the flow again, it starts from the version that won",
+            )
+        return SwitchyardError(
+            f"the metastore refused the publish: {text}", where=where, next="nothing was changed; see the metastore's log"
+        )
+
+    def _create(
+        self,
+        database: str,
+        table: str,
+        columns: Sequence[HiveColumn],
+        location: str,
+        formats: tuple[str, str, str],
+        parameters: dict[str, str],
+    ) -> None:
+        from pymetastore.hive_metastore.ttypes import AlreadyExistsException, SerDeInfo, StorageDescriptor, Table
+
+        storage = StorageDescriptor(
+            cols=_fields(columns),
+            location=location,
+            inputFormat=formats[0],
+            outputFormat=formats[1],
+            serdeInfo=SerDeInfo(name=table, serializationLib=formats[2], parameters={"serialization.format": "1"}),
+            numBuckets=-1,
+            bucketCols=[],
+            sortCols=[],
+            parameters={},
+        )
+        made = Table(
+            tableName=table,
+            dbName=database,
+            owner="switchyard",
+            sd=storage,
+            partitionKeys=[],
+            parameters={"EXTERNAL": "TRUE", "external.table.purge": "false", **parameters},
+            tableType="EXTERNAL_TABLE",
+        )
+        with self._client() as client:
+            try:
+                client.create_table(made)
+            except AlreadyExistsException:
+                return
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        from pymetastore.hive_metastore.ThriftHiveMetastore import Client
+        from thrift.protocol.TBinaryProtocol import TBinaryProtocol
+        from thrift.transport.TSocket import TSocket
+        from thrift.transport.TTransport import TBufferedTransport, TTransportException
+
+        socket = TSocket(self.connection.host, self.connection.port or 9083)
+        socket.setTimeout(_TIMEOUT_MS)
+        transport = TBufferedTransport(socket)
+        try:
+            transport.open()
+            yield Client(TBinaryProtocol(transport))
+        except (TTransportException, OSError) as error:
+            raise ServerUnavailable(
+                f"the Hive metastore at {self.connection.address} does not answer: {error}",
+                where=f"connection {self.connection.conn_id}",
+                next="check that the metastore runs and that the connection's host and port are right",
+            ) from error
+        finally:
+            transport.close()
+
+
+def _get_table(client: Client, database: str, table: str) -> Any:
+    from pymetastore.hive_metastore.ttypes import GetTableRequest
+
+    return client.get_table_req(GetTableRequest(dbName=database, tblName=table)).table
+
+
+def _version(table: Any) -> TableVersion:
+    return TableVersion(
+        database=table.dbName,
+        table=table.tableName,
+        seq=int(table.parameters.get(SEQ_PROPERTY, "-1")),
+        load_id=table.parameters.get(LOAD_PROPERTY, ""),
+        flow=table.parameters.get(FLOW_PROPERTY, ""),
+        location=table.sd.location,
+        columns=tuple(HiveColumn(c.name, c.type, c.comment or "") for c in table.sd.cols),
+    )
+
+
+def _fields(columns: Sequence[HiveColumn]) -> list[Any]:
+    from pymetastore.hive_metastore.ttypes import FieldSchema
+
+    return [FieldSchema(name=c.name, type=c.type.lower(), comment=c.comment or None) for c in columns]

@@ -1,0 +1,281 @@
+"""Loads and their states, in PostgreSQL: the one truth that CLI, DAGs, page and metadata read.
+
+A step holds the flow leg's advisory lock while it works, so a second run is refused at once and a crashed one is
+recognised at once: PostgreSQL frees the lock of a dead session. States change by compare and swap only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from switchyard.connections import Connection
+from switchyard.errors import LedgerStateError, LoadInProgress, ServerUnavailable
+from switchyard.flow.naming import Leg
+from switchyard.ledger.tables import flows, loads
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection as Session
+
+UNFINISHED = ("planned", "landed", "converted", "proved", "staged", "publishing", "refreshing")
+FINISHED: dict[Leg, str] = {"ingest": "published", "serve": "served"}
+_MIGRATION_LOCK = 0x5917C4
+
+
+@dataclass(frozen=True)
+class Load:
+    """One row of `loads`."""
+
+    load_id: str
+    flow: str
+    leg: Leg
+    seq: int
+    previous_seq: int | None
+    version: int | None
+    state: str
+    spec: dict[str, Any]
+    spec_hash: str
+    owner: str
+    try_id: str | None
+    location: str | None
+    facts: dict[str, Any]
+    error: str | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    published_at: dt.datetime | None
+    superseded_at: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class NewLoad:
+    """What a plan writes down. `facts` are frozen with it."""
+
+    flow: str
+    leg: Leg
+    spec: dict[str, Any]
+    spec_hash: str
+    owner: str
+    previous_seq: int | None = None
+    version: int | None = None
+    location: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Ledger:
+    """The ledger behind one connection. Raises ServerUnavailable naming it when the database is down."""
+
+    def __init__(self, connection: Connection) -> None:
+        url = sa.URL.create(
+            "postgresql+psycopg",
+            username=connection.login or None,
+            password=connection.password or None,
+            host=connection.host,
+            port=connection.port or 5432,
+            database=connection.schema,
+        )
+        self.connection = connection
+        self._engine = sa.create_engine(
+            url,
+            pool_size=2,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "application_name": "switchyard", "options": "-c timezone=UTC"},
+        )
+
+    def close(self) -> None:
+        """Close all sessions."""
+        self._engine.dispose()
+
+    def migrate(self) -> None:
+        """Bring the tables to the newest version; two at once wait for each other."""
+        from alembic import command
+        from alembic.config import Config
+        from alembic.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+
+        config = Config()
+        config.set_main_option("script_location", "switchyard:ledger/migrations")
+        with self._session() as session:
+            if MigrationContext.configure(session).get_current_revision() == ScriptDirectory.from_config(config).get_current_head():
+                return
+            session.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            config.attributes["connection"] = session
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def lock(self, flow: str, leg: Leg) -> Iterator[None]:
+        """Hold the leg of a flow for the time of one step; raises LoadInProgress at once, naming the owner."""
+        key = int.from_bytes(hashlib.sha256(f"switchyard/{leg}/{flow}".encode()).digest()[:8], "big", signed=True)
+        with self._connected() as session:
+            if not session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
+                raise self._in_progress(flow, leg)
+            session.commit()
+            try:
+                yield
+            finally:
+                session.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                session.commit()
+
+    def plan(self, new: NewLoad) -> Load:
+        """Give out the next seq and write the load down, in one transaction."""
+        counter = flows.c.last_ingest_seq if new.leg == "ingest" else flows.c.last_serve_seq
+        with self._session() as session:
+            session.execute(insert(flows).values(flow=new.flow).on_conflict_do_nothing())
+            known = session.scalar(sa.select(counter).where(flows.c.flow == new.flow).with_for_update()) or 0
+            seq = max(known, new.previous_seq or 0) + 1
+            session.execute(flows.update().where(flows.c.flow == new.flow).values({counter.name: seq}))
+            row = session.execute(
+                loads.insert()
+                .values(load_id=_new_load_id(), seq=seq, state="planned", **_values(new))
+                .returning(*loads.c)
+            ).one()
+        return _load(row)
+
+    def get(self, load_id: str) -> Load:
+        """Find a load; raises LedgerStateError when there is none."""
+        with self._session() as session:
+            row = session.execute(sa.select(loads).where(loads.c.load_id == load_id)).one_or_none()
+        if row is None:
+            raise LedgerStateError(f"no load {load_id!r} in the ledger", where=self.connection.conn_id, next="switchyard loads lists them")
+        return _load(row)
+
+    def advance(self, load: Load, to: str, *, expected: Sequence[str], step: str = "", facts: dict[str, Any] | None = None, **changes: Any) -> Load:
+        """Move a load to another state, if it is in one of the expected ones; raises LedgerStateError if not.
+
+        `facts` are stored under the step's name.
+        """
+        values: dict[str, Any] = {"state": to, "updated_at": sa.func.now(), **changes}
+        if facts is not None:
+            values["facts"] = loads.c.facts.op("||")(sa.cast({step: facts}, loads.c.facts.type))
+        statement = (
+            loads.update()
+            .where(loads.c.load_id == load.load_id, loads.c.state.in_(expected))
+            .values(values)
+            .returning(*loads.c)
+        )
+        with self._session() as session:
+            row = session.execute(statement).one_or_none()
+        if row is None:
+            raise self._wrong_state(load.load_id, expected)
+        return _load(row)
+
+    def finish(self, load: Load, *, step: str, facts: dict[str, Any]) -> Load:
+        """Record a publish: the load is published (or served), the one before it superseded, in one transaction."""
+        done = FINISHED[load.leg]
+        with self._session() as session:
+            session.execute(
+                loads.update()
+                .where(
+                    loads.c.flow == load.flow,
+                    loads.c.leg == load.leg,
+                    loads.c.state == done,
+                    loads.c.superseded_at.is_(None),
+                    loads.c.seq < load.seq,
+                )
+                .values(superseded_at=sa.func.now())
+            )
+            row = session.execute(
+                loads.update()
+                .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", done)))
+                .values(
+                    state=done,
+                    published_at=sa.func.coalesce(loads.c.published_at, sa.func.now()),
+                    updated_at=sa.func.now(),
+                    facts=loads.c.facts.op("||")(sa.cast({step: facts}, loads.c.facts.type)),
+                )
+                .returning(*loads.c)
+            ).one_or_none()
+        if row is None:
+            raise self._wrong_state(load.load_id, ("publishing", "refreshing"))
+        return _load(row)
+
+    def list_loads(
+        self, flow: str, leg: Leg | None = None, states: Sequence[str] | None = None, limit: int | None = None
+    ) -> list[Load]:
+        """Loads of a flow, newest first."""
+        query = sa.select(loads).where(loads.c.flow == flow).order_by(loads.c.created_at.desc(), loads.c.seq.desc())
+        if leg is not None:
+            query = query.where(loads.c.leg == leg)
+        if states is not None:
+            query = query.where(loads.c.state.in_(states))
+        with self._session() as session:
+            rows = session.execute(query.limit(limit) if limit else query).all()
+        return [_load(row) for row in rows]
+
+    def last_finished(self, flow: str, leg: Leg) -> Load | None:
+        """The newest load of a leg that was published (or served)."""
+        found = self.list_loads(flow, leg, [FINISHED[leg]], limit=1)
+        return found[0] if found else None
+
+    def find_version(self, flow: str, seq: int) -> Load | None:
+        """The ingest load that published a seq."""
+        with self._session() as session:
+            row = session.execute(
+                sa.select(loads).where(loads.c.flow == flow, loads.c.leg == "ingest", loads.c.seq == seq)
+            ).one_or_none()
+        return _load(row) if row else None
+
+    def pinned_locations(self, flow: str) -> set[str]:
+        """Directories that the serve leg still needs: of unfinished loads, and of the last served one."""
+        pinned = self.list_loads(flow, "serve", UNFINISHED)
+        last = self.last_finished(flow, "serve")
+        return {load.location for load in [*pinned, *([last] if last else [])] if load.location}
+
+    def _in_progress(self, flow: str, leg: Leg) -> LoadInProgress:
+        alive = self.list_loads(flow, leg, UNFINISHED, limit=1)
+        owner = f"load {alive[0].load_id}, run by {alive[0].owner}" if alive else "another run"
+        return LoadInProgress(
+            f"{owner}, is at work",
+            where=f"flow {flow}, leg {leg}",
+            next="wait until it has ended, or end it; then run again",
+        )
+
+    def _wrong_state(self, load_id: str, expected: Sequence[str]) -> LedgerStateError:
+        load = self.get(load_id)
+        why = f": {load.error}" if load.error else ""
+        return LedgerStateError(
+            f"load {load_id} is {load.state}{why}; this step needs it {' or '.join(expected)}",
+            where=f"flow {load.flow}, leg {load.leg}",
+            next="run the leg again; it recovers what this load left",
+        )
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self._connected() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _connected(self) -> Iterator[Session]:
+        try:
+            session = self._engine.connect()
+        except sa.exc.OperationalError as error:
+            raise ServerUnavailable(
+                f"the ledger's PostgreSQL at {self.connection.address} does not answer: {_first_line(error)}",
+                where=f"connection {self.connection.conn_id}",
+                next="check that the server runs and that the connection's host, port, database and login are right",
+            ) from error
+        with session:
+            yield session
+
+
+def _values(new: NewLoad) -> dict[str, Any]:
+    return {name: getattr(new, name) for name in new.__dataclass_fields__}
+
+
+def _load(row: sa.Row[Any]) -> Load:
+    return Load(**row._mapping)
+
+
+def _new_load_id() -> str:
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dt%H%M%S}_{secrets.token_hex(3)}"
+
+
+def _first_line(error: sa.exc.OperationalError) -> str:
+    return str(error.orig).strip().splitlines()[0]

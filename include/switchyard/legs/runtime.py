@@ -1,0 +1,91 @@
+"""What every step needs: connections, the ledger, a scratch directory, and who runs it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from switchyard.connections import Connections
+from switchyard.errors import SwitchyardError
+from switchyard.flow.naming import Leg
+from switchyard.flow.spec import Flow
+from switchyard.lake.hdfs import Hdfs
+from switchyard.lake.hive import Hive
+from switchyard.lake.metastore import Metastore
+from switchyard.ledger.store import Ledger, Load
+from switchyard.report import StepReport
+
+log = logging.getLogger(__name__)
+
+
+def ledger_connection_id() -> str:
+    """Airflow connection of the ledger: `$SWITCHYARD_LEDGER`, by default `switchyard_ledger`."""
+    return os.environ.get("SWITCHYARD_LEDGER", "switchyard_ledger")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The edges of a leg. `owner` is what a refused second run is told."""
+
+    connections: Connections
+    owner: str
+    scratch_root: Path = field(default_factory=lambda: Path(os.environ.get("SWITCHYARD_SCRATCH", tempfile.gettempdir())))
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The ledger, its sessions closed at the end."""
+        ledger = Ledger(self.connections.get(ledger_connection_id()))
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A private directory on this machine, gone at the end."""
+        self.scratch_root.mkdir(parents=True, exist_ok=True)
+        path = Path(tempfile.mkdtemp(prefix="switchyard-", dir=self.scratch_root))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def hdfs(self, flow: Flow) -> Hdfs:
+        """The flow's HDFS."""
+        return Hdfs(self.connections.get(flow.lake.hdfs))
+
+    def hive(self, flow: Flow) -> Hive:
+        """The flow's HiveServer2."""
+        return Hive(self.connections.get(flow.lake.hive))
+
+    def metastore(self, flow: Flow) -> Metastore:
+        """The flow's metastore."""
+        return Metastore(self.connections.get(flow.lake.metastore))
+
+
+StepBody = Callable[[Ledger, Load], dict[str, Any]]
+
+
+def run_step(runtime: Runtime, step: str, load_id: str, leg: Leg, body: StepBody) -> StepReport:
+    """Run one step of a load under the leg's lock; log its report in one line.
+
+    Raises what the body raises, with the load named when the error does not say where it happened.
+    """
+    started = time.monotonic()
+    with runtime.ledger() as ledger:
+        load = ledger.get(load_id)
+        if load.leg != leg:
+            raise SwitchyardError(f"load {load_id} belongs to leg {load.leg}, not {leg}", where=f"step {step}")
+        with ledger.lock(load.flow, leg):
+            facts = body(ledger, load)
+    report = StepReport(step, load.flow, load_id, time.monotonic() - started, facts)
+    log.info("%s", report.line())
+    return report

@@ -1,0 +1,131 @@
+"""Versions of a Hive table: made empty, staged, published, vacuumed. Both legs use them: a product is a table, too."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from switchyard.errors import PublishConflict, SwitchyardError
+from switchyard.flow import naming
+from switchyard.flow.spec import Flow
+from switchyard.lake.metastore import HiveColumn, TableVersion
+from switchyard.legs.runtime import Runtime
+from switchyard.ledger.store import FINISHED, Ledger, Load
+
+log = logging.getLogger(__name__)
+
+LONGEST_QUERY = dt.timedelta(hours=1)
+"""A version is kept at least this long after it was superseded, for queries that began on it."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table and the version it shall show: columns, and the directory as an HDFS path."""
+
+    database: str
+    table: str
+    columns: Sequence[HiveColumn]
+    location: str
+
+
+def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[HiveColumn]) -> TableVersion:
+    """Find a table's current version; create it with seq 0, empty, when it is not there.
+
+    Raises SwitchyardError when the table is somebody else's.
+    """
+    lake, metastore, hdfs = flow.lake, runtime.metastore(flow), runtime.hdfs(flow)
+    version = metastore.read_version(lake.database, table)
+    if version is None:
+        empty = naming.empty_version(lake.root, lake.database, table)
+        hdfs.make_directory(empty)
+        metastore.ensure_database(lake.database, f"{hdfs.url}{lake.root}/{lake.database}")
+        own = {naming.SEQ_PROPERTY: "0", naming.FLOW_PROPERTY: flow.flow}
+        metastore.create_parquet_table(lake.database, table, columns, hdfs.url + empty, own)
+        version = metastore.read_version(lake.database, table)
+    if version is None or version.seq < 0 or version.flow != flow.flow:
+        owner = f"belongs to flow {version.flow!r}" if version and version.flow else "was not made by Switchyard"
+        raise SwitchyardError(
+            f"Hive table {lake.database}.{table} {owner}",
+            where=f"flow {flow.flow}, connection {lake.metastore}",
+            next="choose another lake.table, or drop that table if nobody needs it",
+        )
+    return version
+
+
+def staging_table(runtime: Runtime, flow: Flow, kind: Literal["text", "typed"], load_id: str, try_id: str) -> str:
+    """Name of a staging table; its database is made if it is not there."""
+    url = runtime.hdfs(flow).url
+    runtime.metastore(flow).ensure_database(naming.STAGING_DATABASE, f"{url}{flow.lake.root}/_staging")
+    return naming.staging_table(kind, load_id, try_id)
+
+
+def typed_table(
+    runtime: Runtime, flow: Flow, columns: Sequence[HiveColumn], landing: str, load_id: str, try_id: str
+) -> str:
+    """A Parquet table over a landing that is not published; returns its name in the staging database."""
+    name = staging_table(runtime, flow, "typed", load_id, try_id)
+    location = runtime.hdfs(flow).url + landing
+    runtime.metastore(flow).create_parquet_table(naming.STAGING_DATABASE, name, columns, location, {})
+    return name
+
+
+def publish(runtime: Runtime, flow: Flow, target: Target, load: Load, proof: dict[str, Any]) -> None:
+    """Publish a landing, or find it published already (protocol step 3 and 4).
+
+    Raises PublishConflict when another version came between.
+    """
+    metastore = runtime.metastore(flow)
+    current = metastore.read_version(target.database, target.table)
+    if current is None:
+        raise SwitchyardError(
+            f"Hive table {target.database}.{target.table} is gone", where=f"flow {flow.flow}", next="run the leg again"
+        )
+    if current.load_id == load.load_id:
+        return
+    if load.leg == "ingest" and current.seq != load.previous_seq:
+        raise PublishConflict(
+            f"seq {load.previous_seq} was expected and {current.seq} is there",
+            where=f"Hive table {target.database}.{target.table}",
+            next="nothing was changed; run the flow again, it starts from the version that won",
+        )
+    stats = {"numRows": proof["hive_rows"], "totalSize": proof["hive_bytes"], "numFiles": proof["hive_files"]}
+    metastore.publish(current, runtime.hdfs(flow).url + target.location, target.columns, load.seq, load.load_id, stats)
+
+
+def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dict[str, Any]:
+    """Delete debris of abandoned loads, and versions beyond `keep_loads` that no reader or serve load needs.
+
+    `serve` has versions of its own only when it serves a product. Only what the ledger knows is deleted, and the
+    staging directory of the table, which belongs to the load that holds the leg's lock.
+    """
+    lake, hdfs = flow.lake, runtime.hdfs(flow)
+    table = lake.table if leg == "ingest" or flow.serve is None else naming.served_table(lake, flow.serve)[1]
+    doomed = hdfs.list_directories(f"{lake.root}/_staging/{lake.database}/{table}")
+    published = ledger.list_loads(flow.flow, leg, [FINISHED[leg]])
+    doomed += _old_versions(published[lake.keep_loads :], ledger.pinned_locations(flow.flow))
+    abandoned = {load.load_id for load in ledger.list_loads(flow.flow, leg, ["abandoned"])}
+    winners = {load.load_id: load.location for load in published}
+    for directory in hdfs.list_directories(naming.table_root(lake.root, lake.database, table)):
+        doomed += _debris(directory, hdfs.list_directories(directory), winners, abandoned)
+    for directory in doomed:
+        hdfs.delete(directory)
+    return {"deleted": len(doomed)}
+
+
+def _old_versions(old: Sequence[Load], pinned: set[str]) -> list[str]:
+    before = dt.datetime.now(dt.UTC) - LONGEST_QUERY
+    return [
+        load.location
+        for load in old
+        if load.location and load.location not in pinned and load.superseded_at and load.superseded_at < before
+    ]
+
+
+def _debris(directory: str, tries: list[str], winners: dict[str, str | None], abandoned: set[str]) -> list[str]:
+    load_id = directory.rpartition("load=")[2]
+    if load_id in abandoned or (load_id in winners and not tries):
+        return [directory]
+    return [found for found in tries if load_id in winners and found != winners[load_id]]
