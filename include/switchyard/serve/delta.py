@@ -1,0 +1,213 @@
+"""What differs between two versions of a table, by key: DuckDB over local copies of their Parquet files.
+
+Equality is exact: NULL equals NULL, NaN equals NaN, -0.0 differs from 0.0, and a column that was added, dropped,
+renamed, moved or retyped makes every common row an update, because its document changes.
+
+Copy the files to local scratch first: DuckDB over an HDFS filesystem in Python read wrong bytes (facts/exactness.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, cast, get_args
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from switchyard.errors import ValueRefused
+from switchyard.serve.bson_columns import Timestamps
+from switchyard.serve.documents import read_schema
+from switchyard.serve.expected import expected_id
+
+OP = "__op"
+Operation = Literal["insert", "update", "delete"]
+
+
+@dataclass(frozen=True)
+class DeltaReport:
+    """Counts of keys. `file` holds the changed ones: the key columns and `__op` (insert, update or delete).
+
+    `comparable` is False when the key's columns or their types changed: then all of old counts as deleted, all of new
+    as inserted, and the file holds the new keys only, so that a cache cannot unlink the old ones and must raise its
+    floor.
+    """
+
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+    comparable: bool
+    file: Path
+    seconds: float
+
+    @property
+    def changed(self) -> int:
+        """Keys that are not as they were."""
+        return self.inserted + self.updated + self.deleted
+
+
+def compute_delta(
+    old: Sequence[Path],
+    new: Sequence[Path],
+    key: Sequence[str],
+    out: Path,
+    *,
+    memory_limit: str = "1GB",
+    threads: int = 2,
+    where: str = "",
+) -> DeltaReport:
+    """Compare two versions and write the changed keys to the Parquet file `out` (complete or not there).
+
+    Args:
+        old: Parquet files of the version that is served; none: everything is inserted.
+        new: Parquet files of the version to serve; none: everything is deleted.
+        key: columns that identify a row.
+        out: where the changed keys go; DuckDB spills beside it.
+        memory_limit: DuckDB's, beyond which it spills to disk.
+        threads: DuckDB's.
+        where: the flow, for messages.
+
+    Raises:
+        ValueRefused: a key column is missing, or new has NULL or repeated keys; the message shows some.
+    """
+    started = time.perf_counter()
+    before, after = read_schema(old), read_schema(new)
+    for schema in (after,) if after is not None else ():
+        _require_columns(schema, key, where)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=".delta-") as spill, _open(spill, memory_limit, threads) as duck:
+        if after is not None:
+            duck.execute(f"CREATE VIEW new AS FROM {_files(new)}")
+            _require_unique(duck, key, where)
+        if before is not None:
+            duck.execute(f"CREATE VIEW old AS FROM {_files(old)}")
+        comparable = before is None or after is None or _same_key(before, after, key)
+        duck.execute(f"COPY ({_changes(before, after, key, comparable)}) TO {_text(f'{spill}/keys')} (FORMAT parquet)")
+        counts = _count(duck, f"{spill}/keys", before, after, comparable)
+        Path(spill, "keys").replace(out)
+    inserted, updated, deleted, unchanged = counts
+    return DeltaReport(inserted, updated, deleted, unchanged, comparable, out, time.perf_counter() - started)
+
+
+def read_changed_ids(
+    file: Path, key: Sequence[str], *, timestamps: Timestamps = "refuse", ops: Sequence[Operation] = get_args(Operation)
+) -> Iterator[Any]:
+    """`_id`, as stored in MongoDB, of every changed key of these operations; flat in memory."""
+    with pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(batch_size=8192):
+            columns = [batch.column(name).to_pylist() for name in key]
+            for op, *values in zip(batch.column(OP).to_pylist(), *columns, strict=True):
+                if op in ops:
+                    yield expected_id(batch.schema, key, values, timestamps)
+
+
+def _open(spill: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
+    config = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "temp_directory": spill,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "TimeZone": "UTC",
+    }
+    return duckdb.connect(":memory:", config=cast(Any, config))
+
+
+def _require_columns(schema: pa.Schema, key: Sequence[str], where: str) -> None:
+    if missing := [name for name in key if name not in schema.names]:
+        what = f"key columns missing: {', '.join(missing)}; there are {', '.join(schema.names)}"
+        raise ValueRefused(what, where=where, next="correct `serve.key`")
+
+
+def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: str) -> None:
+    columns = _names(key)
+    nulls = _one(duck, f"SELECT count(*) FROM new WHERE {' OR '.join(f'{_name(c)} IS NULL' for c in key)}")
+    if nulls:
+        next = "choose a key that is never NULL, or leave those rows out with `serve.select`"
+        raise ValueRefused(f"{nulls} rows have NULL in the key ({', '.join(key)})", where=where, next=next)
+    repeated = f"SELECT {columns}, count(*) AS n FROM new GROUP BY {columns} HAVING count(*) > 1"
+    keys = _one(duck, f"SELECT count(*) FROM ({repeated})")
+    if keys:
+        shown = duck.execute(f"{repeated} ORDER BY n DESC, {columns} LIMIT 5").fetchall()
+        examples = "; ".join(f"{', '.join(map(repr, row[:-1]))} ({row[-1]} rows)" for row in shown)
+        next = "name in `serve.key` the columns that identify a row"
+        raise ValueRefused(f"{keys} keys are repeated, e.g. {examples}", where=where, next=next)
+
+
+def _same_key(before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> bool:
+    return all(c in before.names and before.field(c).type == after.field(c).type for c in key)
+
+
+def _changes(before: pa.Schema | None, after: pa.Schema | None, key: Sequence[str], comparable: bool) -> str:
+    columns = _names(key)
+    if after is None and before is None:
+        return f"SELECT {', '.join(f'NULL::VARCHAR AS {_name(c)}' for c in key)}, '' AS {OP} WHERE false"
+    if after is None:
+        return f"SELECT {columns}, 'delete' AS {OP} FROM old"
+    if before is None or not comparable:
+        return f"SELECT {columns}, 'insert' AS {OP} FROM new"
+    same = " AND ".join(f"old.{_name(c)} = new.{_name(c)}" for c in key)
+    kept = ", ".join(f"coalesce(new.{_name(c)}, old.{_name(c)}) AS {_name(c)}" for c in key)
+    was, is_ = f"old.{_name(key[0])}", f"new.{_name(key[0])}"
+    op = f"CASE WHEN {was} IS NULL THEN 'insert' WHEN {is_} IS NULL THEN 'delete' ELSE 'update' END"
+    differs = _differs(before, after, key)
+    return (
+        f"SELECT {kept}, {op} AS {OP} FROM old FULL JOIN new ON {same} "
+        f"WHERE {was} IS NULL OR {is_} IS NULL OR {differs}"
+    )
+
+
+def _differs(before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> str:
+    if not before.equals(after):
+        return "true"
+    tests = [_column_differs(f.name, f.type) for f in after if f.name not in key]
+    return f"({' OR '.join(tests)})" if tests else "false"
+
+
+def _column_differs(name: str, kind: Any) -> str:
+    """DuckDB takes NULL and NaN as equal to themselves, but also -0.0 as equal to 0.0: their text tells them apart."""
+    was, is_ = f"old.{_name(name)}", f"new.{_name(name)}"
+    differs = f"{was} IS DISTINCT FROM {is_}"
+    if pa.types.is_floating(kind):
+        return f"({differs} OR (signbit({was}) <> signbit({is_}) AND {was} = 0))"
+    if pa.types.is_nested(kind) and ("float" in str(kind) or "double" in str(kind)):
+        return f"({differs} OR {was}::VARCHAR <> {is_}::VARCHAR)"
+    return differs
+
+
+def _count(
+    duck: duckdb.DuckDBPyConnection, keys: str, before: Any, after: Any, comparable: bool
+) -> tuple[int, int, int, int]:
+    found = dict(duck.execute(f"SELECT {OP}, count(*) FROM {_files([Path(keys)])} GROUP BY 1").fetchall())
+    rows = _one(duck, "SELECT count(*) FROM new") if after is not None else 0
+    inserted, updated, deleted = found.get("insert", 0), found.get("update", 0), found.get("delete", 0)
+    if not comparable:
+        deleted = _one(duck, "SELECT count(*) FROM old")
+    return inserted, updated, deleted, rows - inserted - updated
+
+
+def _one(duck: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = duck.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _files(paths: Sequence[Path]) -> str:
+    listed = ", ".join(_text(str(path)) for path in paths)
+    return f"read_parquet([{listed}], hive_partitioning = false)"
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(map(_name, columns))
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

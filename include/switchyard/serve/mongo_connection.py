@@ -1,0 +1,71 @@
+"""A MongoDB client of an Airflow connection, and its errors in words that name the connection and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+
+from switchyard.connections import Connection
+from switchyard.errors import ServerUnavailable, StepFailed
+
+Document = dict[str, Any]
+
+REFUSED_LOGIN = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
+_AIRFLOW_EXTRAS = {"srv", "allow_insecure"}  # MongoHook's own; every other extra is an option of the URI
+
+
+def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoClient[Document]:
+    """A client of an Airflow connection of type `mongo`: extras as MongoHook reads them, primary reads only.
+
+    Raises:
+        ServerUnavailable: the connection itself is wrong. No server is asked.
+    """
+    extra = dict(connection.extra)
+    srv = str(extra.get("srv", False)).lower() == "true"
+    options = {name: value for name, value in extra.items() if name not in _AIRFLOW_EXTRAS}
+    if str(extra.get("allow_insecure", False)).lower() == "true":
+        options["tlsAllowInvalidCertificates"] = True
+    options.setdefault("serverSelectionTimeoutMS", int(timeout_seconds * 1000))
+    options.setdefault("appname", "switchyard")
+    port = None if srv else connection.port or 27017
+    host = f"mongodb+srv://{connection.host}" if srv else connection.host or "localhost"
+    try:
+        return MongoClient(host=host, port=port, **(_credentials(connection) | options))
+    except (PyMongoError, ValueError, TypeError) as error:
+        what, where = f"not a usable MongoDB connection: {error}", f"connection {connection.conn_id}"
+        raise ServerUnavailable(what, where=where, next="correct its host, port or extra") from error
+
+
+def _credentials(connection: Connection) -> dict[str, Any]:
+    """As in the URI that MongoHook builds: the default database is where a user is looked up."""
+    if not connection.login:
+        return {}
+    found: dict[str, Any] = {"username": connection.login, "password": connection.password}
+    return found | ({"authSource": connection.schema} if connection.schema else {})
+
+
+@contextmanager
+def explained(connection: Connection) -> Iterator[None]:
+    """Turn the driver's errors into ServerUnavailable (down, refused login) or StepFailed, naming the connection."""
+    where = f"connection {connection.conn_id}"
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code in REFUSED_LOGIN:
+            what = f"MongoDB at {connection.address} refused user {connection.login or '(none)'}: {short(error)}"
+            next = "correct login, password or extra.authSource of the connection, or grant the user readWrite"
+            raise ServerUnavailable(what, where=where, next=next) from error
+        raise StepFailed(f"MongoDB answered: {short(error)}", where=where, next="see the server's log") from error
+    except ConnectionFailure as error:
+        what = f"MongoDB at {connection.address} does not answer: {short(error)}"
+        next = "start it, or correct host and port of the connection; then run again, which is safe"
+        raise ServerUnavailable(what, where=where, next=next) from error
+
+
+def short(error: PyMongoError) -> str:
+    """The error without the server's full reply and the driver's topology dump."""
+    return str(error).split(", full error", 1)[0].split(", Timeout:", 1)[0][:500]
