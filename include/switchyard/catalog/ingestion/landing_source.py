@@ -1,0 +1,166 @@
+"""A DataHub source for our landings in HDFS: one dataset per lake table, its schema read from Parquet's footer.
+
+DataHub has no source for HDFS. A landing keeps many loads in directories of their own; the dataset is the table's
+directory, stable from load to load, and its schema is the newest load's that was proved (its manifest is there).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datahub.configuration.common import ConfigModel
+from datahub.configuration.source_common import EnvConfigMixin
+from datahub.ingestion.api.common import PipelineContext
+from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
+from datahub.ingestion.api.source import MetadataWorkUnitProcessor
+from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.ingestion.source.state.stale_entity_removal_handler import (
+    StaleEntityRemovalHandler,
+    StaleEntityRemovalSourceReport,
+    StatefulStaleMetadataRemovalConfig,
+)
+from datahub.ingestion.source.state.stateful_ingestion_base import (
+    StatefulIngestionConfigBase,
+    StatefulIngestionSourceBase,
+)
+from datahub.metadata.schema_classes import (
+    BooleanTypeClass,
+    BytesTypeClass,
+    DateTypeClass,
+    NullTypeClass,
+    NumberTypeClass,
+    RecordTypeClass,
+    SchemaFieldClass,
+    SchemaFieldDataTypeClass,
+    StringTypeClass,
+    TimeTypeClass,
+)
+from datahub.sdk import Dataset
+from hdfs_native import Client
+
+MANIFEST = "_manifest.json"
+_CLASSES = (
+    (pa.types.is_boolean, BooleanTypeClass),
+    (pa.types.is_integer, NumberTypeClass),
+    (pa.types.is_floating, NumberTypeClass),
+    (pa.types.is_decimal, NumberTypeClass),
+    (pa.types.is_date, DateTypeClass),
+    (pa.types.is_temporal, TimeTypeClass),
+    (pa.types.is_string, StringTypeClass),
+    (pa.types.is_binary, BytesTypeClass),
+    (pa.types.is_nested, RecordTypeClass),
+)
+
+
+class Landing(ConfigModel):
+    """The landing of one lake table."""
+
+    name: str
+    directory: str
+
+
+class LandingConfig(StatefulIngestionConfigBase[StatefulStaleMetadataRemovalConfig], EnvConfigMixin):
+    """Which NameNode, as whom, and which landings."""
+
+    url: str
+    user: str | None = None
+    landings: list[Landing]
+
+
+@dataclass(frozen=True)
+class Load:
+    """One proved load of a landing."""
+
+    directory: str
+    manifest: dict[str, Any]
+    files: tuple[tuple[str, int], ...]
+
+
+@platform_name("HDFS landing", id="hdfs")
+@config_class(LandingConfig)
+@support_status(SupportStatus.INCUBATING)
+class LandingSource(StatefulIngestionSourceBase):
+    """Emits landings as datasets."""
+
+    config: LandingConfig
+    report: StaleEntityRemovalSourceReport
+
+    def __init__(self, config: LandingConfig, ctx: PipelineContext) -> None:
+        super().__init__(config, ctx)
+        self.config, self.report = config, StaleEntityRemovalSourceReport()
+        if config.user:
+            os.environ["HADOOP_USER_NAME"] = config.user
+        self.client = Client(config.url)
+
+    @classmethod
+    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> LandingSource:
+        """Build the source from its recipe."""
+        return cls(LandingConfig.model_validate(config_dict), ctx)
+
+    def get_workunit_processors(self) -> list[MetadataWorkUnitProcessor | None]:
+        """DataHub's own, and the removal of landings that are gone."""
+        stale = StaleEntityRemovalHandler.create(self, self.config, self.ctx).workunit_processor
+        return [*super().get_workunit_processors(), stale]
+
+    def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
+        """One dataset per landing that has a proved load."""
+        for landing in self.config.landings:
+            load = self._newest(landing)
+            if load is None:
+                self.report.warning("No proved load yet", context=landing.directory)
+            else:
+                yield from self._describe(landing, load)
+
+    def get_report(self) -> StaleEntityRemovalSourceReport:
+        """The report."""
+        return self.report
+
+    def _newest(self, landing: Landing) -> Load | None:
+        """The proved load with the highest seq; loads with no file (empty tables) have no schema and are passed over."""
+        loads = [self._read_load(os.path.dirname(path), landing) for path in self._manifests(landing.directory)]
+        return max((load for load in loads if load.files), key=lambda load: int(load.manifest["seq"]), default=None)
+
+    def _manifests(self, directory: str) -> list[str]:
+        try:
+            return [s.path for s in self.client.list_status(directory, recursive=True) if s.path.endswith(f"/{MANIFEST}")]
+        except FileNotFoundError:
+            return []
+
+    def _read_load(self, directory: str, landing: Landing) -> Load:
+        with self.client.read(f"{directory}/{MANIFEST}") as reader:
+            manifest = json.loads(reader.read())
+        statuses = [s for s in self.client.list_status(directory, recursive=True) if not s.isdir and s.length > 0]
+        files = tuple((s.path, s.length) for s in statuses if not os.path.basename(s.path).startswith(("_", ".")))
+        return Load(directory, manifest, files)
+
+    def _describe(self, landing: Landing, load: Load) -> Iterable[MetadataWorkUnit]:
+        footer = self._read_footer(load.files[0][0])
+        facts = {name: str(value) for name, value in load.manifest.items() if isinstance(value, str | int)}
+        dataset = Dataset(
+            platform="hdfs",
+            name=landing.name,
+            env=self.config.env,
+            schema=[_field(field.name, field.type, field.nullable) for field in footer],
+            custom_properties={**facts, "location": load.directory, "files": str(len(load.files))},
+            subtype="Landing",
+        )
+        yield from dataset.as_workunits()
+
+    def _read_footer(self, path: str) -> Any:
+        with self.client.read(path) as reader:
+            return pq.read_schema(reader)
+
+
+def _field(name: str, kind: pa.DataType, nullable: bool) -> SchemaFieldClass:
+    data_type = SchemaFieldDataTypeClass(type=_class(kind)())
+    return SchemaFieldClass(fieldPath=name, type=data_type, nativeDataType=str(kind), nullable=nullable)
+
+
+def _class(kind: pa.DataType) -> Any:
+    return next((made for fits, made in _CLASSES if fits(kind)), NullTypeClass)

@@ -1,0 +1,191 @@
+"""A DataHub source for Redis, which DataHub has none for: one dataset per keyspace, its fields read from a sample.
+
+A keyspace is given with its name in the catalog and a key pattern, or found: without any given, keys are grouped by
+their hash tag (`{orders}:…`) or by what stands before the delimiter (`orders:1`). Redis knows no schema, so the fields
+are those seen in the sampled values: of hashes, of JSON objects, and of JSON after `<seq>|`, as a flow's cache holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import redis
+from datahub.configuration.common import ConfigModel, TransparentSecretStr
+from datahub.configuration.source_common import EnvConfigMixin
+from datahub.ingestion.api.common import PipelineContext
+from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
+from datahub.ingestion.api.source import MetadataWorkUnitProcessor
+from datahub.ingestion.api.workunit import MetadataWorkUnit
+from datahub.ingestion.source.state.stale_entity_removal_handler import (
+    StaleEntityRemovalHandler,
+    StaleEntityRemovalSourceReport,
+    StatefulStaleMetadataRemovalConfig,
+)
+from datahub.ingestion.source.state.stateful_ingestion_base import (
+    StatefulIngestionConfigBase,
+    StatefulIngestionSourceBase,
+)
+from datahub.metadata.schema_classes import (
+    ArrayTypeClass,
+    BooleanTypeClass,
+    NullTypeClass,
+    NumberTypeClass,
+    RecordTypeClass,
+    SchemaFieldClass,
+    SchemaFieldDataTypeClass,
+    StringTypeClass,
+)
+from datahub.sdk import Dataset
+from pydantic import Field
+
+_TAG = re.compile(r"\{([^}]+)\}")
+_VERSIONED = re.compile(r"^\d+\|")
+_TYPES = {bool: "boolean", int: "integer", float: "double", str: "string", list: "array", dict: "object", type(None): "null"}
+_CLASSES = {
+    "boolean": BooleanTypeClass,
+    "integer": NumberTypeClass,
+    "double": NumberTypeClass,
+    "string": StringTypeClass,
+    "array": ArrayTypeClass,
+    "object": RecordTypeClass,
+}
+
+
+class Keyspace(ConfigModel):
+    """Keys that make one dataset."""
+
+    name: str = Field(description="name of the dataset in the catalog, without platform and environment")
+    match: str = Field(description="glob pattern of its keys")
+    values: str = Field(default="*", description="glob pattern of those keys whose values carry the fields")
+
+
+class RedisConfig(StatefulIngestionConfigBase[StatefulStaleMetadataRemovalConfig], EnvConfigMixin):
+    """Where Redis is, and what to read from it."""
+
+    host: str = "localhost"
+    port: int = 6379
+    db: int = 0
+    username: str | None = None
+    password: TransparentSecretStr | None = None
+    ssl: bool = False
+    delimiter: str = Field(default=":", description="what ends the prefix of a key without hash tag")
+    keyspaces: list[Keyspace] = Field(default_factory=list, description="default: found by scanning all keys")
+    sample_size: int = Field(default=100, ge=1, description="values read per keyspace")
+    max_keys: int = Field(default=1_000_000, ge=1, description="keys scanned at most; beyond, counts are lower bounds")
+
+
+class RedisReport(StaleEntityRemovalSourceReport):
+    """What was seen."""
+
+    keys_scanned: int = 0
+
+
+@platform_name("Redis")
+@config_class(RedisConfig)
+@support_status(SupportStatus.INCUBATING)
+class RedisSource(StatefulIngestionSourceBase):
+    """Emits keyspaces as datasets."""
+
+    config: RedisConfig
+    report: RedisReport
+
+    def __init__(self, config: RedisConfig, ctx: PipelineContext) -> None:
+        super().__init__(config, ctx)
+        self.config, self.report = config, RedisReport()
+        self.client = redis.Redis(
+            host=config.host,
+            port=config.port,
+            db=config.db,
+            username=config.username,
+            password=config.password.get_secret_value() if config.password else None,
+            ssl=config.ssl,
+            decode_responses=True,
+            encoding_errors="replace",
+        )
+
+    @classmethod
+    def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> RedisSource:
+        """Build the source from its recipe."""
+        return cls(RedisConfig.model_validate(config_dict), ctx)
+
+    def get_workunit_processors(self) -> list[MetadataWorkUnitProcessor | None]:
+        """DataHub's own, and the removal of keyspaces that are gone."""
+        stale = StaleEntityRemovalHandler.create(self, self.config, self.ctx).workunit_processor
+        return [*super().get_workunit_processors(), stale]
+
+    def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
+        """One dataset per keyspace."""
+        self.client.ping()
+        for keyspace in self.config.keyspaces or self._find_keyspaces():
+            yield from self._describe(keyspace)
+
+    def get_report(self) -> RedisReport:
+        """The report."""
+        return self.report
+
+    def _find_keyspaces(self) -> Iterator[Keyspace]:
+        names: dict[str, str] = {}
+        for key in self._scan("*"):
+            self.report.keys_scanned += 1
+            tag = _TAG.search(key)
+            prefix = f"{{{tag[1]}}}" if tag else key.split(self.config.delimiter)[0]
+            names.setdefault(prefix, f"*{_escape(prefix)}*" if tag else f"{_escape(prefix)}*")
+        for prefix, match in sorted(names.items()):
+            yield Keyspace(name=f"{self.config.db}.{prefix}", match=match)
+
+    def _describe(self, keyspace: Keyspace) -> Iterable[MetadataWorkUnit]:
+        keys = sum(1 for _ in self._scan(keyspace.match))
+        fields = {"key": "string"}
+        for key in islice(self._scan(keyspace.values), self.config.sample_size):
+            fields.update(self._read_fields(key))
+        dataset = Dataset(
+            platform="redis",
+            name=keyspace.name,
+            env=self.config.env,
+            schema=[_field(path, kind) for path, kind in fields.items()],
+            custom_properties={"keys": str(keys), "pattern": keyspace.match, "database": str(self.config.db)},
+            subtype="Keyspace",
+        )
+        yield from dataset.as_workunits()
+
+    def _scan(self, match: str) -> Iterator[str]:
+        return islice(self.client.scan_iter(match=match, count=1000), self.config.max_keys)
+
+    def _read_fields(self, key: str) -> dict[str, str]:
+        kind = self.client.type(key)
+        if kind == "hash":
+            return dict.fromkeys(islice((name for name, _ in self.client.hscan_iter(key)), 1000), "string")
+        return _text_fields(self.client.get(key) or "") if kind == "string" else {"value": str(kind)}
+
+
+def _text_fields(text: str) -> dict[str, str]:
+    """Field paths and types of a JSON object, flattened by dots; any other text is one field `value`."""
+    try:
+        found = json.loads(_VERSIONED.sub("", text))
+    except ValueError:
+        return {"value": "string"}
+    return dict(_flatten(found, "")) if isinstance(found, dict) else {"value": _type(found)}
+
+
+def _flatten(document: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in document.items():
+        yield f"{prefix}{name}", _type(value)
+        if isinstance(value, dict) and not any(key.startswith("$") for key in value):
+            yield from _flatten(value, f"{prefix}{name}.")
+
+
+def _field(path: str, kind: str) -> SchemaFieldClass:
+    data_type = SchemaFieldDataTypeClass(type=_CLASSES.get(kind, NullTypeClass)())
+    return SchemaFieldClass(fieldPath=path, type=data_type, nativeDataType=kind, nullable=path != "key")
+
+
+def _type(value: Any) -> str:
+    return _TYPES.get(type(value), "string")
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([\[\]*?\\])", r"\\\1", text)

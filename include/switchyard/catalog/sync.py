@@ -1,0 +1,173 @@
+"""`metadata_sync`: re-ingest the schemas of every server that flows touch, with DataHub's sources.
+
+Each source runs in a process of the ingestion environment (`$SWITCHYARD_INGESTION_PYTHON`), because DataHub's SQL
+sources and Airflow want different versions of the same libraries. The recipe goes in by standard input, passwords
+included, the report comes back by standard output. In the local catalog a source owns one file, replaced whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from switchyard.catalog.recipes import Recipe
+from switchyard.catalog.target import Target
+from switchyard.catalog.walk import Catalog
+from switchyard.errors import ServerUnavailable, StepFailed, SwitchyardError
+
+log = logging.getLogger(__name__)
+
+PYTHON_VARIABLE = "SWITCHYARD_INGESTION_PYTHON"
+_SCRIPT = Path(__file__).parent / "ingestion" / "run.py"
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")
+_SETTINGS = {"DATAHUB_TELEMETRY_ENABLED": "false", "PYTHONUNBUFFERED": "1"}
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What one source brought. `missing` are datasets of flows that it should have brought and did not."""
+
+    source: str
+    seconds: float
+    events: int
+    warnings: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def json(self) -> str:
+        """One line for the log."""
+        return json.dumps({**self.__dict__, "seconds": round(self.seconds, 2)})
+
+
+def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> SourceReport:
+    """Ingest one server into the catalog.
+
+    Raises:
+        ServerUnavailable: the source failed; the catalog keeps what it had.
+        StepFailed: the ingestion environment is missing or broken.
+    """
+    started = time.monotonic()
+    partial = _partial(recipe, target)
+    try:
+        report = _run_child({"recipe": _pipeline(recipe, target, partial)}, recipe.secrets, timeout_seconds)
+        if not report["ok"]:
+            raise _failed(recipe, report)
+        if partial is not None and target.directory is not None:
+            os.replace(partial, target.directory / f"ingested-{recipe.key.name}.json")
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+    known = read_fields(target, recipe.expected)
+    missing = tuple(urn for urn in recipe.expected if urn not in known)
+    found = SourceReport(
+        recipe.key.name, time.monotonic() - started, report["events"], tuple(report["warnings"]), missing
+    )
+    log.info("ingested %s", found.json())
+    return found
+
+
+def read_fields(target: Target, expected: Iterable[str]) -> dict[str, list[str]]:
+    """Field paths that the catalog holds for each of these datasets; those without a schema are left out."""
+    wanted = list(expected)
+    if target.directory is not None:
+        catalog = Catalog.load(target.directory)
+        return {urn: list(fields) for urn in wanted if (fields := catalog.fields(urn)) is not None}
+    report = _run_child({"server": target.server, "expected": wanted}, _token(target), 300)
+    if not report["ok"]:
+        raise ServerUnavailable(
+            f"DataHub does not answer: {report['error']}",
+            where=f"connection {target.connection}",
+            next="check the server and the token",
+        )
+    fields: dict[str, list[str]] = report["fields"]
+    return fields
+
+
+def _partial(recipe: Recipe, target: Target) -> Path | None:
+    """Where a file sink writes: a failed ingestion truncates its file, so it must not be the catalog's own."""
+    if target.directory is None:
+        return None
+    target.directory.mkdir(parents=True, exist_ok=True)
+    return target.directory / f".ingested-{recipe.key.name}-{os.getpid()}.partial"
+
+
+def _pipeline(recipe: Recipe, target: Target, partial: Path | None) -> dict[str, Any]:
+    config = dict(recipe.config)
+    if partial is not None:
+        return {
+            "source": {"type": recipe.type, "config": config},
+            "sink": {"type": "file", "config": {"filename": str(partial)}},
+        }
+    config["stateful_ingestion"] = {"enabled": True, "remove_stale_metadata": True}
+    return {
+        "pipeline_name": f"switchyard__{recipe.key.name}",
+        "source": {"type": recipe.type, "config": config},
+        "sink": {"type": "datahub-rest", "config": target.server},
+    }
+
+
+def _run_child(asked: dict[str, Any], secrets: tuple[str, ...], timeout_seconds: float) -> dict[str, Any]:
+    """Run the script with `asked` on its standard input; returns the JSON of its last line."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _SETTINGS
+    try:
+        done = subprocess.run(
+            [_python(), str(_SCRIPT)],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StepFailed(
+            f"ingestion was stopped after {timeout_seconds:.0f} s", next="raise the task's timeout, or see what hangs"
+        ) from error
+    output, messages = _hide(done.stdout, secrets), _hide(done.stderr, secrets)
+    log.debug("ingestion said: %s", messages)
+    try:
+        report: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+    except (IndexError, ValueError) as error:
+        raise StepFailed(
+            f"the ingestion process ended with code {done.returncode} and no report: {messages[-2000:]}",
+            where=PYTHON_VARIABLE,
+            next="install the ingestion environment: uv pip sync --require-hashes requirements/ingestion.txt",
+        ) from error
+    return report
+
+
+def _python() -> str:
+    python = os.environ.get(PYTHON_VARIABLE, "")
+    if not Path(python).is_file():
+        raise StepFailed(
+            f"no Python of the ingestion environment at {python!r}",
+            where=PYTHON_VARIABLE,
+            next="set it to the Python of an environment made from requirements/ingestion.txt",
+        )
+    return python
+
+
+def _failed(recipe: Recipe, report: dict[str, Any]) -> SwitchyardError:
+    reasons = report.get("failures") or [report.get("error", "no reason given")]
+    return ServerUnavailable(
+        f"DataHub's {recipe.key.kind} source failed: {'; '.join(reasons)[:1500]}",
+        where=f"connection {recipe.key.connection}",
+        next="check that the server runs and that host, port, login and password of the connection are right; rerun",
+    )
+
+
+def _token(target: Target) -> tuple[str, ...]:
+    token = (target.server or {}).get("token")
+    return (str(token),) if token else ()
+
+
+def _hide(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,60 @@
+"""Where the catalog is, as the Airflow connection `datahub` says: a DataHub server, or a local directory of files.
+
+| connection type | host | catalog |
+|---|---|---|
+| `datahub-file` | a directory | the local catalog: files that `datahub check metadata-file` accepts |
+| `datahub-rest` | URL of the server, token as password | that DataHub server |
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from switchyard.connections import Connection, Connections
+from switchyard.errors import SwitchyardError
+
+DEFAULT_CONNECTION = "datahub"
+
+
+@dataclass(frozen=True)
+class Target:
+    """The catalog: exactly one of `directory` and `server`."""
+
+    connection: str
+    directory: Path | None = None
+    server: dict[str, Any] | None = field(default=None, repr=False)
+
+
+def connection_id() -> str:
+    """The connection that the plugin uses too: `[datahub] conn_id`, by its environment variable."""
+    return os.environ.get("AIRFLOW__DATAHUB__CONN_ID", DEFAULT_CONNECTION)
+
+
+def find_target(connections: Connections) -> Target:
+    """Read the catalog's connection; raises ConnectionMissing, or SwitchyardError for a type we cannot write to."""
+    connection = connections.get(connection_id())
+    directory = local_catalog(connection.conn_type, connection.host)
+    if directory is not None:
+        return Target(connection.conn_id, directory=directory)
+    if connection.conn_type.replace("_", "-") == "datahub-rest" and connection.host:
+        return Target(connection.conn_id, server=_server(connection))
+    raise SwitchyardError(
+        f"a connection of type {connection.conn_type!r} names no catalog that metadata_sync can write to",
+        where=f"connection {connection.conn_id}",
+        next="make it datahub-rest (host: the server's URL) or datahub-file (host: a directory)",
+    )
+
+
+def local_catalog(conn_type: str, host: str) -> Path | None:
+    """The directory that a connection names as the local catalog; None for a server or a single file."""
+    is_file = conn_type.replace("_", "-") == "datahub-file"
+    return Path(host) if is_file and host and not host.endswith(".json") else None
+
+
+def _server(connection: Connection) -> dict[str, Any]:
+    host = connection.host if "://" in connection.host else f"http://{connection.host}"
+    server = f"{host}:{connection.port}" if connection.port else host
+    return {"server": server, "token": connection.password or None}
