@@ -1,0 +1,115 @@
+"""The Java artifacts: resolved by Maven over `stack/maven`, verified by their checksums, kept in the state directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from switchyard_stack.errors import StackError
+from switchyard_stack.layout import Layout
+from switchyard_stack.prerequisites import Programs
+
+MODULES = ("hadoop", "hive", "sqoop")
+_STAMP = "fetched.json"
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """What a fetch did: `files` of `bytes` in the Maven repository, `seconds` spent; 0 when all was there."""
+
+    files: int
+    bytes: int
+    seconds: float
+    was_complete: bool
+
+
+def poms_digest(project: Path) -> str:
+    """A digest over the poms and Maven's options: what the classpath files were made from."""
+    digest = hashlib.sha256()
+    for path in [project / "pom.xml", project / ".mvn/maven.config", *sorted(project.glob("*/pom.xml"))]:
+        digest.update(path.relative_to(project).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def is_complete(layout: Layout) -> bool:
+    """True when the classpath files were made from these poms and every jar they name is there."""
+    stamp = layout.classpaths / _STAMP
+    if not stamp.exists():
+        return False
+    made = json.loads(stamp.read_text())
+    expected = {"poms": poms_digest(layout.maven_project), "repository": str(layout.maven_repository)}
+    return bool(made == expected and all(Path(jar).exists() for jar in _all_jars(layout)))
+
+
+def _all_jars(layout: Layout) -> Iterable[str]:
+    for module in MODULES:
+        path = layout.classpaths / f"{module}.classpath"
+        yield from path.read_text().strip().split(":") if path.exists() else [str(path)]
+
+
+def fetch_artifacts(layout: Layout, programs: Programs, tell: Callable[[str], None]) -> FetchReport:
+    """Let Maven resolve and verify everything; does nothing when it is all there. Raises StackError."""
+    if is_complete(layout):
+        return FetchReport(0, 0, 0.0, True)
+    started, before = time.monotonic(), _count(layout.maven_repository)
+    tell("fetching the Java artifacts (about 300 MB the first time)")
+    _run_maven(layout, programs, tell)
+    stamp = {"poms": poms_digest(layout.maven_project), "repository": str(layout.maven_repository)}
+    (layout.classpaths / _STAMP).write_text(json.dumps(stamp))
+    after = _count(layout.maven_repository)
+    return FetchReport(after[0] - before[0], after[1] - before[1], time.monotonic() - started, False)
+
+
+def _run_maven(layout: Layout, programs: Programs, tell: Callable[[str], None]) -> None:
+    command = [
+        str(programs.maven), "-f", str(layout.maven_project), "-T", "3",
+        f"-Dmaven.repo.local={layout.maven_repository}", f"-Dswitchyard.classpath.dir={layout.classpaths}",
+        "generate-resources",
+    ]  # fmt: skip
+    log = layout.logs / "maven.log"
+    environment = {**os.environ, "JAVA_HOME": str(programs.java_home), "MAVEN_OPTS": f"-Djava.io.tmpdir={layout.tmp}"}
+    with log.open("w") as sink:
+        maven = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=layout.run)
+        told = time.monotonic()
+        while maven.poll() is None:
+            time.sleep(0.2)
+            if time.monotonic() - told > 5:
+                told = time.monotonic()
+                tell(f"fetching: {_count(layout.maven_repository)[1] / 1e6:.0f} MB so far")
+    if maven.returncode:
+        errors = [line for line in log.read_text().splitlines() if line.startswith("[ERROR]")]
+        raise StackError(
+            f"Maven ended with {maven.returncode}: " + "\n".join(errors[:6]),
+            next=f"read {log}; `switchyard stack fetch` tries again and keeps what has arrived",
+        )
+
+
+def _count(repository: Path) -> tuple[int, int]:
+    files = bytes_ = 0
+    for root, _, names in os.walk(repository):
+        for name in names:
+            files += 1
+            bytes_ += _size(os.path.join(root, name))  # noqa: PTH118
+    return files, bytes_
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116
+    except FileNotFoundError:  # Maven renames its temporary files
+        return 0
+
+
+def metastore_schema(layout: Layout) -> Path:
+    """The newest full schema for PostgreSQL, out of the metastore's tarball."""
+    found = sorted((layout.classpaths / "metastore-schema").glob("**/postgres/hive-schema-*.postgres.sql"))
+    finals = [path for path in found if "alpha" not in path.name and "beta" not in path.name]
+    if not finals:
+        raise StackError("the metastore's schema was not unpacked", next="`switchyard stack fetch --force`")
+    return max(finals, key=lambda path: [int(n) for n in path.name.split("-")[2].split(".")[:3]])

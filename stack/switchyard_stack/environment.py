@@ -1,0 +1,50 @@
+"""What an independent client needs to know, as shell exports: `eval "$(switchyard stack env)"`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+
+from switchyard_stack.ports import LOOPBACK
+from switchyard_stack.render import Site, airflow_settings
+
+
+def client_environment(site: Site) -> dict[str, str]:
+    """URLs of the servers, Airflow's settings and paths. It holds passwords: it is for a shell, not for a log."""
+    port, secret, layout = site.ports, site.secrets, site.layout
+    postgres = f"{LOOPBACK}:{port['postgres']}"
+    mongo = f"mongodb://switchyard:{secret['mongo']}@{LOOPBACK}:{port['mongo']}"
+    urls = {
+        "POSTGRES_URL": f"postgresql://powergrid:{secret['powergrid']}@{postgres}/powergrid",
+        "SIMBENCH_URL": f"postgresql://simbench:{secret['simbench']}@{postgres}/simbench",
+        "LEDGER_URL": f"postgresql://ledger:{secret['ledger']}@{postgres}/ledger",
+        "POSTGRES_ADMIN_URL": f"postgresql://postgres:{secret['postgres']}@{postgres}/postgres",
+        "HDFS_URL": f"hdfs://{LOOPBACK}:{port['namenode']}",
+        "WEBHDFS_URL": f"http://{LOOPBACK}:{port['namenode_http']}/webhdfs/v1",
+        "HIVE_URL": f"hive2://{LOOPBACK}:{port['hiveserver2']}/default?auth=NOSASL",
+        "METASTORE_URL": f"thrift://{LOOPBACK}:{port['metastore']}",
+        "MONGO_URL": f"{mongo}/powergrid?authSource=admin",
+        "REDIS_URL": f"redis://:{secret['redis']}@{LOOPBACK}:{port['redis']}/0",
+        "AIRFLOW_URL": f"http://{LOOPBACK}:{port['airflow']}",
+    }
+    paths = {"SWITCHYARD_STATE": str(layout.state), "JAVA_HOME": str(site.programs.java_home)}
+    return {**urls, **paths, **airflow_settings(site)}
+
+
+def prepend_path(site: Site, current: str) -> str:
+    """PATH with our commands first, each once."""
+    ours = [str(site.layout.bin), str(site.layout.scripts)]
+    return ":".join([*ours, *(part for part in current.split(":") if part and part not in ours)])
+
+
+def shell_exports(values: Mapping[str, str]) -> str:
+    """`export NAME='value'` lines that any POSIX shell reads back exactly."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def exports(site: Site) -> str:
+    """All of `switchyard stack env`."""
+    values = client_environment(site)
+    del values["SPT_NOENV"], values["TZ"]  # for the servers, not for a person's shell
+    return shell_exports({**values, "PATH": prepend_path(site, os.environ.get("PATH", ""))})

@@ -1,0 +1,131 @@
+"""Where everything of a stack lives: one state directory, and the checkout it belongs to."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from switchyard_stack.errors import StackError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_MAX_STATE_PATH = 80  # sockaddr_un holds 107 bytes; supervisord binds <state>/run/supervisor.sock.<pid> first
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+@:-]+")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths inside one state directory. Nothing is written outside it."""
+
+    state: Path
+    checkout: Path = CHECKOUT
+
+    @classmethod
+    def from_environment(cls) -> Layout:
+        """`$SWITCHYARD_STATE`, by default `<checkout>/.switchyard`."""
+        chosen = os.environ.get("SWITCHYARD_STATE")
+        state = Path(chosen).expanduser() if chosen else CHECKOUT / ".switchyard"
+        return cls(Path(os.path.abspath(state))).checked()  # noqa: PTH100  (resolve() would follow links)
+
+    def checked(self) -> Layout:
+        """Refuse a path that sockets, JVM argument files or supervisord cannot carry."""
+        text = str(self.state)
+        cure = "set SWITCHYARD_STATE to a short, plain path, e.g. /var/tmp/switchyard"
+        if len(text) > _MAX_STATE_PATH:
+            raise StackError(f"the state directory's path has {len(text)} characters, at most {_MAX_STATE_PATH} work: {text}", next=cure)
+        if not _PLAIN_PATH.fullmatch(text):
+            raise StackError(f"the state directory's path has characters that some server cannot carry: {text!r}", next=cure)
+        return self
+
+    @property
+    def maven_repository(self) -> Path:
+        """Downloaded jars; `$SWITCHYARD_MAVEN_REPO` lets several states share one."""
+        shared = os.environ.get("SWITCHYARD_MAVEN_REPO")
+        return Path(shared) if shared else self.state / "maven"
+
+    @property
+    def maven_project(self) -> Path:
+        """The poms."""
+        return self.checkout / "stack" / "maven"
+
+    @property
+    def classpaths(self) -> Path:
+        """One classpath file per Maven module, and the metastore's schema."""
+        return self.state / "classpath"
+
+    @property
+    def conf(self) -> Path:
+        """Rendered configuration; holds passwords, so 0700."""
+        return self.state / "conf"
+
+    @property
+    def data(self) -> Path:
+        """The servers' data."""
+        return self.state / "data"
+
+    @property
+    def logs(self) -> Path:
+        """One log per server, rotated."""
+        return self.state / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Working directories, socket, pid and lock files."""
+        return self.state / "run"
+
+    @property
+    def tmp(self) -> Path:
+        """Every server's temporary directory."""
+        return self.state / "tmp"
+
+    @property
+    def bin(self) -> Path:
+        """Commands for people: sqoop."""
+        return self.state / "bin"
+
+    @property
+    def airflow_home(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.state / "airflow"
+
+    @property
+    def catalog(self) -> Path:
+        """Captured metadata."""
+        return self.state / "catalog"
+
+    @property
+    def ports_file(self) -> Path:
+        """The ports this stack has chosen."""
+        return self.state / "ports.json"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Passwords and keys, made once, 0600."""
+        return self.state / "secrets.json"
+
+    @property
+    def supervisor_conf(self) -> Path:
+        """supervisord's configuration."""
+        return self.conf / "supervisord.conf"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """supervisord's control socket."""
+        return self.run / "supervisor.sock"
+
+    @property
+    def scripts(self) -> Path:
+        """Where the programs of this Python environment are."""
+        return Path(sys.executable).parent
+
+    def make_directories(self) -> None:
+        """Create the tree. Only the top and `data` can be entered by others (PostgreSQL runs as another user)."""
+        private = (self.conf, self.logs, self.run, self.tmp, self.bin, self.airflow_home, self.catalog, self.classpaths)
+        for path in (self.state, self.data):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o711)
+        for path in private:
+            path.mkdir(exist_ok=True)
+            path.chmod(0o700)

@@ -1,0 +1,186 @@
+"""What must be there before a server starts, or right after: clusters, databases, users, schemas. All repeatable."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from switchyard_stack.artifacts import metastore_schema
+from switchyard_stack.errors import StackError
+from switchyard_stack.ports import LOOPBACK
+from switchyard_stack.prerequisites import POSTGRES_USER
+from switchyard_stack.render import Site, airflow_settings
+from switchyard_stack.secrets import write_private
+from switchyard_stack.supervisor import server_environment
+
+if TYPE_CHECKING:
+    import psycopg
+
+DATABASES: Mapping[str, str] = {  # database → the role that owns it
+    "powergrid": "powergrid",
+    "simbench": "simbench",
+    "ledger": "ledger",
+    "metastore": "hive",
+    "airflow": "airflow",
+}
+_SOURCES = ("powergrid", "simbench")
+
+
+def run_setup(site: Site, command: Sequence[str], log: str, *, extra: Mapping[str, str] | None = None) -> None:
+    """Run a one-time command under our mark, its output in a log; raises StackError with the log's end."""
+    path = site.layout.logs / f"{log}.log"
+    environment = {**server_environment(site, "setup"), **(extra or {})}
+    with path.open("w") as sink:
+        done = subprocess.run(list(command), env=environment, cwd=site.layout.data, stdout=sink, stderr=subprocess.STDOUT)
+    if done.returncode:
+        tail = "\n".join(path.read_text(errors="replace").splitlines()[-8:])
+        raise StackError(f"{log} ended with {done.returncode}:\n{tail}", next=f"read {path}, then `switchyard stack up` again")
+
+
+def prepare_postgres(site: Site) -> None:
+    """initdb beside its final place, then rename: a killed initdb leaves no half cluster."""
+    data, new = site.layout.data / "postgres", site.layout.data / "postgres.new"
+    if data.exists():
+        return
+    shutil.rmtree(new, ignore_errors=True)
+    password = site.layout.data / "postgres.password"
+    write_private(password, site.secrets["postgres"])
+    if site.as_root:
+        owner = _postgres_owner()
+        new.mkdir(mode=0o700)
+        os.chown(new, owner.pw_uid, owner.pw_gid)
+        os.chown(password, owner.pw_uid, owner.pw_gid)
+    initdb = [str(site.programs.postgres_bin / "initdb"), "-D", str(new), "-U", "postgres", f"--pwfile={password}"]
+    initdb += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+    try:
+        run_setup(site, site.as_postgres(initdb), "initdb")
+    finally:
+        password.unlink()
+    new.rename(data)
+
+
+def _postgres_owner() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(POSTGRES_USER)
+    except KeyError:
+        raise StackError(
+            f"no user {POSTGRES_USER!r}, and PostgreSQL refuses to run as root", next="stack/install-prerequisites.sh makes one"
+        ) from None
+
+
+def connect_as_superuser(site: Site, database: str = "postgres") -> psycopg.Connection:
+    """A connection that commits each statement."""
+    import psycopg
+
+    url = f"host={LOOPBACK} port={site.ports['postgres']} user=postgres dbname={database} connect_timeout=5"
+    return psycopg.connect(url, password=site.secrets["postgres"], autocommit=True)
+
+
+def create_databases(site: Site) -> None:
+    """Roles and databases that are missing. Passwords travel as SCRAM verifiers, so that no log can show one."""
+    from psycopg import sql
+
+    with connect_as_superuser(site) as connection:
+        roles = {row[0] for row in connection.execute("select rolname from pg_roles")}
+        databases = {row[0] for row in connection.execute("select datname from pg_database")}
+        for database, role in DATABASES.items():
+            if role not in roles:
+                secret = site.secrets[role].encode()
+                verifier = connection.pgconn.encrypt_password(secret, role.encode(), b"scram-sha-256").decode()
+                connection.execute(sql.SQL("create role {} login password {}").format(sql.Identifier(role), verifier))
+            if database not in databases:
+                names = sql.Identifier(database), sql.Identifier(role)
+                connection.execute(sql.SQL("create database {} owner {}").format(*names))
+        for role in _SOURCES:  # to see when the oldest open transaction of anybody began
+            connection.execute(sql.SQL("grant pg_read_all_stats to {}").format(sql.Identifier(role)))
+
+
+def prepare_metastore(site: Site) -> None:
+    """The metastore's tables, in one transaction. (DataNucleus' own creation lacks the ACID tables.)"""
+    with connect_as_superuser(site, "metastore") as connection:
+        row = connection.execute("""select to_regclass('public."VERSION"')""").fetchone()
+        if row and row[0]:
+            return
+        script = metastore_schema(site.layout).read_text()
+        statements = "\n".join(line for line in script.splitlines() if not line.startswith("\\"))
+        with connection.transaction():
+            connection.execute("set local role hive")
+            connection.execute(statements.encode())
+
+
+def prepare_namenode(site: Site) -> None:
+    """Format HDFS once; a format that was killed is begun again."""
+    formatted = site.layout.data / "namenode" / "formatted"
+    if formatted.exists():
+        return
+    for name in ("namenode", "datanode"):
+        shutil.rmtree(site.layout.data / name, ignore_errors=True)
+        (site.layout.data / name).mkdir(mode=0o700)
+    java, arguments = site.programs.java_home / "bin/java", site.layout.conf / "jvm/namenode.args"
+    namenode = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+    run_setup(site, [str(java), f"@{arguments}", namenode, "-format", "-nonInteractive"], "namenode-format")
+    formatted.touch()
+
+
+def prepare_mongo(site: Site) -> None:
+    """Create the user by a first start without authentication: the server has no other way."""
+    ready = site.layout.data / "mongo.user"
+    if ready.exists():
+        return
+    shutil.rmtree(site.layout.data / "mongo", ignore_errors=True)
+    (site.layout.data / "mongo").mkdir(mode=0o700)
+    command = [str(site.layout.scripts / "secantusd-py"), "--config", str(site.layout.conf / "secantusd.toml")]
+    with (site.layout.logs / "mongo-setup.log").open("w") as sink:
+        environment = server_environment(site, "setup")
+        server = subprocess.Popen(command, env=environment, cwd=site.layout.run, stdout=sink, stderr=subprocess.STDOUT)
+        try:
+            _create_mongo_user(site)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=20)
+    ready.touch()
+
+
+def _create_mongo_user(site: Site) -> None:
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    deadline = time.monotonic() + 30
+    while True:
+        client: pymongo.MongoClient[dict[str, object]]
+        try:
+            with pymongo.MongoClient(LOOPBACK, site.ports["mongo"], serverSelectionTimeoutMS=1000) as client:
+                client.admin.command("createUser", "switchyard", pwd=site.secrets["mongo"], roles=["root"])
+            return
+        except PyMongoError as error:
+            if time.monotonic() > deadline:
+                log = site.layout.logs / "mongo-setup.log"
+                raise StackError(f"the MongoDB user could not be created: {error}", next=f"read {log}") from error
+
+
+def migrate_airflow(site: Site) -> None:
+    """Airflow's tables: `airflow dags test` needs them too. Once per Airflow version."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        stamp = site.layout.airflow_home / f"migrated-{version('apache-airflow-core')}"
+    except PackageNotFoundError:
+        return
+    if stamp.exists():
+        return
+    airflow = str(site.layout.scripts / "airflow")
+    run_setup(site, [airflow, "db", "migrate"], "airflow-migrate", extra=airflow_settings(site))
+    stamp.touch()
+
+
+def clear_stale_files(directory: Path, *names: str) -> None:
+    """Remove files that a killed server left and that its next start would stumble over."""
+    for name in names:
+        (directory / name).unlink(missing_ok=True)

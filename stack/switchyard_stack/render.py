@@ -1,0 +1,131 @@
+"""Configuration: every file of `<state>/conf`, rendered from templates with this state's ports and secrets."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from switchyard_stack.layout import Layout
+from switchyard_stack.prerequisites import POSTGRES_USER, Programs
+from switchyard_stack.secrets import write_private
+
+_FILES: Mapping[str, str] = {  # template → path under <state>
+    "core-site.xml": "conf/hadoop/core-site.xml",
+    "hdfs-site.xml": "conf/hadoop/hdfs-site.xml",
+    "log4j.properties": "conf/hadoop/log4j.properties",
+    "mapred-site.xml": "conf/local-jobs/mapred-site.xml",
+    "log4j2.properties": "conf/hive/log4j2.properties",
+    "hive-site.xml": "conf/hive/hive-site.xml",
+    "metastore-site.xml": "conf/metastore/metastore-site.xml",
+    "redis.conf": "conf/redis.conf",
+    "secantusd.toml": "conf/secantusd.toml",
+    "pg_hba.conf": "conf/pg_hba.conf",
+    "postgresql.conf": "conf/postgresql.conf",
+    "supervisord.conf": "conf/supervisord.conf",
+    "jvm-namenode.args": "conf/jvm/namenode.args",
+    "jvm-datanode.args": "conf/jvm/datanode.args",
+    "jvm-metastore.args": "conf/jvm/metastore.args",
+    "jvm-hiveserver2.args": "conf/jvm/hiveserver2.args",
+    "jvm-sqoop.args": "conf/jvm/sqoop.args",
+    "connections.json": "airflow/connections.json",
+    "airflow-passwords.json": "airflow/passwords.json",
+    "sqoop.sh": "bin/sqoop",
+}
+_WORLD_READABLE = {"pg_hba.conf", "postgresql.conf"}  # read by the postgres user; no secret inside
+
+
+@dataclass(frozen=True)
+class Site:
+    """One stack, decided: where it lives, its ports, its secrets, the programs found."""
+
+    layout: Layout
+    ports: Mapping[str, int]
+    secrets: Mapping[str, str]
+    programs: Programs
+
+    @property
+    def as_root(self) -> bool:
+        """True when PostgreSQL needs another user."""
+        return os.geteuid() == 0
+
+    def as_postgres(self, command: list[str]) -> list[str]:
+        """The command as the user that PostgreSQL may run as; it may enter directories that user could not."""
+        if not self.as_root:
+            return command
+        caps = [] if is_open_to_all(self.layout.data) else ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        user = [f"--reuid={POSTGRES_USER}", f"--regid={POSTGRES_USER}", "--clear-groups"]
+        return [str(self.programs.setpriv), *user, *caps, *command]
+
+
+def is_open_to_all(path: Path) -> bool:
+    """True when any user may pass through every directory down to this one."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in (path, *path.parents))
+
+
+def classpath(site: Site, module: str) -> str:
+    """The jars of one Maven module, joined by colons."""
+    return (site.layout.classpaths / f"{module}.classpath").read_text().strip()
+
+
+def render(site: Site, template: str, **extra: object) -> str:
+    """Render one template."""
+    return _environment().get_template(template + ".j2").render(_variables(site), **extra)
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(  # noqa: S701  (configuration files, not HTML; values are ours)
+        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["shell"] = lambda command: " ".join(shlex.quote(str(word)) for word in command)
+    environment.filters["ini"] = lambda value: str(value).replace("%", "%%")
+    return environment
+
+
+def _variables(site: Site) -> dict[str, object]:
+    layout = site.layout
+    postgres = [str(site.programs.postgres_bin / "postgres"), "-D", str(layout.data / "postgres")]
+    postgres += ["-c", f"config_file={layout.conf / 'postgresql.conf'}"]
+    return {
+        "layout": layout, "state": layout.state, "checkout": layout.checkout, "scripts": layout.scripts,
+        "port": site.ports, "secret": site.secrets, "java": site.programs.java_home / "bin/java",
+        "java_home": site.programs.java_home, "redis_server": site.programs.redis_server,
+        "postgres_command": site.as_postgres(postgres), "os_user": pwd.getpwuid(os.geteuid()).pw_name,
+        "as_root": site.as_root, "classpath": lambda module: classpath(site, module),
+    }  # fmt: skip
+
+
+def airflow_settings(site: Site) -> dict[str, str]:
+    """Airflow's configuration as environment variables: the one template that says it."""
+    lines = [line for line in render(site, "airflow.env").splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def _supervisor_environment(site: Site) -> str:
+    """Airflow's settings as supervisord's `environment=` wants them; the values hold no single quote."""
+    return "".join(f",{name}='{value}'" for name, value in airflow_settings(site).items())
+
+
+def render_all(site: Site) -> None:
+    """Write every configuration file; creates what Hadoop expects beside it."""
+    layout = site.layout
+    for template, target in _FILES.items():
+        path = layout.state / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        extra = {"airflow_environment": _supervisor_environment(site)} if template == "supervisord.conf" else {}
+        write_private(path, render(site, template, **extra))
+        if template in _WORLD_READABLE:
+            path.chmod(0o644)
+    (layout.bin / "sqoop").chmod(0o700)
+    layout.conf.chmod(0o711)
+    for name in ("hdfs", "datanode"):  # hadoop-hdfs has no web pages; its server wants the directories
+        (layout.conf / "hadoop" / "webapps" / name).mkdir(parents=True, exist_ok=True)
+    for name in ("postgres", "redis", "mongo", "namenode", "datanode", "metastore", "hiveserver2", "airflow"):
+        (layout.run / name).mkdir(exist_ok=True)
