@@ -1,4 +1,4 @@
-"""The demo's data: what the loader promises, on the checked-in cut and, where POSTGRES_URL is set, a PostgreSQL."""
+"""The demo's data: what the loader promises, on the checked-in cut and, where POSTGRES_ADMIN_URL is set, a PostgreSQL."""
 
 import os
 import uuid
@@ -63,10 +63,10 @@ def test_a_wheel_with_the_wrong_bytes_is_not_used(tmp_path: Path) -> None:
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """A database of the test's own on the server of POSTGRES_URL."""
-    server = os.environ.get("POSTGRES_URL")
+    """A database of the test's own on the server of POSTGRES_ADMIN_URL."""
+    server = os.environ.get("POSTGRES_ADMIN_URL")
     if not server:
-        pytest.skip("POSTGRES_URL is not set: start the stack and export its environment")
+        pytest.skip("POSTGRES_ADMIN_URL is not set: start the stack and export its environment")
     name = f"test_datasets_{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

@@ -1,33 +1,25 @@
-"""`stack data`: the command that loads the demo's data."""
+"""What `switchyard stack data` does: load the demo's data into the stack's PostgreSQL and say so."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
 from rich.console import Console
 from rich.table import Table
 
-from switchyard_stack.datasets.errors import DatasetError
-from switchyard_stack.datasets.loader import load_all
+from switchyard_stack import run
+from switchyard_stack.datasets.loader import TableReport, load_all
+from switchyard_stack.environment import client_environment
+from switchyard_stack.layout import Layout
 
-DatabaseUrl = Annotated[str, typer.Option(help="libpq URL; a password in it is not printed")]
+
+def load_and_show(layout: Layout, console: Console) -> None:
+    """Load every table; downloads are kept in `<state>/downloads`. Raises StackError."""
+    urls = client_environment(run.open_site(layout))
+    cache = layout.state / "downloads"
+    console.print(_table(load_all(urls["POSTGRES_URL"], urls["SIMBENCH_URL"], cache, say=console.print)))
 
 
-def data(postgres_url: DatabaseUrl, simbench_url: DatabaseUrl, cache_dir: Annotated[Path, typer.Option()]) -> None:
-    """Load PowerGrid's telemetry and SimBench (ODbL) into PostgreSQL; a second run changes nothing."""
-    console = Console(soft_wrap=True, highlight=False)
-    try:
-        reports = load_all(postgres_url, simbench_url, cache_dir, say=console.print)
-    except DatasetError as error:
-        console.print(f"[red]{error}[/red]")
-        raise typer.Exit(1) from error
-    table = Table("table", "rows", "seconds", title="the demo's data")
+def _table(reports: list[TableReport]) -> Table:
+    table = Table("table", "rows", "seconds", title="source tables")
     for report in reports:
         table.add_row(report.table, f"{report.rows:,}", f"{report.seconds:.1f}" if report.loaded else "left alone")
-    console.print(table)
-
-
-if __name__ == "__main__":
-    typer.run(data)
+    return table
