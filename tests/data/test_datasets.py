@@ -1,4 +1,4 @@
-"""The demo's data: what the loader promises, on the checked-in cut and, where POSTGRES_ADMIN_URL is set, a PostgreSQL."""
+"""The demo's data: the loader on the checked-in cut and, where POSTGRES_ADMIN_URL is set, on a real PostgreSQL."""
 
 import os
 import uuid
