@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 
 class SwitchyardError(Exception):
     """Base of all errors raised on purpose.
@@ -23,8 +27,43 @@ class SwitchyardError(Exception):
         return f"{head}\n  → {self.next}" if self.next else head
 
 
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in a file; `line` counts from 1."""
+
+    path: Path
+    line: int
+    what: str
+    next: str = ""
+
+    @property
+    def where(self) -> str:
+        """`flows/telemetry.yaml:7`."""
+        return f"{self.path.parent.name}/{self.path.name}:{self.line}"
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}"
+        return f"{head}\n  → {self.next}" if self.next else head
+
+
 class FlowFileError(SwitchyardError):
-    """A flow file that cannot be used; `where` is file:line."""
+    """A flow file that cannot be used: every problem found in it, or in the defaults it builds on.
+
+    Args:
+        flow: the name that the flow would have.
+        path: its file.
+        problems: at least one.
+    """
+
+    def __init__(self, flow: str, path: Path, problems: Sequence[Problem]) -> None:
+        self.flow, self.path, self.problems = flow, path, tuple(problems)
+        super().__init__(problems[0].what, where=problems[0].where, next=problems[0].next)
+
+    def _text(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+    def __reduce__(self) -> tuple[type[FlowFileError], tuple[str, Path, tuple[Problem, ...]]]:
+        return type(self), (self.flow, self.path, self.problems)
 
 
 class ConnectionMissing(SwitchyardError):

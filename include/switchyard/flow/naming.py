@@ -55,7 +55,7 @@ def staging(root: str, database: str, table: str, load_id: str, try_id: str) -> 
     return f"{root}/_staging/{database}/{table}/load={load_id}/try={try_id}"
 
 
-def staging_table(kind: Literal["text", "typed"], load_id: str, try_id: str) -> str:
+def staging_table(kind: Literal["text", "typed", "view"], load_id: str, try_id: str) -> str:
     """Table in STAGING_DATABASE, over a staging directory or over the landing before its publish."""
     return f"{kind}_{load_id}_{try_id}"
 
@@ -65,6 +65,16 @@ def served_table(lake: Lake, serve: Serve) -> tuple[str, str]:
     if serve.select is None:
         return lake.database, lake.table
     return lake.database, serve.table or serve.collection
+
+
+def serve_scratch(root: str, flow: str) -> str:
+    """HDFS directory of what a serve load must remember between its steps."""
+    return f"{root}/_serve/{flow}"
+
+
+def changes_file(root: str, flow: str, load_id: str) -> str:
+    """The keys that a serve load changes."""
+    return f"{serve_scratch(root, flow)}/load={load_id}/changes.parquet"
 
 
 def staging_collection(collection: str, seq: int, try_id: str) -> str:
@@ -122,12 +132,12 @@ def collection_asset_uri(connection: str, collection: str) -> str:
     return f"x-mongodb://{connection}/{collection}"
 
 
-def targets(flow: Flow) -> list[str]:
-    """Everything only one flow may write to, as printable names."""
-    found = [f"Hive table {flow.lake.database}.{flow.lake.table}"]
+def targets(flow: Flow) -> dict[tuple[str, str], str]:
+    """Everything only one flow may write to: the key that names it in the flow file, and a printable name."""
+    found = {("lake", "table"): f"Hive table {flow.lake.database}.{flow.lake.table}"}
     if flow.serve is not None:
         if flow.serve.select is not None:
             database, table = served_table(flow.lake, flow.serve)
-            found.append(f"Hive table {database}.{table}")
-        found.append(f"collection {flow.serve.collection} of {flow.serve.connection}")
+            found["serve", "select"] = f"Hive table {database}.{table}"
+        found["serve", "collection"] = f"collection {flow.serve.collection} of {flow.serve.connection}"
     return found

@@ -1,106 +1,215 @@
 """The flow file's closed model. Pure: no I/O, no Airflow.
 
 Unknown keys and impossible combinations are refused here; `switchyard.flow.loader` adds file, line and the nearest
-right word.
+right word. Which names are safe to use where is told in `switchyard.flow.identifiers`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-_IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
-_DURATION = re.compile(r"^(\d+)\s*(s|m|h|d)$")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from switchyard.flow import identifiers
+from switchyard.flow.duration import Duration
+from switchyard.flow.identifiers import PgTable, parse_pg_table
+from switchyard.flow.refusal import refuse
+from switchyard.flow.sql import Dialect, find_fault, first_word, mentions
 
-
-def _check_identifier(value: str) -> str:
-    if not _IDENTIFIER.match(value):
-        raise ValueError(f"{value!r} is not a plain name: letters, digits and _ only, not starting with a digit")
-    return value
-
-
-def _parse_duration(value: object) -> object:
-    if isinstance(value, str) and (match := _DURATION.match(value.strip())):
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    return value
+_LONGEST_SQL = 50_000
+_SHORT: dict[str, Any] = {"minLength": 1, "maxLength": identifiers.POSTGRES_NAME_BYTES}
+T = TypeVar("T", bound=Sequence[Any])
 
 
-Name = Annotated[str, AfterValidator(_check_identifier)]
-Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
+def _editor(pattern: re.Pattern[str], longest: int) -> Any:
+    """What the JSON Schema says of a name; pydantic does not check it, or one error would be told twice."""
+    return Field(json_schema_extra={"pattern": f"^{pattern.pattern}$", "minLength": 1, "maxLength": longest})
+
+
+def _no_duplicates(values: T) -> T:
+    for at, value in enumerate(values):
+        if value in values[:at]:
+            raise refuse(f"{value!r} is listed twice", at=[at])
+    return values
+
+
+def _check_table(text: str) -> str:
+    parse_pg_table(text)
+    return text
+
+
+def _check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
+    if len(text) > _LONGEST_SQL:
+        raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", next="make it a view")
+    if fault := find_fault(text, dialect):
+        raise refuse(f"this SQL {fault}")
+    if not text.strip() or (starts and first_word(text) not in starts):
+        raise refuse("this is not a query" if starts else "the condition is empty", next=" or ".join(starts))
+    if "$CONDITIONS" in text or "${" in text:
+        raise refuse("this SQL has a placeholder, and nothing fills it in", next="leave out $CONDITIONS and ${…}")
+    return text
+
+
+def _check_where(text: str) -> str:
+    if first_word(text) == "where":
+        raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
+    return _check_sql(text, "postgres", ())
+
+
+def _check_query(text: str) -> str:
+    return _check_sql(text, "postgres", ("select", "with", "values", "table"))
+
+
+def _check_select(text: str) -> str:
+    return _check_sql(text, "hive", ("select", "with"))
+
+
+FlowName = Annotated[str, AfterValidator(identifiers.check_flow), _editor(identifiers.FLOW, 64)]
+ConnectionId = Annotated[str, AfterValidator(identifiers.check_connection), _editor(identifiers.CONNECTION, 128)]
+HiveName = Annotated[str, AfterValidator(identifiers.check_hive), _editor(identifiers.HIVE, identifiers.HIVE_LENGTH)]
+LakeColumn = Annotated[str, AfterValidator(identifiers.check_lake_column), Field(json_schema_extra={"minLength": 1})]
+SourceColumn = Annotated[str, AfterValidator(identifiers.check_postgres_column), Field(json_schema_extra=_SHORT)]
+Collection = Annotated[str, AfterValidator(identifiers.check_collection), _editor(identifiers.COLLECTION, 120)]
+Label = Annotated[str, AfterValidator(identifiers.check_label), _editor(identifiers.LABEL, 100)]
+Unique = AfterValidator(_no_duplicates)
 
 
 class Closed(BaseModel):
-    """Immutable, and refuses unknown keys."""
+    """Immutable, takes no unknown key, and bends no type: `"4"` is not a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Source(Closed):
     """What is read from PostgreSQL: a table (optionally some columns, some rows), or a query."""
 
-    connection: str = Field(description="Airflow connection of the PostgreSQL database")
-    table: str | None = Field(None, description="schema.table, as PostgreSQL spells it")
-    query: str | None = Field(None, description="a SELECT, instead of table")
-    columns: list[str] | None = Field(None, description="columns to read; default: all")
-    where: str | None = Field(None, description="a SQL condition on the rows to read")
-    key: list[str] = Field(default_factory=list, description="columns that identify a row; default: the primary key")
+    connection: ConnectionId = Field(description="Airflow connection of the PostgreSQL database")
+    table: Annotated[str, AfterValidator(_check_table)] | None = Field(
+        None, description='schema.table with PostgreSQL\'s quoting: public.orders, "My Schema"."My.Table"'
+    )
+    query: Annotated[str, AfterValidator(_check_query)] | None = Field(None, description="a SELECT, instead of table")
+    columns: Annotated[list[SourceColumn], Field(min_length=1), Unique] | None = Field(
+        None, description="columns to read, unquoted, as PostgreSQL's catalog holds them; default: all"
+    )
+    where: Annotated[str, AfterValidator(_check_where)] | None = Field(
+        None, description="a SQL condition on the rows to read"
+    )
+    key: Annotated[list[SourceColumn], Unique] = Field(
+        default_factory=list, description="columns that identify a row; default: the primary key"
+    )
 
     @model_validator(mode="after")
     def _one_statement(self) -> Source:
         if (self.table is None) == (self.query is None):
-            raise ValueError("give exactly one of `table` and `query`")
-        if self.query is not None and self.where is not None:
-            raise ValueError("`where` belongs to `table`; put the condition into the query")
+            found = "neither is there" if self.table is None else "both are there"
+            raise refuse(f"give exactly one of `table` and `query`: {found}")
+        for part in ("where", "columns"):
+            if self.query is not None and getattr(self, part) is not None:
+                raise refuse(f"`{part}` belongs to `table`", next=f"put the {part} into the query", at=[part])
+        for column in self.key:
+            if self.columns is not None and column not in self.columns:
+                raise refuse(f"key column {column!r} is not among the `columns` to read", at=["key"])
         return self
+
+    @property
+    def table_parts(self) -> PgTable:
+        """Schema and table, unquoted. Raises ValueError for a query."""
+        if self.table is None:
+            raise ValueError("a query has no table name")
+        return parse_pg_table(self.table)
 
 
 class Lake(Closed):
     """Where it lands: a Hive table over Parquet in HDFS."""
 
-    database: Name
-    table: Name
+    database: HiveName = Field(description="Hive database")
+    table: HiveName = Field(description="Hive table; only this flow writes it")
     mode: Literal["replace"] = Field("replace", description="replace: every load is a whole new version")
-    hdfs: str = Field("lake_hdfs", description="Airflow connection of the NameNode")
-    hive: str = Field("lake_hive", description="Airflow connection of HiveServer2")
-    metastore: str = Field("lake_metastore", description="Airflow connection of the Hive metastore")
-    root: str = Field("/lake", pattern=r"^(/[A-Za-z0-9_.-]+)+$", description="HDFS directory of all landings")
+    format: Literal["parquet"] = Field("parquet", description="file format of the landings")
+    hdfs: ConnectionId = Field("lake_hdfs", description="Airflow connection of the NameNode")
+    hive: ConnectionId = Field("lake_hive", description="Airflow connection of HiveServer2")
+    metastore: ConnectionId = Field("lake_metastore", description="Airflow connection of the Hive metastore")
+    root: Annotated[str, AfterValidator(identifiers.check_root)] = Field(
+        "/lake",
+        description="HDFS directory of all landings",
+        json_schema_extra={"pattern": f"^{identifiers.HDFS_ROOT.pattern}$"},
+    )
+    keep_loads: int = Field(
+        3, ge=1, le=10_000, description="how many published versions stay in HDFS, the current one included"
+    )
+
+    @model_validator(mode="after")
+    def _not_ours(self) -> Lake:
+        if self.database in identifiers.OWN_DATABASES:
+            raise refuse(f"Hive database {self.database} is Switchyard's or Hive's own", at=["database"])
+        return self
 
 
 class Serve(Closed):
     """What MongoDB serves: the lake table as it is, or a product of it."""
 
-    connection: str = Field(description="Airflow connection of MongoDB; its schema is the database")
-    collection: Name
-    key: list[str] = Field(min_length=1, description="columns that become _id")
-    indexes: list[list[str]] = Field(default_factory=list)
-    select: str | None = Field(None, description="HiveQL SELECT over the lake table; Hive materialises its result")
-    table: Name | None = Field(None, description="Hive table of the product; default: the collection's name")
+    connection: ConnectionId = Field(description="Airflow connection of MongoDB; its schema is the database")
+    collection: Collection = Field(description="MongoDB collection; only this flow writes it")
+    key: Annotated[list[LakeColumn], Field(min_length=1), Unique] = Field(description="columns that become _id")
+    indexes: Annotated[list[Annotated[list[LakeColumn], Field(min_length=1, max_length=32), Unique]], Unique] = Field(
+        default_factory=list, max_length=63, description="columns of each index, ascending: [[name], [subnet, name]]"
+    )
+    select: Annotated[str, AfterValidator(_check_select)] | None = Field(
+        None, description="HiveQL SELECT over the lake table; Hive materialises its result"
+    )
+    table: HiveName | None = Field(None, description="Hive table of the product; default: the collection's name")
     timestamps: Literal["refuse", "beside", "string"] = Field(
         "refuse",
         description="timestamps finer than MongoDB's millisecond: refuse the load, keep microseconds in a second "
         "field <column>_us, or store text",
     )
 
+    @model_validator(mode="after")
+    def _product_has_a_table(self) -> Serve:
+        if self.select is None and self.table is not None:
+            raise refuse("`table` names the product of `select`, and there is no `select`", at=["table"])
+        if self.select is not None and self.table is None:
+            try:
+                identifiers.check_hive(self.collection)
+            except ValueError as error:
+                cure = "name the product's Hive table: serve.table"
+                raise refuse(f"collection {self.collection!r} is not a Hive name", next=cure, at=["select"]) from error
+        return self
+
 
 class Cache(Closed):
     """Redis in front of the collection."""
 
-    connection: str = Field(description="Airflow connection of Redis")
-    ttl: Duration = Field(timedelta(minutes=15), description="how long a cached value lives, e.g. 15m")
-    warm: int = Field(0, ge=0, description="how many changed keys to fill after a publish")
-    max_invalidate: int = Field(100_000, ge=0, description="more changed keys than this raise the floor instead")
+    connection: ConnectionId = Field(description="Airflow connection of Redis")
+    ttl: Duration = Field(
+        timedelta(minutes=15),
+        description="how long a cached value lives, e.g. 15m",
+        json_schema_extra={"default": "15m"},
+    )
+    warm: int = Field(0, ge=0, le=10_000_000, description="how many changed keys to fill after a publish")
+    max_invalidate: int = Field(
+        100_000, ge=0, le=100_000_000, description="more changed keys than this raise the floor instead"
+    )
 
 
 class Engine(Closed):
     """Who extracts."""
 
-    name: Literal["sqoop"] = "sqoop"
+    name: Literal["sqoop"] = Field("sqoop", description="the extraction engine")
     mappers: int = Field(1, ge=1, le=64, description="parallel readers; more than one share no snapshot")
-    split_by: str | None = Field(None, description="integer column that divides the rows among mappers")
+    split_by: SourceColumn | None = Field(None, description="integer column that divides the rows among mappers")
+
+    @model_validator(mode="after")
+    def _split_for_mappers(self) -> Engine:
+        if self.mappers > 1 and self.split_by is None:
+            raise refuse(f"{self.mappers} mappers need `split_by`, the column that divides the rows", at=["mappers"])
+        if self.mappers == 1 and self.split_by is not None:
+            cure = "set mappers to 2 or more, or leave split_by out"
+            raise refuse("`split_by` divides rows among mappers, and there is one", next=cure, at=["split_by"])
+        return self
 
 
 class Reconcile(Closed):
@@ -112,12 +221,14 @@ class Reconcile(Closed):
 class Flow(Closed):
     """One flow file. Its name is the file's stem."""
 
-    flow: Name
-    description: str = ""
-    owner: str = "data-platform"
-    domain: str | None = None
-    tags: list[str] = Field(default_factory=list)
-    schedule: str | None = Field(None, description="cron expression or preset of the ingest leg; null: by hand")
+    flow: FlowName = Field(description="the file's stem; may be left out")
+    description: str = Field("", max_length=10_000, description="what a row is and who needs it, for people")
+    owner: Label = Field("data-platform", description="the team that answers for it")
+    domain: Label | None = Field(None, description="the business domain it belongs to")
+    tags: Annotated[list[Label], Unique] = Field(default_factory=list, description="labels of the DAGs and tables")
+    schedule: Annotated[str, AfterValidator(identifiers.check_schedule)] | None = Field(
+        None, description="cron expression or preset of the ingest leg, in UTC; null: by hand"
+    )
     source: Source
     lake: Lake
     serve: Serve | None = None
@@ -128,5 +239,16 @@ class Flow(Closed):
     @model_validator(mode="after")
     def _parts_fit(self) -> Flow:
         if self.cache is not None and self.serve is None:
-            raise ValueError("`cache` needs `serve`: Redis holds what MongoDB serves")
+            raise refuse("`cache` needs `serve`: Redis holds what MongoDB serves", at=["cache"])
+        if self.serve is not None and self.serve.select is not None:
+            _check_product(self.lake, self.serve, self.serve.select)
         return self
+
+
+def _check_product(lake: Lake, serve: Serve, select: str) -> None:
+    if not mentions(select, lake.table):
+        cure = f"read from {lake.database}.{lake.table}"
+        raise refuse("`select` does not read this flow's lake table", next=cure, at=["serve", "select"])
+    if (serve.table or serve.collection) == lake.table:
+        cure = "name it: serve.table"
+        raise refuse(f"the product would overwrite the lake table {lake.table}", next=cure, at=["serve", "select"])

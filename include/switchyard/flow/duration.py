@@ -1,0 +1,37 @@
+"""Spans of time as a flow file writes them: a whole number and its unit, `15m`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from switchyard.flow.refusal import refuse
+
+_PATTERN = r"^[1-9][0-9]{0,8}[smhd]$"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read `90s`, `15m`, `2h` or `1d`."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and re.fullmatch(_PATTERN, value):
+        return timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
+    cure = f"write {value}s for seconds" if isinstance(value, int) and value > 0 else "write e.g. 90s, 15m, 2h or 1d"
+    raise refuse(f"{value!r} is not a span of time with a unit", next=cure)
+
+
+def format_duration(value: timedelta) -> str:
+    """In seconds, `900s`: one spelling for one span, so that a hash of it is stable."""
+    return f"{int(value.total_seconds())}s"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": _PATTERN}),
+]

@@ -1,0 +1,38 @@
+"""A flow as the ledger keeps it: what a load was planned with, whatever happens to its file meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from switchyard.errors import LedgerStateError
+from switchyard.flow.spec import Flow
+
+
+def frozen_spec(flow: Flow) -> dict[str, Any]:
+    """The whole flow in JSON values, defaults included, so that a later default does not change an old load."""
+    return flow.model_dump(mode="json")
+
+
+def spec_hash(flow: Flow) -> str:
+    """SHA-256 of the frozen flow's canonical JSON, in hex: equal for flows that do the same."""
+    text = json.dumps(frozen_spec(flow), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def thaw(spec: Mapping[str, Any]) -> Flow:
+    """The flow of a frozen one. Raises LedgerStateError when this version cannot read it."""
+    try:
+        return Flow.model_validate(dict(spec))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise LedgerStateError(
+            f"the flow that this load was planned with is not understood: {place}: {first['msg']}",
+            where=f"flow {spec.get('flow', '?')}",
+            next="finish or abandon the load with the version of Switchyard that planned it",
+        ) from error

@@ -1,0 +1,195 @@
+"""What a flow file may call things, and why that is safe.
+
+Two classes, and no third:
+
+- *plain*: the name matches a strict pattern, so it means nothing else anywhere it is put (shell words, HDFS paths,
+  HiveQL, Redis keys and globs, DAG and asset ids): flow names, connection ids, Hive databases and tables, lake
+  columns, HDFS roots, collections, domains.
+- *quoted*: any text that the server allows; every statement quotes it (`lake.types.quote_postgres`): PostgreSQL's
+  schemas, tables and columns. NUL is refused, since no server stores it and C strings end at it.
+
+SQL (`where`, `query`, `select`) is the author's own; `switchyard.flow.sql` keeps it inside its brackets.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from switchyard.flow.hive_words import RESERVED
+from switchyard.flow.refusal import refuse
+
+POSTGRES_NAME_BYTES = 63
+"""NAMEDATALEN - 1; PostgreSQL cuts a longer name, in silence."""
+
+HIVE_LENGTH = 128
+"""The metastore's shortest column that holds a database or table name (DBS.NAME, schema 4.0)."""
+
+COLLECTION_BYTES = 120
+"""MongoDB allows 255 for `database.collection`; the rest is for our staging suffix and the database."""
+
+FLOW = re.compile(r"[a-z][a-z0-9_]{0,63}")
+CONNECTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+HIVE = re.compile(r"[a-z][a-z0-9_]*")
+LAKE_COLUMN = re.compile(r"(?!_id)[^\W0-9]\w*")
+COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+STAGING_COLLECTION = re.compile(r".*__s[0-9]+_[0-9a-f]+")
+HDFS_ROOT = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. :/@-]{0,99}")
+
+OWN_DATABASES = frozenset({"switchyard_staging", "sys", "information_schema"})
+
+_PG_PART = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<bare>[A-Za-z_\x80-\U0010ffff][\w$]*)')
+_CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+class PgTable(NamedTuple):
+    """A PostgreSQL table, as the catalog holds its names: unquoted."""
+
+    schema: str
+    table: str
+
+
+def check_flow(name: str) -> str:
+    """A flow's name: the file's stem, a part of DAG ids, cache keys and ledger rows."""
+    if not FLOW.fullmatch(name):
+        raise refuse(
+            f"{name!r} cannot name a flow: lower-case letters, digits and _ only, a letter first, at most 64",
+            next=f"rename the file to {_plain(name)}.yaml",
+        )
+    return name
+
+
+def check_connection(name: str) -> str:
+    """An Airflow connection id."""
+    if not CONNECTION.fullmatch(name):
+        # The text is not shown: it may be a URL with a password in it.
+        cure = "write the id; host, login and password stay in Airflow's connection"
+        raise refuse("this cannot be a connection id: letters, digits, _, - and . only, at most 128", next=cure)
+    return name
+
+
+def check_hive(name: str) -> str:
+    """A Hive database or table."""
+    if not HIVE.fullmatch(name):
+        raise refuse(
+            f"{name!r} cannot name a Hive table or database: lower-case letters, digits and _ only, a letter first",
+            next=f"write {_plain(name)}",
+        )
+    if name in RESERVED:
+        raise refuse(f"{name!r} is a reserved word of Hive, which every reader would have to quote", next="rename it")
+    if len(name) > HIVE_LENGTH:
+        raise refuse(f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}")
+    return name
+
+
+def check_lake_column(name: str) -> str:
+    """A column of a lake table or product, which is also a field of the documents."""
+    if not LAKE_COLUMN.fullmatch(name):
+        raise refuse(f"{name!r} cannot name a lake column: letters, digits and _ only, no digit first, not _id")
+    if name != name.lower():
+        raise refuse(f"{name!r} is not how Hive spells it: it folds column names", next=f"write {name.lower()}")
+    return name
+
+
+def check_postgres_column(name: str) -> str:
+    """A column of the source, as PostgreSQL's catalog holds it: always quoted, so any text does."""
+    return _check_postgres_name(name)
+
+
+def check_collection(name: str) -> str:
+    """A MongoDB collection. Source: https://www.mongodb.com/docs/manual/reference/limits/ (Naming Restrictions)."""
+    if name.startswith("system."):
+        raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", next=f"write {name[7:]}")
+    if not COLLECTION.fullmatch(name):
+        raise refuse(f"{name!r} cannot name a collection: letters, digits, _, - and . only, no digit first")
+    if len(name) > COLLECTION_BYTES:
+        raise refuse(f"{len(name)} characters are too long for a collection: at most {COLLECTION_BYTES}")
+    if STAGING_COLLECTION.fullmatch(name):
+        raise refuse(f"{name!r} looks like a staging collection, which a publish would drop", next="rename it")
+    return name
+
+
+def check_root(path: str) -> str:
+    """The HDFS directory of all landings."""
+    if not HDFS_ROOT.fullmatch(path):
+        raise refuse(f"{path!r} is not an absolute HDFS path of plain names", next="write one such as /lake")
+    return path
+
+
+def check_label(text: str) -> str:
+    """A tag or domain; Airflow's tags have at most 100 characters."""
+    if not LABEL.fullmatch(text):
+        raise refuse(f"{_shown(text)} is not a plain word or two, of at most 100 characters")
+    return text
+
+
+def parse_pg_table(text: str) -> PgTable:
+    """Read `schema.table` with PostgreSQL's quoting: `public.orders`, `"My Schema"."My.Table"`."""
+    parts: list[str] = []
+    at = 0
+    while match := _PG_PART.match(text, at):
+        parts.append(_unquote(match, text))
+        at = match.end()
+        if at == len(text) or text[at] != ".":
+            break
+        at += 1
+    if at != len(text):
+        raise refuse(f"{_shown(text)} is not schema.table", next='quote what is not a plain name: public."My Table"')
+    if len(parts) == 1:
+        raise refuse(f"{text!r} does not name its schema", next=f"write public.{text}, or the schema it is in")
+    if len(parts) != 2:
+        raise refuse(f"{_shown(text)} is not schema.table", next="the connection chooses the database")
+    return PgTable(*map(_check_postgres_name, parts))
+
+
+@lru_cache(maxsize=4096)
+def check_schedule(text: str) -> str:
+    """A cron expression of five fields, or a preset of Airflow's."""
+    if text in _CRON_PRESETS:
+        return text
+    if text.startswith("@"):
+        raise refuse(f"{text!r} is not a preset", next=f"presets: {', '.join(_CRON_PRESETS)}")
+    if len(text.split()) != 5:
+        raise refuse(f"{text!r} is not a cron expression of five fields", next='write e.g. "30 2 * * *", or "@hourly"')
+    from croniter import CroniterBadDateError, CroniterError, croniter
+
+    fields = "fields: minute hour day month weekday"
+    try:
+        if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
+            raise refuse(f"{text!r} asks for a random time", next=fields)
+        croniter(text).get_next()
+    except CroniterBadDateError as error:
+        raise refuse(f"{text!r} names a day that never comes", next=fields) from error
+    except (CroniterError, ValueError) as error:
+        raise refuse(f"{text!r} is not a cron expression", next=fields) from error
+    return text
+
+
+def _unquote(match: re.Match[str], text: str) -> str:
+    if match["quoted"] is not None:
+        return match["quoted"].replace('""', '"')
+    bare = match["bare"]
+    if bare != bare.lower():
+        cure = f'write "{bare}" in double quotes if it has capitals, else {bare.lower()}'
+        raise refuse(f"{text!r}: PostgreSQL folds {bare} to lower case unless it is quoted", next=cure)
+    return bare
+
+
+def _check_postgres_name(name: str) -> str:
+    if not name or "\0" in name:
+        raise refuse(f"{name!r} cannot be a name in PostgreSQL")
+    if len(name.encode()) > POSTGRES_NAME_BYTES:
+        raise refuse(f"{_shown(name)} has {len(name.encode())} bytes; PostgreSQL cuts names at {POSTGRES_NAME_BYTES}")
+    return name
+
+
+def _plain(name: str) -> str:
+    """A legal name near to `name`, to suggest."""
+    word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:64]
+    return word if word[:1].isalpha() else f"t_{word}".rstrip("_")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "…")

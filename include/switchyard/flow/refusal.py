@@ -1,0 +1,22 @@
+"""A validator's way to say what is wrong, what to write instead, and which key it is about."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from pydantic_core import PydanticCustomError
+
+REFUSED = "switchyard_refused"
+
+
+def refuse(what: str, *, next: str = "", at: Iterable[str | int] = ()) -> PydanticCustomError:
+    """Build the error to raise; `at` is the path below the value that is being validated."""
+    return PydanticCustomError(REFUSED, "{what}", {"what": what, "next": next, "at": tuple(at)})
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` was most likely meant to be, if any is near."""
+    names = list(known)
+    matches = difflib.get_close_matches(word.lower()[:64], names, n=1, cutoff=0.6)
+    return matches[0] if matches else None

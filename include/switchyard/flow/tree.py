@@ -1,0 +1,246 @@
+"""YAML to plain values that know the line of each key and item.
+
+PyYAML's parser in C gives the events, and nothing else of it is used: composing is slower and recursive in C, so that
+a file of 60,000 brackets ends the process (seen with 6.0.3), and ruamel.yaml, which has no C parser for Python 3.11,
+is 60 times slower. Plain words mean what YAML 1.2's core schema says: `on`, `yes` and `1:30` are text, as an editor
+that reads the JSON Schema sees them; PyYAML's own loader would make True, True and 90 of them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from switchyard.errors import Problem
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 20
+MAX_NODES = 20_000
+
+_INT = re.compile(r"[-+]?[0-9]{1,30}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
+_WORDS: dict[str, object] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+class Mark(NamedTuple):
+    """Where something is written; `line` counts from 1."""
+
+    path: Path
+    line: int
+
+
+class Map(dict[str, Any]):
+    """A mapping; `marks` has the place of each key."""
+
+    __slots__ = ("mark", "marks")
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+        self.marks: dict[str, Mark] = {}
+
+
+class Seq(list[Any]):
+    """A list; `marks` has the place of each item."""
+
+    __slots__ = ("mark", "marks")
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+        self.marks: list[Mark] = []
+
+
+class Unreadable(Exception):
+    """The text has no usable tree; `problems` say why. Never leaves the loader."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__(*problems)
+
+
+def read_tree(path: Path, text: str) -> tuple[Map, list[Problem]]:
+    """Parse one YAML document that is a mapping; problems that leave a tree are returned beside it.
+
+    Raises Unreadable when there is no tree.
+    """
+    builder = _Builder(path)
+    parser = yaml.CSafeLoader(text)
+    try:
+        while parser.check_event():
+            builder.take(parser.get_event())
+    except yaml.YAMLError as error:
+        raise Unreadable(_syntax_problem(path, text, error)) from error
+    finally:
+        parser.dispose()
+    if not isinstance(builder.root, Map):
+        what = "the file is empty" if builder.root is None else "the file is not a mapping of keys to values"
+        raise Unreadable(Problem(path, 1, what, "start with `source:` and `lake:`, see CONTRIBUTING.md"))
+    return builder.root, builder.problems
+
+
+def mark_at(tree: Map, path: tuple[str | int, ...]) -> Mark:
+    """The place of a path, or of the nearest part of it that is there."""
+    mark: Mark = tree.mark
+    node: Any = tree
+    for part in path:
+        if isinstance(node, Map) and part in node.marks:
+            mark = node.marks[str(part)]
+        elif isinstance(node, Seq) and isinstance(part, int) and part < len(node):
+            mark = node.marks[part]
+        else:
+            break
+        node = node[part]
+    return mark
+
+
+class _Builder:
+    """Takes parser events, one at a time, and builds the tree without recursion."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.root: Any = None
+        self.problems: list[Problem] = []
+        self._open: list[Map | Seq] = []
+        self._keys: list[tuple[str, Mark] | None] = []
+        self._starts: list[tuple[str | None, int]] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._documents = self._nodes = 0
+
+    def take(self, event: Any) -> None:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            self._take_scalar(event)
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+            self._take_start(event, Map if kind is yaml.MappingStartEvent else Seq)
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            self._take_end()
+        elif kind is yaml.AliasEvent:
+            self._take_alias(event)
+        elif kind is yaml.DocumentStartEvent:
+            self._documents += 1
+            if self._documents > 1:
+                raise self._stop(event, "a second document starts here", "one file holds one flow; remove `---`")
+
+    def _take_scalar(self, event: Any) -> None:
+        if event.tag is not None:
+            self._refuse_tag(event)
+        if self._awaits_key():
+            self._take_key(event)
+            return
+        value = event.value if event.style else _resolve(event.value)
+        if isinstance(value, str) and "\0" in value:
+            self._report(event, "the text holds a NUL character, which no server stores", "remove it")
+        self._add(event, value, 1)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, 1)
+
+    def _take_key(self, event: Any) -> None:
+        key, mark = event.value, self._mark(event)
+        marks = self._open[-1].marks
+        if isinstance(marks, dict) and key in marks:
+            before = marks[key]
+            self._report(event, f"`{key[:60]}` is there twice, first in line {before.line}", "keep one of them")
+        self._keys[-1] = (key, mark)
+
+    def _take_start(self, event: Any, container: type[Map] | type[Seq]) -> None:
+        if event.tag is not None:
+            self._refuse_tag(event)
+        if self._awaits_key():
+            raise self._stop(event, "a list or mapping cannot be a key", "quote text that starts with [, { or ?")
+        if len(self._open) >= MAX_DEPTH:
+            raise self._stop(event, f"more than {MAX_DEPTH} levels are nested", "a flow file needs five")
+        value = container(self._mark(event))
+        self._add(event, value, 1)
+        self._open.append(value)
+        self._keys.append(None)
+        self._starts.append((event.anchor, self._nodes))
+
+    def _take_end(self) -> None:
+        value = self._open.pop()
+        self._keys.pop()
+        anchor, before = self._starts.pop()
+        if anchor:  # known only now, so that nothing can hold itself
+            self._anchors[anchor] = (value, self._nodes - before + 1)
+
+    def _take_alias(self, event: Any) -> None:
+        if self._awaits_key() or event.anchor not in self._anchors:
+            raise self._stop(event, f"`*{event.anchor}` refers to nothing", 'quote text that starts with *: "*"')
+        value, size = self._anchors[event.anchor]
+        self._add(event, value, size)
+
+    def _add(self, event: Any, value: Any, size: int) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise self._stop(
+                event, f"the file holds more than {MAX_NODES:,} values, aliases counted", "make it smaller"
+            )
+        if not self._open:
+            self.root = value
+            return
+        container = self._open[-1]
+        if isinstance(container, Map):
+            key, mark = self._keys[-1] or ("", container.mark)
+            self._keys[-1] = None
+            container[key] = value
+            container.marks[key] = mark
+        else:
+            container.append(value)
+            container.marks.append(self._mark(event))
+
+    def _awaits_key(self) -> bool:
+        return bool(self._open) and self._keys[-1] is None and isinstance(self._open[-1], Map)
+
+    def _refuse_tag(self, event: Any) -> None:
+        self._report(event, f"`{event.tag[:60]}` is a YAML tag, and flow files have none", "remove it; quote text")
+
+    def _mark(self, event: Any) -> Mark:
+        return Mark(self.path, event.start_mark.line + 1)
+
+    def _report(self, event: Any, what: str, next: str) -> None:
+        self.problems.append(Problem(self.path, event.start_mark.line + 1, what, next))
+
+    def _stop(self, event: Any, what: str, next: str) -> Unreadable:
+        self._report(event, what, next)
+        return Unreadable(*self.problems)
+
+
+def _resolve(value: str) -> object:
+    """The value of a plain word, by YAML 1.2's core schema (10.3.2) without octal and hexadecimal."""
+    if value in _WORDS:
+        return _WORDS[value]
+    if value[0] in "-+.0123456789":
+        if _INT.fullmatch(value):
+            return int(value)
+        if _FLOAT.fullmatch(value):
+            return float(value)
+    return value
+
+
+def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:  # a reader error has no line, only the offset of a byte
+        offset = getattr(error, "position", 0) or 0
+        line = text.encode()[:offset].count(b"\n") + 1
+        return Problem(path, line, "a control character is not allowed in YAML", "remove it")
+    lines = text.splitlines() or [""]
+    at = min(mark.line, len(lines) - 1)
+    written = lines[at]
+    what = getattr(error, "problem", None) or getattr(error, "context", None) or "the text is not YAML"
+    return Problem(path, at + 1, f"not YAML: {what}", _syntax_cure(written, mark.column))
+
+
+def _syntax_cure(written: str, column: int) -> str:
+    at = written[column : column + 1]
+    if "\t" in written[: len(written) - len(written.lstrip())] or at == "\t":
+        return "indent with spaces; YAML takes no tabs"
+    if at in ("@", "`", "%") or re.search(r"[:\[,-]\s+[*&]", written):
+        return f'quote text that starts with one of @ ` % * &: "{written.partition(":")[2].strip() or "…"}"'
+    return "look at the quotes, colons and indentation of this line and the one before"
