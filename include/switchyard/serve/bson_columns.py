@@ -28,7 +28,7 @@ _EXPONENT_BIAS = 6176  # IEEE 754-2008 decimal128, binary integer significand
 _BINARY = pa.large_binary()
 
 
-class RefusedAt(Exception):  # noqa: N818 (never leaves this package: `documents` turns it into ValueRefused)
+class RefusedAt(Exception):
     """A value that BSON cannot carry exactly, at row `row` of the batch."""
 
     def __init__(self, column: str, row: int, what: str, next: str) -> None:

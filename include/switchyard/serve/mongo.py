@@ -110,6 +110,11 @@ class MongoTarget:
             found.add(bytes(document.raw) for document in self.raw(name).find({}))
         return found
 
+    def find_raw(self, name: str, ids: Sequence[Any]) -> list[RawBSONDocument]:
+        """The documents of these `_id`s, those that are there."""
+        with explained(self.connection):
+            return list(self.raw(name).find({"_id": {"$in": list(ids)}}))
+
     def state(self, name: str) -> CollectionState:
         """What is there now."""
         if not self.exists(name):

@@ -1,0 +1,124 @@
+"""A Redis client of an Airflow connection, its errors in words, and the preflight of a Redis that is to be a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from switchyard.connections import Connection
+from switchyard.errors import PreflightRefused, ServerUnavailable, StepFailed
+
+_DECLARED = "switchyard_volatile"
+_TLS = ("ssl", "ssl_cert_reqs", "ssl_ca_certs", "ssl_keyfile", "ssl_certfile", "ssl_check_hostname")
+
+
+def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> Redis:
+    """A client of an Airflow connection of type `redis`; database from extra `db`. No server is asked.
+
+    It does not retry by itself: a reader has MongoDB, and a publish is run again.
+
+    Raises:
+        ServerUnavailable: the connection asks for Redis Cluster or has no usable database.
+    """
+    where = f"connection {connection.conn_id}"
+    if str(connection.extra.get("cluster", False)).lower() == "true":
+        what = "Redis Cluster is not supported: its replicas may hold old values"
+        raise ServerUnavailable(what, where=where, next="name a single Redis without replicas")
+    database = str(connection.extra.get("db") or connection.schema or 0)
+    if not database.isdigit():
+        raise ServerUnavailable(f"database {database!r} is no number", where=where, next="set extra.db to a number")
+    tls = {name: _flag(value) for name, value in connection.extra.items() if name in _TLS}
+    return Redis(
+        host=connection.host or "localhost",
+        port=connection.port or 6379,
+        db=int(database),
+        username=connection.login or None,
+        password=connection.password or None,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+        **tls,
+    )
+
+
+def _flag(value: Any) -> Any:
+    return {"true": True, "false": False}.get(str(value).lower(), value)
+
+
+@contextmanager
+def explained(connection: Connection) -> Iterator[None]:
+    """Turn the client's errors into ServerUnavailable (down, refused login) or StepFailed, naming the connection."""
+    where = f"connection {connection.conn_id}"
+    try:
+        yield
+    except (AuthenticationError, AuthorizationError) as error:
+        what = f"Redis at {connection.address} refused user {connection.login or 'default'}: {error}"
+        next = "correct the connection's login and password"
+        raise ServerUnavailable(what, where=where, next=next) from error
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        what = f"Redis at {connection.address} does not answer: {error}"
+        next = "start it, or correct host and port; then run again, which is safe: readers use MongoDB meanwhile"
+        raise ServerUnavailable(what, where=where, next=next) from error
+    except RedisError as error:
+        if "NOAUTH" in str(error) or "NOPERM" in str(error):
+            what = f"Redis at {connection.address} refused us: {error}"
+            raise ServerUnavailable(what, where=where, next="correct login, password or ACL") from error
+        raise StepFailed(f"Redis answered: {error}", where=where, next="see the server's log and memory") from error
+
+
+def check_volatile(redis: Redis, connection: Connection) -> list[str]:
+    """Refuse a Redis that could bring back an old gate with old values; returns warnings.
+
+    Old state comes back from disk (`save`, `appendonly`) after a restart, and from a replica after a failover. Where
+    CONFIG is not allowed (managed services), extra `{"switchyard_volatile": true}` says that persistence is off.
+
+    Raises:
+        PreflightRefused: with the cure. ServerUnavailable, StepFailed: from the server.
+    """
+    where = f"connection {connection.conn_id}"
+    with explained(connection):
+        replication = _mapping(redis.info("replication"))
+        config = _read_config(redis)
+    if replication.get("role") != "master" or int(replication.get("connected_slaves", 0)):
+        what = "this Redis has replicas or is one: a failover could bring back an old gate with old values"
+        raise PreflightRefused(what, where=where, next="use a Redis without replicas; MongoDB holds everything anyway")
+    if config is None:
+        if str(connection.extra.get(_DECLARED, False)).lower() == "true":
+            return ["CONFIG is not allowed; that persistence is off is only declared"]
+        next = f'allow CONFIG GET, or declare it off in the connection\'s extra: {{"{_DECLARED}": true}}'
+        raise PreflightRefused("cannot see whether this Redis keeps old state on disk", where=where, next=next)
+    if config.get("save") or config.get("appendonly") != "no":
+        what = f"persistence is on (save {config.get('save')!r}, appendonly {config.get('appendonly')!r}): a restart "
+        next = "redis-cli CONFIG SET save '' and CONFIG SET appendonly no, in redis.conf too; delete its dump.rdb"
+        raise PreflightRefused(what + "could bring back an old gate with old values", where=where, next=next)
+    return _warn_of_memory(config)
+
+
+def _warn_of_memory(config: Mapping[str, str]) -> list[str]:
+    policy, limit = config.get("maxmemory-policy", ""), int(config.get("maxmemory", 0) or 0)
+    if limit and policy.startswith("allkeys"):
+        return [f"maxmemory-policy {policy} may evict a gate: right, but slow until the next publish; use volatile-lru"]
+    if limit and policy == "noeviction":
+        return ["maxmemory-policy noeviction: a full Redis takes no values and stops a publish; use volatile-lru"]
+    return []
+
+
+def _read_config(redis: Redis) -> dict[str, str] | None:
+    try:
+        return {str(k): str(v) for k, v in _mapping(redis.config_get("save", "appendonly", "maxmemory*")).items()}
+    except ResponseError as error:
+        if isinstance(error, AuthenticationError) or "NOAUTH" in str(error):
+            raise
+        return None
+
+
+def _mapping(answer: Any) -> dict[str, Any]:
+    return dict(answer)
