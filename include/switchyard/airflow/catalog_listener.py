@@ -1,7 +1,7 @@
 """Two changes to DataHub's own Airflow listener (plugin 1.7.0.17), made on the instance that Airflow registered.
 
-1. A task that failed, or one of ours that recorded no lineage (it only planned), describes itself and its run, but not
-   the job's inputs and outputs: the plugin would overwrite the edges of the last good run with nothing.
+1. A failed task describes itself and its run, but not the job's inputs and outputs: the plugin would overwrite the edges
+   of the last good run with nothing.
 2. A `datahub-file` connection whose host is a directory gets `DirectoryEmitter` instead of the testing emitter, whose
    cost grows with the square of the records. A host that ends in `.json` keeps the plugin's own.
 """
@@ -16,7 +16,6 @@ from datahub.api.entities.dataprocess.dataprocess_instance import InstanceRunRes
 from datahub.emitter.generic_emitter import Emitter
 from datahub_airflow_plugin.airflow3.datahub_listener import DataHubListener, get_airflow_plugin_listener
 
-from switchyard.airflow.lineage import RecordsLineage
 from switchyard.catalog.sink import DirectoryEmitter
 from switchyard.catalog.target import local_catalog
 
@@ -34,18 +33,13 @@ class CatalogListener(DataHubListener):
     def _generate_and_emit_datajob(
         self, dagrun: Any, task: Any, dag: Any, task_instance: Any, complete: bool = False, session: Any = None
     ) -> DataJob:
-        good = complete and self._result is InstanceRunResult.SUCCESS and has_lineage(task)
+        good = complete and self._result is InstanceRunResult.SUCCESS
         return super()._generate_and_emit_datajob(dagrun, task, dag, task_instance, complete=good, session=session)
 
     def _create_single_emitter_from_connection(self, conn_id: str) -> Emitter | None:
         connection = Connection.get(conn_id)
         directory = local_catalog(connection.conn_type or "", connection.host or "")
         return DirectoryEmitter(directory) if directory else super()._create_single_emitter_from_connection(conn_id)
-
-
-def has_lineage(task: Any) -> bool:
-    """Whether the task's inputs and outputs may be written down: ours only once they were recorded."""
-    return not isinstance(task, RecordsLineage) or task.recorded_lineage is not None
 
 
 def adopt() -> None:

@@ -70,7 +70,7 @@ class Hdfs:
     def make_directory(self, path: str) -> None:
         """Make a directory and its parents."""
         with self._explained(f"make {path}"):
-            self._client.mkdirs(path)
+            self._client.mkdirs(path, create_parent=True)
 
     def delete(self, path: str) -> None:
         """Delete a file or a whole directory; nothing happens when it is not there."""
@@ -110,7 +110,7 @@ class Hdfs:
 
         temporary = f"{path}.tmp"
         with self._explained(f"write {path}"):
-            writer = self._client.create(temporary, WriteOptions(overwrite=True))
+            writer = self._client.create(temporary, WriteOptions(overwrite=True, create_parent=True))
             for chunk in chunks:
                 writer.write(chunk)
             writer.close()

@@ -42,7 +42,10 @@ class HiveColumn:
 
 @dataclass(frozen=True)
 class TableVersion:
-    """What the metastore says of a table now: one call, so its parts belong together."""
+    """What the metastore says of a table now: one call, so its parts belong together.
+
+    `seq` is -1 for a table that Switchyard did not make; `rows` was counted by the proof of the version.
+    """
 
     database: str
     table: str
@@ -51,6 +54,7 @@ class TableVersion:
     flow: str
     location: str
     columns: tuple[HiveColumn, ...]
+    rows: int | None
 
 
 class Metastore:
@@ -236,6 +240,7 @@ def _version(table: Any) -> TableVersion:
         flow=table.parameters.get(FLOW_PROPERTY, ""),
         location=table.sd.location,
         columns=tuple(HiveColumn(c.name, c.type, c.comment or "") for c in table.sd.cols),
+        rows=int(table.parameters["numRows"]) if "numRows" in table.parameters else None,
     )
 
 

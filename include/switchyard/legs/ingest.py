@@ -15,7 +15,7 @@ from switchyard.extract.preflight import Examined, examine, examine_values
 from switchyard.extract.sqoop import SqoopEngine
 from switchyard.extract.statement import build_statement
 from switchyard.flow import naming
-from switchyard.flow.loader import frozen_spec, spec_hash, thaw
+from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow
 from switchyard.lake.hive import Hive, count_statement, quote_table
 from switchyard.lake.metastore import HiveColumn

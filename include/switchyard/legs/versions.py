@@ -55,7 +55,7 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
     return version
 
 
-def staging_table(runtime: Runtime, flow: Flow, kind: Literal["text", "typed"], load_id: str, try_id: str) -> str:
+def staging_table(runtime: Runtime, flow: Flow, kind: Literal["text", "typed", "view"], load_id: str, try_id: str) -> str:
     """Name of a staging table; its database is made if it is not there."""
     url = runtime.hdfs(flow).url
     runtime.metastore(flow).ensure_database(naming.STAGING_DATABASE, f"{url}{flow.lake.root}/_staging")

@@ -1,0 +1,242 @@
+"""The serve leg: plan → (select) → stage → publish → (refresh_cache) → tidy. Each step takes a load_id only.
+
+An event wakes the leg; the metastore says which version is current and the ledger which one is served.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from switchyard.catalog.chain import redis_database
+from switchyard.catalog.lineage import cache_step, select_step, serve_step
+from switchyard.errors import LedgerStateError, PublishConflict, ReconcileMismatch, SwitchyardError
+from switchyard.flow import naming
+from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
+from switchyard.flow.spec import Flow, Serve
+from switchyard.lake.metastore import TableVersion
+from switchyard.legs import product, versions
+from switchyard.legs.runtime import Runtime, run_step
+from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
+from switchyard.report import StepReport
+from switchyard.serve.delta import DeltaReport, compute_delta
+from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
+from switchyard.serve.mongo import MongoTarget
+
+log = logging.getLogger(__name__)
+
+
+def plan(runtime: Runtime, flow: Flow) -> Load | str:
+    """Recover, then pin the current version and write the load down (protocol step 0).
+
+    Returns a sentence instead of a load when the current version is served already.
+    """
+    serve = _serve(flow)
+    with runtime.ledger() as ledger:
+        ledger.migrate()
+        with ledger.lock(flow.flow, "serve"):
+            recover(runtime, ledger, flow)
+            version = _current_version(runtime, flow)
+            last = ledger.last_finished(flow.flow, "serve")
+            with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+                mongo.ping()
+                there = mongo.exists(serve.collection)
+            if last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow):
+                return f"seq {version.seq} of {version.database}.{version.table} is served already"
+            load = ledger.plan(
+                NewLoad(
+                    flow=flow.flow,
+                    leg="serve",
+                    spec=frozen_spec(flow),
+                    spec_hash=spec_hash(flow),
+                    owner=runtime.owner,
+                    version=version.seq,
+                    location=None if serve.select else _path(version),
+                    facts={"plan": {"previous": _previous(last, flow, there), "columns": [c.name for c in version.columns]}},
+                )
+            )
+    log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)
+    return load
+
+
+def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
+    """Settle every unfinished load: one found in `publishing` or after is finished, any other abandoned."""
+    for load in reversed(ledger.list_loads(flow.flow, "serve", UNFINISHED)):
+        if load.state in ("publishing", "refreshing"):
+            load = _publish(runtime, ledger, load)[0] if load.state == "publishing" else load
+            if load.state == "refreshing":
+                _refresh_cache(runtime, ledger, load)
+            log.info("recovered load %s: served", load.load_id)
+            continue
+        ledger.advance(load, "abandoned", expected=[load.state], error=f"taken over by {runtime.owner}")
+        log.info("abandoned load %s, left %s by %s", load.load_id, load.state, load.owner)
+
+
+def select(runtime: Runtime, load_id: str) -> StepReport:
+    """Materialise the product: Hive runs `serve.select` into a landing, it is counted and flipped."""
+    return run_step(runtime, "select", load_id, "serve", lambda ledger, load: _select(runtime, ledger, load))
+
+
+def stage(runtime: Runtime, load_id: str) -> StepReport:
+    """Find the changed keys, write the staging collection, count it (protocol steps 1 and 2)."""
+    return run_step(runtime, "stage", load_id, "serve", lambda ledger, load: _stage(runtime, ledger, load))
+
+
+def publish(runtime: Runtime, load_id: str) -> StepReport:
+    """Close the cache's gate and rename the staging collection into place (protocol steps 3 to 5)."""
+    return run_step(runtime, "publish", load_id, "serve", lambda ledger, load: _publish(runtime, ledger, load)[1])
+
+
+def refresh_cache(runtime: Runtime, load_id: str) -> StepReport:
+    """Invalidate exactly the changed keys, verify, warm, open the gate, record (protocol steps 6 and 7)."""
+    return run_step(runtime, "refresh_cache", load_id, "serve", lambda ledger, load: _refresh_cache(runtime, ledger, load))
+
+
+def tidy(runtime: Runtime, load_id: str) -> StepReport:
+    """Drop stagings and files of this load and of abandoned ones."""
+
+    def body(ledger: Ledger, load: Load) -> dict[str, Any]:
+        flow = thaw(load.spec)
+        runtime.hdfs(flow).delete(naming.serve_scratch(flow.lake.root, flow.flow))
+        with MongoTarget(runtime.connections.get(_serve(flow).connection)) as mongo:
+            dropped = mongo.drop_stagings(_serve(flow).collection)
+        facts = {"dropped_stagings": len(dropped)}
+        return {**facts, **versions.vacuum(runtime, ledger, flow, "serve")} if _serve(flow).select else facts
+
+    return run_step(runtime, "tidy", load_id, "serve", body)
+
+
+def _select(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+    flow = thaw(load.spec)
+    _expect(load, "planned")
+    made = product.materialise(runtime, flow, load)
+    facts = {"version": made.version, "rows": made.rows, "columns": [column.name for column in made.columns]}
+    load = ledger.advance(
+        load, "planned", expected=["planned"], step="select", facts=facts, location=made.location, version=made.version
+    )
+    lineage = select_step(flow, lake_columns={column.name: column.type for column in made.source_columns})
+    return {"version": made.version, "rows": made.rows, "lineage": lineage.facts()}
+
+
+def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+    flow = thaw(load.spec)
+    serve = _serve(flow)
+    _expect(load, "planned", "staged")
+    staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
+    with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        new = runtime.hdfs(flow).download(_location(load), scratch / "new")
+        delta = _find_changes(runtime, flow, load, new, scratch)
+        changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
+        runtime.hdfs(flow).upload(delta.file, changes)
+        rows = _write_staging(mongo, flow, staging, new)
+    facts = {
+        "staging": staging,
+        "changes": changes,
+        "comparable": delta.comparable,
+        "rows": rows,
+        "inserted": delta.inserted,
+        "updated": delta.updated,
+        "deleted": delta.deleted,
+        "unchanged": delta.unchanged,
+    }
+    ledger.advance(load, "staged", expected=["planned", "staged"], step="stage", facts=facts)
+    return facts
+
+
+def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> int:
+    serve = _serve(flow)
+    schema = read_schema(files)
+    batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
+    written = mongo.stage(staging, batches, serve.indexes)
+    rows, counted = _count_rows(files), mongo.count(staging)
+    if not rows == written.documents == counted:
+        raise ReconcileMismatch(
+            f"Hive's version has {rows} rows, {written.documents} were written and MongoDB counts {counted}",
+            where=f"flow {flow.flow}, collection {staging}",
+            next="nothing was published; run again",
+        )
+    return rows
+
+
+def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[str, Any]]:
+    flow = thaw(load.spec)
+    serve = _serve(flow)
+    _expect(load, "staged", "publishing", "refreshing", "served")
+    facts = {"seq": load.seq, "version": load.version, "rows": load.facts["stage"]["rows"], "load_id": load.load_id}
+    staging = load.facts["stage"]["staging"]
+    mongo_connection = runtime.connections.get(serve.connection)
+    if load.state in ("staged", "publishing"):
+        with MongoTarget(mongo_connection) as mongo:
+            mongo.drop_stagings(serve.collection, keep=staging)
+            load = ledger.advance(load, "publishing", expected=["staged", "publishing"])
+            _close_gate(runtime, flow, load)
+            if mongo.exists(staging):
+                mongo.publish_snapshot(staging, serve.collection)
+        load = ledger.advance(load, "refreshing", expected=["publishing"], step="publish", facts=facts)
+    if flow.cache is None and load.state == "refreshing":
+        load = ledger.finish(load, step="publish", facts=facts)
+    columns = load.facts.get("select", load.facts["plan"])["columns"]
+    lineage = serve_step(flow, mongo_database=mongo_connection.schema, columns=[(name, name) for name in columns])
+    return load, {**facts, "lineage": lineage.facts()}
+
+
+def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+    flow = thaw(load.spec)
+    _expect(load, "refreshing", "served")
+    facts: dict[str, Any] = {}
+    lineage: dict[str, Any] = {}
+    if flow.cache is not None:
+        with runtime.scratch() as scratch:
+            facts = _invalidate(runtime, flow, load, scratch)
+        lineage = {"lineage": _cache_lineage(runtime, flow, load)}
+    ledger.finish(load, step="refresh_cache", facts=facts)
+    return {**facts, **lineage}
+
+
+def _find_changes(runtime: Runtime, flow: Flow, load: Load, new: list[Path], scratch: Path) -> DeltaReport:
+    previous, old = load.facts["plan"]["previous"], []
+    hdfs = runtime.hdfs(flow)
+    known = previous is None or hdfs.exists(previous)
+    if previous is not None and known:
+        old = hdfs.download(previous, scratch / "old")
+    return compute_delta(old, new, _serve(flow).key, scratch / "changes.parquet", where=f"flow {flow.flow}")
+
+
+def _previous(last: Load | None, flow: Flow, there: bool) -> str | None:
+    """Directory of the version that MongoDB shows now, if its keys can be compared with the new one's."""
+    return last.location if last and there and thaw(last.spec).serve == flow.serve else None
+
+
+def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
+    lake = flow.lake
+    version = runtime.metastore(flow).read_version(lake.database, lake.table)
+    if version is None or version.seq < 1:
+        raise SwitchyardError(
+            f"Hive table {lake.database}.{lake.table} has no published version",
+            where=f"flow {flow.flow}, leg serve",
+            next=f"run the ingest leg first: switchyard run ingest {flow.flow}",
+        )
+    return version
+
+
+def _same_serving(before: Flow, now: Flow) -> bool:
+    return before.serve == now.serve and before.cache == now.cache
+
+
+def _path(version: TableVersion) -> str:
+    return "/" + version.location.split("://", 1)[-1].split("/", 1)[1]
+
+
+def _location(load: Load) -> str:
+    if load.location is None:
+        raise LedgerStateError(
+            f"load {load.load_id} has no product yet", where=f"flow {load.flow}, leg serve", next="run step select first"
+        )
+    return load.location
+
+
+def _count_rows(files: list[Path]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(file).num_rows for file in files)
