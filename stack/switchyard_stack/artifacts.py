@@ -58,7 +58,7 @@ def fetch_artifacts(layout: Layout, programs: Programs, tell: Callable[[str], No
     if is_complete(layout):
         return FetchReport(0, 0, 0.0, True)
     started, before = time.monotonic(), _count(layout.maven_repository)
-    tell("fetching the Java artifacts (about 300 MB the first time)")
+    tell("resolving the Java artifacts with Maven; the first time it downloads them")
     _run_maven(layout, programs, tell)
     stamp = {"poms": poms_digest(layout.maven_project), "repository": str(layout.maven_repository)}
     (layout.classpaths / _STAMP).write_text(json.dumps(stamp))
@@ -81,7 +81,7 @@ def _run_maven(layout: Layout, programs: Programs, tell: Callable[[str], None]) 
             time.sleep(0.2)
             if time.monotonic() - told > 5:
                 told = time.monotonic()
-                tell(f"fetching: {_count(layout.maven_repository)[1] / 1e6:.0f} MB so far")
+                tell(f"resolving: {_count(layout.maven_repository)[1] / 1e6:.0f} MB in the repository")
     if maven.returncode:
         errors = [line for line in log.read_text().splitlines() if line.startswith("[ERROR]")]
         raise StackError(

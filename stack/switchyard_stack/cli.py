@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -12,19 +13,22 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from switchyard_stack import artifacts, environment, run
+from switchyard_stack.datasets.command import load_and_show
 from switchyard_stack.errors import StackError
 from switchyard_stack.layout import Layout
 from switchyard_stack.processes import end_processes, find_ours, memory_bytes
 from switchyard_stack.render import Site, render_all
 from switchyard_stack.services import SERVICES, Service, with_needs
-from switchyard_stack.supervisor import State, Supervisor
+from switchyard_stack.supervision import State, Supervisor
 
 app = typer.Typer(help="The local stack: real servers, on loopback, in one directory.", no_args_is_help=True)
-_console = Console(stderr=True, highlight=False)
+_console = Console(stderr=True, highlight=False, soft_wrap=True)
+logging.getLogger("thrift").setLevel(logging.CRITICAL)  # it warns at each refused connection while we wait
 _SERVER_NAMES = [name for name, service in SERVICES.items() if not service.is_step]
 
 
@@ -81,7 +85,7 @@ def _ready_site(layout: Layout) -> Site:
 
 def _up(names: set[str]) -> Site:
     layout, started = Layout.from_environment(), time.monotonic()
-    with run.only_one(layout):
+    with run.only_one(layout, _tell):
         site = _ready_site(layout)
         run.Starter(site, _tell).start_all(with_needs(names))
     _tell("stack", f"up in {time.monotonic() - started:.0f} s, state in {layout.state}")
@@ -116,9 +120,11 @@ def stop(service: ServiceName, kill: Annotated[bool, typer.Option("--kill", help
     """Stop one server; it stays down until `up` or `start`."""
     with _said_plainly():
         name = _known(service).name
-        supervisor = Supervisor(run.open_site(Layout.from_environment()))
-        if supervisor.answers():
-            (supervisor.kill if kill else supervisor.stop)(name)
+        layout = Layout.from_environment()
+        with run.only_one(layout, _tell):
+            supervisor = Supervisor(run.open_site(layout))
+            if supervisor.answers():
+                (supervisor.kill if kill else supervisor.stop)(name)
         _tell(name, "killed" if kill else "stopped")
 
 
@@ -127,7 +133,7 @@ def down() -> None:
     """Stop every server of this state directory."""
     with _said_plainly():
         layout, started = Layout.from_environment(), time.monotonic()
-        with run.only_one(layout):
+        with run.only_one(layout, _tell):
             run.stop_all(run.open_site(layout), _tell)
         _tell("stack", f"down in {time.monotonic() - started:.1f} s")
 
@@ -156,9 +162,12 @@ def _health(site: Site, name: str, states: dict[str, State]) -> tuple[bool, str]
 
 
 def _status_table(site: Site, states: dict[str, State], health: dict[str, tuple[bool, str]]) -> Table:
-    table = Table("service", "port", "pid", "memory", "health", title=f"stack in {site.layout.state}")
+    table = Table(title=f"stack in {site.layout.state}", box=box.SIMPLE_HEAD)
+    for heading in ("service", "port", "pid", "memory"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("health", overflow="fold")
     for name in _SERVER_NAMES:
-        ports = ", ".join(str(site.ports[port]) for port in SERVICES[name].ports)
+        ports = str(site.ports[SERVICES[name].ports[0]]) if SERVICES[name].ports else ""
         pid = states[name].pid if name in states and states[name].running else 0
         memory = f"{memory_bytes(pid) / 2**20:.0f} MiB" if pid else ""
         table.add_row(name, ports, str(pid or ""), memory, health[name][1])
@@ -183,7 +192,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] 
         layout = Layout.from_environment()
         if not yes:
             typer.confirm(f"Delete all data of the stack in {layout.state}?", abort=True)
-        with run.only_one(layout):
+        with run.only_one(layout, _tell):
             if layout.supervisor_conf.exists():
                 run.stop_all(run.open_site(layout), _tell)
             end_processes([ours.process for ours in find_ours(layout.state)])
@@ -205,7 +214,7 @@ def fetch(force: Annotated[bool, typer.Option("--force", help="Resolve again, ev
     """Download and verify the Java artifacts, start nothing."""
     with _said_plainly():
         layout = Layout.from_environment()
-        with run.only_one(layout):
+        with run.only_one(layout, _tell):
             site = run.open_site(layout)
             if force:
                 shutil.rmtree(layout.classpaths)
@@ -213,6 +222,13 @@ def fetch(force: Annotated[bool, typer.Option("--force", help="Resolve again, ev
             report = artifacts.fetch_artifacts(layout, site.programs, lambda text: _tell("artifacts", text))
         what = "already complete" if report.was_complete else f"{report.files} files, {report.bytes / 1e6:.0f} MB"
         _tell("artifacts", f"{what} in {report.seconds:.0f} s, in {layout.maven_repository}")
+
+
+@app.command()
+def data() -> None:
+    """Load PowerGrid's telemetry and SimBench (ODbL) into PostgreSQL; a second run changes nothing."""
+    with _said_plainly():
+        load_and_show(Layout.from_environment(), Console(soft_wrap=True, highlight=False))
 
 
 if __name__ == "__main__":

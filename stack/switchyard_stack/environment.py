@@ -21,7 +21,7 @@ def client_environment(site: Site) -> dict[str, str]:
         "LEDGER_URL": f"postgresql://ledger:{secret['ledger']}@{postgres}/ledger",
         "POSTGRES_ADMIN_URL": f"postgresql://postgres:{secret['postgres']}@{postgres}/postgres",
         "HDFS_URL": f"hdfs://{LOOPBACK}:{port['namenode']}",
-        "WEBHDFS_URL": f"http://{LOOPBACK}:{port['namenode_http']}/webhdfs/v1",
+        "WEBHDFS_URL": f"http://{LOOPBACK}:{port['namenode_http']}",
         "HIVE_URL": f"hive2://{LOOPBACK}:{port['hiveserver2']}/default?auth=NOSASL",
         "METASTORE_URL": f"thrift://{LOOPBACK}:{port['metastore']}",
         "MONGO_URL": f"{mongo}/powergrid?authSource=admin",

@@ -17,8 +17,8 @@ from switchyard_stack.errors import StackError
 from switchyard_stack.ports import LOOPBACK
 from switchyard_stack.prerequisites import POSTGRES_USER
 from switchyard_stack.render import Site, airflow_settings
-from switchyard_stack.secrets import write_private
-from switchyard_stack.supervisor import server_environment
+from switchyard_stack.passwords import write_private
+from switchyard_stack.supervision import server_environment
 
 if TYPE_CHECKING:
     import psycopg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import shlex
@@ -14,7 +15,7 @@ import jinja2
 
 from switchyard_stack.layout import Layout
 from switchyard_stack.prerequisites import POSTGRES_USER, Programs
-from switchyard_stack.secrets import write_private
+from switchyard_stack.passwords import write_private
 
 _FILES: Mapping[str, str] = {  # template → path under <state>
     "core-site.xml": "conf/hadoop/core-site.xml",
@@ -28,7 +29,6 @@ _FILES: Mapping[str, str] = {  # template → path under <state>
     "secantusd.toml": "conf/secantusd.toml",
     "pg_hba.conf": "conf/pg_hba.conf",
     "postgresql.conf": "conf/postgresql.conf",
-    "supervisord.conf": "conf/supervisord.conf",
     "jvm-namenode.args": "conf/jvm/namenode.args",
     "jvm-datanode.args": "conf/jvm/datanode.args",
     "jvm-metastore.args": "conf/jvm/metastore.args",
@@ -37,6 +37,16 @@ _FILES: Mapping[str, str] = {  # template → path under <state>
     "connections.json": "airflow/connections.json",
     "airflow-passwords.json": "airflow/passwords.json",
     "sqoop.sh": "bin/sqoop",
+}
+_SUPERVISOR = ("supervisord.conf", "conf/supervisord.conf")  # last: it names the others' digests
+_READ_BY: Mapping[str, tuple[str, ...]] = {  # server → the files that it reads at its start
+    "postgres": ("postgresql.conf", "pg_hba.conf"),
+    "redis": ("redis.conf",),
+    "mongo": ("secantusd.toml",),
+    "namenode": ("jvm-namenode.args", "core-site.xml", "hdfs-site.xml"),
+    "datanode": ("jvm-datanode.args", "core-site.xml", "hdfs-site.xml"),
+    "metastore": ("jvm-metastore.args", "core-site.xml", "metastore-site.xml"),
+    "hiveserver2": ("jvm-hiveserver2.args", "core-site.xml", "hive-site.xml"),
 }
 _WORLD_READABLE = {"pg_hba.conf", "postgresql.conf"}  # read by the postgres user; no secret inside
 
@@ -113,19 +123,27 @@ def _supervisor_environment(site: Site) -> str:
     return "".join(f",{name}='{value}'" for name, value in airflow_settings(site).items())
 
 
+def _digests(site: Site) -> dict[str, str]:
+    """A digest of each server's configuration: supervisord sees by it that a server must start anew."""
+    texts = {name: "".join(render(site, template) for template in templates) for name, templates in _READ_BY.items()}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}
+
+
 def render_all(site: Site) -> None:
     """Write every configuration file; creates what Hadoop expects beside it."""
     layout = site.layout
     for template, target in _FILES.items():
         path = layout.state / target
         path.parent.mkdir(parents=True, exist_ok=True)
-        extra = {"airflow_environment": _supervisor_environment(site)} if template == "supervisord.conf" else {}
-        write_private(path, render(site, template, **extra))
+        write_private(path, render(site, template))
         if template in _WORLD_READABLE:
             path.chmod(0o644)
     (layout.bin / "sqoop").chmod(0o700)
     layout.conf.chmod(0o711)
     for name in ("hdfs", "datanode"):  # hadoop-hdfs has no web pages; its server wants the directories
         (layout.conf / "hadoop" / "webapps" / name).mkdir(parents=True, exist_ok=True)
-    for name in ("postgres", "redis", "mongo", "namenode", "datanode", "metastore", "hiveserver2", "airflow"):
+    for name in ("redis", "mongo", "namenode", "datanode", "metastore", "hiveserver2", "airflow"):
         (layout.run / name).mkdir(exist_ok=True)
+    template, target = _SUPERVISOR
+    text = render(site, template, airflow_environment=_supervisor_environment(site), digest=_digests(site))
+    write_private(layout.state / target, text)

@@ -17,12 +17,12 @@ from switchyard_stack.ports import is_free, remembered_ports
 from switchyard_stack.prerequisites import find_programs
 from switchyard_stack.processes import end_processes, find_listener, find_ours
 from switchyard_stack.render import Site
-from switchyard_stack.secrets import remembered_secrets
+from switchyard_stack.passwords import remembered_secrets
 from switchyard_stack.services import Service, with_needs
-from switchyard_stack.supervisor import Supervisor
+from switchyard_stack.supervision import Supervisor
 
 Tell = Callable[[str, str], None]  # (service, phrase)
-_TAIL_LINES = 15
+_TAIL_LINES, _TAIL_WIDTH = 15, 240
 
 
 def open_site(layout: Layout) -> Site:
@@ -35,15 +35,26 @@ def open_site(layout: Layout) -> Site:
 
 
 @contextlib.contextmanager
-def only_one(layout: Layout) -> Iterator[None]:
-    """One `up`, `down` or `reset` at a time per state; the lock dies with its process."""
+def only_one(layout: Layout, tell: Tell, *, patience: float = 300) -> Iterator[None]:
+    """One `up`, `down`, `stop` or `reset` at a time per state; the lock dies with its process."""
     layout.run.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
     with (layout.run / "stack.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StackError(f"another stack command is at work on {layout.state}", next="wait for it, then try again") from None
+        while not _try_lock(file.fileno()):
+            if time.monotonic() > deadline:
+                raise StackError(f"another stack command is at work on {layout.state}", next="wait for it, then try again")
+            if deadline - time.monotonic() > patience - 0.3:
+                tell("stack", "waiting for another stack command on this state")
+            time.sleep(0.3)
         yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @dataclass
@@ -106,7 +117,7 @@ class Starter:
             if not is_free(port):
                 raise PortTaken(
                     f"{service.title}: port {port} ({name}) is held by {find_listener(port) or 'a process that we cannot see'}",
-                    next=f"stop it, or, if this stack holds no data yet, `switchyard stack reset` chooses other ports",
+                    next="stop it, or, if this stack holds no data yet, `switchyard stack reset` chooses other ports",
                 )
 
     def _await_health(self, service: Service) -> str:
@@ -137,7 +148,7 @@ def tail(path: Path, lines: int = _TAIL_LINES) -> str:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 64_000))
         text = file.read().decode(errors="replace").splitlines()
-    return "\n".join(text[-lines:])
+    return "\n".join(line[:_TAIL_WIDTH] for line in text[-lines:])
 
 
 def stop_all(site: Site, tell: Tell, names: set[str] | None = None) -> None:

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Installs, with apt-get, the programs that the stack and the project need and that no Python or Maven
+# registry carries: a JDK 17, Maven, PostgreSQL, Redis, Python's venv, make. Only what is missing; says what.
+set -eu
+
+missing=""
+want() { # want PACKAGE TEST…: adds the package when the test fails
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+has_jdk17() { ls /usr/lib/jvm/*17*/bin/javac; }
+has_initdb() { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }
+has_venv() { python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))'; }
+
+want openjdk-17-jdk-headless has_jdk17
+want maven command -v mvn
+want postgresql has_initdb
+want redis-server command -v redis-server
+want util-linux command -v setpriv
+want python3-venv has_venv
+want make command -v make
+
+if [ -z "$missing" ]; then
+    echo "prerequisites: nothing is missing"
+    exit 0
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "prerequisites: missing, by their Debian names:$missing; there is no apt-get here, so install them by hand" >&2
+    exit 1
+fi
+root=""
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { echo "prerequisites: as root, install:$missing" >&2; exit 1; }
+    root="sudo"
+fi
+
+echo "prerequisites: installing with apt-get:$missing"
+echo "prerequisites: (Debian may start its own PostgreSQL and Redis on their usual ports; the stack uses neither)"
+$root apt-get update -qq
+# shellcheck disable=SC2086  (a list of packages)
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+echo "prerequisites: installed:$missing"
