@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,9 @@ cache: {{connection: powergrid_redis, ttl: 15m, warm: 1000}}
 """
 _PROGRAMS = {
     "start Python, import nothing": "pass",
-    "the YAML alone, by PyYAML's C loader": "import yaml\nfor f in flows.glob('*.yaml'): yaml.load(f.read_text(), yaml.CSafeLoader)",
+    "the YAML alone, by PyYAML's C loader": (
+        "import yaml\nfor f in flows.glob('*.yaml'): yaml.load(f.read_text(), yaml.CSafeLoader)"
+    ),
     _LOADER: "from switchyard.flow.loader import load_flows\nassert not load_flows(flows)[1]",
     "import Airflow's SDK": "import airflow.sdk",
     "the ingest DAGs": "from switchyard.airflow.dags import ingest_dags\nlist(ingest_dags(flows))",
@@ -37,7 +40,7 @@ def run(runs: int, flows: int) -> None:
         for name, program in _PROGRAMS.items():
             code = f"from pathlib import Path\nflows = Path({scratch!r})\n{program}"
             reads = "import " not in name and "YAML" not in name
-            bench.repeat(name, runs, lambda code=code: _python(code), flows if reads else 0)
+            bench.repeat(name, runs, partial(_python, code), flows if reads else 0)
     bench.show(_LOADER)
 
 

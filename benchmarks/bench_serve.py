@@ -11,12 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 from measure import Bench
 from pymongo import MongoClient
-from workspace import Workspace, open_workspace
-
 from switchyard.flow.spec import Flow
 from switchyard.legs import ingest, serve
 from switchyard.serve.delta import compute_delta
 from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
+from workspace import Workspace, open_workspace
 
 _OBVIOUS = "to_pylist + insert_many, no proof"
 _KEY = ["id"]
@@ -91,7 +90,8 @@ def _encode(flow: Flow, files: list[Path]) -> None:
 
 
 def _insert_plainly(workspace: Workspace, files: list[Path]) -> None:
-    with MongoClient(os.environ["MONGO_URL"]) as client:
+    client: MongoClient[dict[str, Any]] = MongoClient(os.environ["MONGO_URL"])
+    with client:
         collection = client[workspace.runtime.connections.get("simbench_mongo").schema][f"{workspace.name}_plain"]
         for batch in _batches(files):
             collection.insert_many([{**row, "_id": row["id"]} for row in batch], ordered=False)

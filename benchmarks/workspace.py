@@ -13,11 +13,10 @@ import psycopg
 from psycopg import conninfo
 from pymongo import MongoClient
 from redis import Redis
-
 from switchyard.connections import EnvironmentConnections
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
-from switchyard.lake.metastore import Metastore
+from switchyard.lake.hive import Hive
 from switchyard.legs.runtime import Runtime
 
 
@@ -59,11 +58,10 @@ def open_workspace() -> Iterator[Workspace]:
 
 def _clean(workspace: Workspace) -> None:
     connections, name = workspace.runtime.connections, workspace.name
-    metastore = Metastore(connections.get("lake_metastore"))
-    for table in metastore.list_tables(name):
-        metastore.drop_table(name, table)
+    Hive(connections.get("lake_hive")).query(f"drop database if exists {name} cascade")
     Hdfs(connections.get("lake_hdfs")).delete(f"/{name}")
-    with MongoClient(_required("MONGO_URL")) as mongo:
+    mongo: MongoClient[dict[str, Any]] = MongoClient(_required("MONGO_URL"))
+    with mongo:
         database = mongo[connections.get("simbench_mongo").schema]
         for collection in database.list_collection_names():
             if collection.startswith(name):
