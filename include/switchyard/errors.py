@@ -18,6 +18,9 @@ class SwitchyardError(Exception):
     The text never carries a secret: build messages from names and counts, not from URLs.
     """
 
+    retryable = False
+    """Whether the same step may succeed when it is run again and nobody changed anything."""
+
     def __init__(self, what: str, *, where: str = "", next: str = "") -> None:
         self.what, self.where, self.next = what, where, next
         super().__init__(self._text())
@@ -73,6 +76,8 @@ class ConnectionMissing(SwitchyardError):
 class ServerUnavailable(SwitchyardError):
     """A server did not answer, or refused us; `where` names the connection."""
 
+    retryable = True
+
 
 class PreflightRefused(SwitchyardError):
     """The live source holds something that this flow could not carry exactly; nothing was run."""
@@ -81,6 +86,8 @@ class PreflightRefused(SwitchyardError):
 class StepFailed(SwitchyardError):
     """A tool (Sqoop, Hive) ended with an error."""
 
+    retryable = True
+
 
 class ReconcileMismatch(SwitchyardError):
     """Counts or values differ between two hops; nothing was published."""
@@ -88,6 +95,8 @@ class ReconcileMismatch(SwitchyardError):
 
 class SourceMoved(ReconcileMismatch):
     """The source changed while several mappers read it, so no count can be compared."""
+
+    retryable = True
 
 
 class PublishConflict(SwitchyardError):

@@ -1,6 +1,6 @@
 """Two changes to DataHub's own Airflow listener (plugin 1.7.0.17), made on the instance that Airflow registered.
 
-1. A failed task describes itself and its run, but not the job's inputs and outputs: the plugin would overwrite the edges
+1. A failed task describes itself and its run, but not the inputs and outputs: the plugin would overwrite the edges
    of the last good run with nothing.
 2. A `datahub-file` connection whose host is a directory gets `DirectoryEmitter` instead of the testing emitter, whose
    cost grows with the square of the records. A host that ends in `.json` keeps the plugin's own.

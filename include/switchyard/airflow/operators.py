@@ -67,7 +67,7 @@ class StepOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; returns its report. Skips what follows after a dry run, or when there is nothing to do."""
         dry_run = str(self.dry_run_only) == "True"
-        report = self._run_child("plan-only" if dry_run else self.step, context)
+        report = self._run_child("forecast" if dry_run else self.step, context)
         if dry_run:
             raise AirflowSkipException("plan only: nothing was changed; the plan is in this task's log")
         if report.get("nothing_to_do"):

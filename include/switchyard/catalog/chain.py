@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from switchyard.catalog import lineage, urns
 from switchyard.catalog.walk import Catalog, Hop
@@ -66,7 +67,7 @@ def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
 def walk_flow(catalog: Catalog, flow: Flow, connections: Connections) -> Chain:
     """Walk the flow's chain in the catalog, hop by hop."""
     datasets = flow_datasets(flow, connections)
-    links = tuple(_link(catalog, source, target) for source, target in zip(datasets, datasets[1:], strict=False))
+    links = tuple(_link(catalog, source, target) for source, target in pairwise(datasets))
     return Chain(flow.flow, tuple(datasets), _count_fields(catalog, datasets[0]), links)
 
 
@@ -76,8 +77,8 @@ def hdfs_authority(connection: Connection) -> str:
 
 
 def redis_database(connection: Connection) -> int:
-    """The number of the Redis database: `db` of the connection's extra, as Airflow's Redis hook reads it."""
-    return int(connection.extra.get("db") or 0)
+    """The number of the Redis database: `db` of the connection's extra, or its schema."""
+    return int(connection.extra.get("db") or connection.schema or 0)
 
 
 def missing(chains: Iterable[Chain]) -> list[str]:

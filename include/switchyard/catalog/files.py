@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(list(records), indent=1))
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def metadata_files(place: Path) -> list[Path]:
@@ -35,5 +34,7 @@ def read_records(place: Path) -> Iterator[Record]:
             yield from json.loads(path.read_text())
         except ValueError as error:
             raise SwitchyardError(
-                f"not a metadata file: {error}", where=str(path), next="move it away; `datahub check metadata-file` tells more"
+                f"not a metadata file: {error}",
+                where=str(path),
+                next="move it away; `datahub check metadata-file` tells more",
             ) from error

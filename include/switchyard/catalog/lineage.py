@@ -6,6 +6,7 @@ operator hands it to the plugin after the step succeeded, and never before.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from datahub.sql_parsing.sqlglot_lineage import SqlParsingResult
 
 Pairs = Iterable[tuple[str, str]]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,10 @@ class LineageStep:
 
     def facts(self) -> dict[str, Any]:
         """JSON form, for a step's report."""
-        columns = [{"downstream": list(edge.downstream), "upstreams": [list(up) for up in edge.upstreams]} for edge in self.columns]
+        columns = [
+            {"downstream": list(edge.downstream), "upstreams": [list(up) for up in edge.upstreams]}
+            for edge in self.columns
+        ]
         return {"inputs": list(self.inputs), "outputs": list(self.outputs), "columns": columns}
 
     @classmethod
@@ -88,14 +94,25 @@ def select_step(flow: Flow, *, lake_columns: Mapping[str, str]) -> LineageStep:
 
 
 def serve_step(flow: Flow, *, mongo_database: str, columns: Pairs) -> LineageStep:
-    """Hive table or product → collection; `columns` are pairs (Hive's name, the document's field path)."""
-    return copy_step(served_urn(flow), collection_urn(flow, mongo_database), columns)
+    """Hive table or product → collection; `columns` are pairs (Hive's name, the document's field path).
+
+    The key's columns make `_id` besides.
+    """
+    key = zip(flow.serve.key, identity_fields(flow), strict=True) if flow.serve else ()
+    return copy_step(served_urn(flow), collection_urn(flow, mongo_database), [*columns, *key])
 
 
 def cache_step(flow: Flow, *, mongo_database: str, redis_database: int, fields: Iterable[str]) -> LineageStep:
     """Collection → Redis keyspace; `fields` are the document's field paths, the same on both sides."""
     target = urns.redis_keyspace(redis_database, flow.flow)
-    return copy_step(collection_urn(flow, mongo_database), target, ((path, path) for path in fields))
+    paths = dict.fromkeys([*fields, *identity_fields(flow)])
+    return copy_step(collection_urn(flow, mongo_database), target, ((path, path) for path in paths))
+
+
+def identity_fields(flow: Flow) -> list[str]:
+    """Field paths of a document's identity: `_id`, or `_id.a`, `_id.b` for a key of several columns."""
+    key = flow.serve.key if flow.serve is not None else []
+    return ["_id"] if len(key) == 1 else [f"_id.{name}" for name in key]
 
 
 def landing_urn(flow: Flow, hdfs_authority: str) -> str:
@@ -171,7 +188,9 @@ def _select_lineage(
         for info in found.column_lineage or ()
         if info.upstreams
     )
-    return LineageStep(tuple(sorted(found.in_tables)), (target,), edges)
+    if found.debug_info.error:
+        log.warning("lineage of the SQL that makes %s is not complete: %s", target, found.debug_info.error)
+    return LineageStep(tuple(sorted(found.in_tables)) or tuple(known), (target,), edges)
 
 
 def _reference(pair: Iterable[str]) -> tuple[str, str]:

@@ -44,6 +44,7 @@ class Recipe:
     type: str
     config: dict[str, Any] = field(repr=False)
     expected: tuple[str, ...]
+    transformers: tuple[str, ...] = ()
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -106,12 +107,13 @@ def _build_hive(key: SourceKey, flows: list[Flow], connections: Connections) -> 
     expected += [lineage.served_urn(flow) for flow in flows if flow.serve is not None]
     config = {
         "connection_type": "thrift",
+        "catalog_name": "hive",  # Hive 4 has no get_table, and without a catalog the source calls it
         "host_port": f"{connection.host}:{connection.port or 9083}",
-        "database_pattern": {"allow": [_exactly(flow.lake.database.lower()) for flow in flows]},
+        "database_pattern": {"allow": list(_unique(_exactly(flow.lake.database.lower()) for flow in flows))},
         "simplify_nested_field_paths": True,
         "enable_properties_merge": False,
     }
-    return Recipe(key, "hive-metastore", config, _unique(expected))
+    return Recipe(key, "hive-metastore", config, _unique(expected), ("simple_paths.SimplifyFieldPaths",))
 
 
 def _build_mongodb(key: SourceKey, flows: list[Flow], connections: Connections) -> Recipe:

@@ -34,9 +34,11 @@ class DirectoryEmitter(Emitter):
         self._pending: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
-    def emit(self, item: Record, callback: Callable[[Exception | None, str], None] | None = None) -> None:
+    def emit(self, item: Record, callback: Callable[[Any, str], None] | None = None) -> None:
         """Keep one record until the next flush."""
-        record = item.to_obj(simplified_structure=True) if isinstance(item, MetadataChangeProposalWrapper) else item.to_obj()
+        record = (
+            item.to_obj(simplified_structure=True) if isinstance(item, MetadataChangeProposalWrapper) else item.to_obj()
+        )
         with self._lock:
             self._pending.append(record)
         if callback is not None:

@@ -59,7 +59,7 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
         if not report["ok"]:
             raise _failed(recipe, report)
         if partial is not None and target.directory is not None:
-            os.replace(partial, target.directory / f"ingested-{recipe.key.name}.json")
+            partial.replace(target.directory / f"ingested-{recipe.key.name}.json")
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def read_fields(target: Target, expected: Iterable[str]) -> dict[str, list[str]]
     wanted = list(expected)
     if target.directory is not None:
         catalog = Catalog.load(target.directory)
-        return {urn: list(fields) for urn in wanted if (fields := catalog.fields(urn)) is not None}
+        return {urn: list(found) for urn in wanted if (found := catalog.fields(urn)) is not None}
     report = _run_child({"server": target.server, "expected": wanted}, _token(target), 300)
     if not report["ok"]:
         raise ServerUnavailable(
@@ -98,18 +98,15 @@ def _partial(recipe: Recipe, target: Target) -> Path | None:
 
 
 def _pipeline(recipe: Recipe, target: Target, partial: Path | None) -> dict[str, Any]:
-    config = dict(recipe.config)
-    if partial is not None:
-        return {
-            "source": {"type": recipe.type, "config": config},
-            "sink": {"type": "file", "config": {"filename": str(partial)}},
-        }
-    config["stateful_ingestion"] = {"enabled": True, "remove_stale_metadata": True}
-    return {
-        "pipeline_name": f"switchyard__{recipe.key.name}",
-        "source": {"type": recipe.type, "config": config},
-        "sink": {"type": "datahub-rest", "config": target.server},
+    pipeline: dict[str, Any] = {
+        "source": {"type": recipe.type, "config": dict(recipe.config)},
+        "transformers": [{"type": name, "config": {}} for name in recipe.transformers],
     }
+    if partial is not None:
+        return {**pipeline, "sink": {"type": "file", "config": {"filename": str(partial)}}}
+    pipeline["source"]["config"]["stateful_ingestion"] = {"enabled": True, "remove_stale_metadata": True}
+    sink = {"type": "datahub-rest", "config": target.server}
+    return {**pipeline, "pipeline_name": f"switchyard__{recipe.key.name}", "sink": sink}
 
 
 def _run_child(asked: dict[str, Any], secrets: tuple[str, ...], timeout_seconds: float) -> dict[str, Any]:
@@ -129,17 +126,17 @@ def _run_child(asked: dict[str, Any], secrets: tuple[str, ...], timeout_seconds:
         raise StepFailed(
             f"ingestion was stopped after {timeout_seconds:.0f} s", next="raise the task's timeout, or see what hangs"
         ) from error
-    output, messages = _hide(done.stdout, secrets), _hide(done.stderr, secrets)
+    messages = _hide(done.stderr, secrets)
     log.debug("ingestion said: %s", messages)
     try:
-        report: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+        report: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise StepFailed(
             f"the ingestion process ended with code {done.returncode} and no report: {messages[-2000:]}",
             where=PYTHON_VARIABLE,
             next="install the ingestion environment: uv pip sync --require-hashes requirements/ingestion.txt",
         ) from error
-    return report
+    return {name: _hide(value, secrets) for name, value in report.items()}
 
 
 def _python() -> str:
@@ -167,7 +164,11 @@ def _token(target: Target) -> tuple[str, ...]:
     return (str(token),) if token else ()
 
 
-def _hide(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+def _hide(value: Any, secrets: Iterable[str]) -> Any:
+    """A JSON value with every secret in its texts masked."""
+    if isinstance(value, list):
+        return [_hide(item, secrets) for item in value]
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "***")
+    return value

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from switchyard.flow.refusal import refuse
 
-_PATTERN = r"^[1-9][0-9]{0,8}[smhd]$"
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PATTERN = r"^[1-9][0-9]{0,5}[smhd]$"
+_SECONDS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def parse_duration(value: object) -> timedelta:
@@ -19,14 +19,16 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if isinstance(value, str) and re.fullmatch(_PATTERN, value):
-        return timedelta(**{_UNITS[value[-1]]: int(value[:-1])})
+        return timedelta(seconds=dict(_SECONDS)[value[-1]] * int(value[:-1]))
     cure = f"write {value}s for seconds" if isinstance(value, int) and value > 0 else "write e.g. 90s, 15m, 2h or 1d"
     raise refuse(f"{value!r} is not a span of time with a unit", next=cure)
 
 
 def format_duration(value: timedelta) -> str:
-    """In seconds, `900s`: one spelling for one span, so that a hash of it is stable."""
-    return f"{int(value.total_seconds())}s"
+    """In the largest unit that divides it, `15m`: one spelling for one span, so that a hash of it is stable."""
+    seconds = int(value.total_seconds())
+    unit, size = next((unit, size) for unit, size in _SECONDS if seconds % size == 0)
+    return f"{seconds // size}{unit}"
 
 
 Duration = Annotated[

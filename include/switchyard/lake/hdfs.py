@@ -77,9 +77,9 @@ class Hdfs:
         with self._explained(f"delete {path}"):
             self._client.delete(path, recursive=True)
 
-    def read_chunks(self, file: HdfsFile) -> Iterator[bytes]:
+    def read_chunks(self, path: str) -> Iterator[bytes]:
         """Stream a file in chunks of a few MiB."""
-        with self._explained(f"read {file.path}"), self._client.read(file.path) as reader:
+        with self._explained(f"read {path}"), self._client.read(path) as reader:
             while chunk := reader.read(_CHUNK):
                 yield chunk
 
@@ -88,12 +88,15 @@ class Hdfs:
         local.mkdir(parents=True, exist_ok=True)
         copies = []
         for number, file in enumerate(self.list_files(directory)):
-            copy = local / f"{number:05d}_{Path(file.path).name}"
-            with copy.open("wb") as target:
-                for chunk in self.read_chunks(file):
-                    target.write(chunk)
-            copies.append(copy)
+            copies.append(self.download_file(file.path, local / f"{number:05d}_{Path(file.path).name}"))
         return copies
+
+    def download_file(self, path: str, local: Path) -> Path:
+        """Copy one file to `local`; returns it. Memory stays at one chunk."""
+        with local.open("wb") as target:
+            for chunk in self.read_chunks(path):
+                target.write(chunk)
+        return local
 
     def upload(self, local: Path, path: str) -> None:
         """Copy a local file to a new path, whole or not at all: to a temporary name, then renamed."""

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from switchyard.connections import Connection
 from switchyard.errors import LedgerStateError, LoadInProgress, ServerUnavailable
 from switchyard.flow.naming import Leg
+from switchyard.ledger.migrations import HEAD, migrate_to_head
 from switchyard.ledger.tables import flows, loads
 
 if TYPE_CHECKING:
@@ -95,19 +96,16 @@ class Ledger:
 
     def migrate(self) -> None:
         """Bring the tables to the newest version; two at once wait for each other."""
-        from alembic import command
-        from alembic.config import Config
-        from alembic.migration import MigrationContext
-        from alembic.script import ScriptDirectory
-
-        config = Config()
-        config.set_main_option("script_location", "switchyard:ledger/migrations")
         with self._session() as session:
-            if MigrationContext.configure(session).get_current_revision() == ScriptDirectory.from_config(config).get_current_head():
+            if self._revision(session) == HEAD:
                 return
             session.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            config.attributes["connection"] = session
-            command.upgrade(config, "head")
+            migrate_to_head(session)
+
+    def _revision(self, session: Session) -> str | None:
+        if session.scalar(sa.select(sa.func.to_regclass("alembic_version"))) is None:
+            return None
+        return session.scalar(sa.text("select version_num from alembic_version"))
 
     @contextmanager
     def lock(self, flow: str, leg: Leg) -> Iterator[None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import land_step, publish_step
-from switchyard.errors import PublishConflict, SwitchyardError
+from switchyard.errors import PublishConflict
 from switchyard.extract import postgres
 from switchyard.extract.engine import Engine, ExtractRequest
 from switchyard.extract.preflight import Examined, examine, examine_values
@@ -21,7 +21,7 @@ from switchyard.lake.hive import Hive, count_statement, quote_table
 from switchyard.lake.metastore import HiveColumn
 from switchyard.lake.types import CarriedColumn, quote_hive, quote_postgres
 from switchyard.legs import versions
-from switchyard.legs.runtime import Runtime, run_step
+from switchyard.legs.runtime import Runtime, require_state, run_step
 from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
 from switchyard.prove.reconcile import Tally, check_converted, check_landing, tally_lines
 from switchyard.report import StepReport
@@ -129,7 +129,7 @@ def _land(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
                 hdfs_user=hdfs.connection.login,
             )
         )
-    landed = tally_lines((hdfs.read_chunks(file) for file in hdfs.list_files(staging)), len(columns))
+    landed = tally_lines((hdfs.read_chunks(file.path) for file in hdfs.list_files(staging)), len(columns))
     check_landing(landed, flow.flow, allow_empty=flow.reconcile.allow_empty, before=before, after=_count(runtime, flow))
     facts = {
         "try": try_id,
@@ -152,7 +152,7 @@ def _land(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 
 def _convert(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow, columns = thaw(load.spec), _carried(load)
-    _expect(load, "landed", "converted")
+    require_state(load, "landed", "converted")
     metastore, url = runtime.metastore(flow), runtime.hdfs(flow).url
     try_id = naming.new_try()
     landing = naming.landing(flow.lake.root, flow.lake.database, flow.lake.table, load.load_id, try_id)
@@ -176,7 +176,7 @@ def _convert(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 
 def _prove(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow, columns = thaw(load.spec), _carried(load)
-    _expect(load, "converted", "proved")
+    require_state(load, "converted", "proved")
     landing, try_id = load.facts["convert"]["landing"], load.facts["convert"]["try"]
     typed = versions.typed_table(runtime, flow, _hive_columns(columns), landing, load.load_id, try_id)
     hive = _tally(runtime.hive(flow), f"{naming.STAGING_DATABASE}.{typed}", [c.name for c in columns])
@@ -203,7 +203,7 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow = thaw(load.spec)
     if load.state == "published":
         return {**load.facts["publish"], "lineage": _publish_lineage(runtime, flow, load)}
-    _expect(load, "proved", "publishing")
+    require_state(load, "proved", "publishing")
     load = ledger.advance(load, "publishing", expected=["proved", "publishing"])
     proof = load.facts["prove"]
     assert load.location is not None  # noqa: S101 - a proved load has a landing
@@ -250,12 +250,3 @@ def _count(runtime: Runtime, flow: Flow) -> int | None:
 def _tally(hive: Hive, table: str, columns: list[str]) -> Tally:
     row = hive.query(count_statement(table, columns))[0]
     return Tally(int(row[0]), tuple(int(value) for value in row[1:]))
-
-
-def _expect(load: Load, *states: str) -> None:
-    if load.state not in states:
-        raise SwitchyardError(
-            f"load {load.load_id} is {load.state}" + (f": {load.error}" if load.error else ""),
-            where=f"flow {load.flow}, leg {load.leg}",
-            next=f"this step needs it {' or '.join(states)}; run the leg again",
-        )

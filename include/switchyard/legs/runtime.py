@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from switchyard.connections import Connections
-from switchyard.errors import SwitchyardError
+from switchyard.errors import LedgerStateError, SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
@@ -89,3 +89,13 @@ def run_step(runtime: Runtime, step: str, load_id: str, leg: Leg, body: StepBody
     report = StepReport(step, load.flow, load_id, time.monotonic() - started, facts)
     log.info("%s", report.line())
     return report
+
+
+def require_state(load: Load, *states: str) -> None:
+    """Raise LedgerStateError when a load is in none of these states."""
+    if load.state not in states:
+        raise LedgerStateError(
+            f"load {load.load_id} is {load.state}" + (f": {load.error}" if load.error else ""),
+            where=f"flow {load.flow}, leg {load.leg}",
+            next=f"this step needs it {' or '.join(states)}; run the leg again",
+        )

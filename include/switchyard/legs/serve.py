@@ -6,6 +6,7 @@ An event wakes the leg; the metastore says which version is current and the ledg
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.lake.metastore import TableVersion
 from switchyard.legs import product, versions
-from switchyard.legs.runtime import Runtime, run_step
+from switchyard.legs.runtime import Runtime, require_state, run_step
 from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
 from switchyard.report import StepReport
-from switchyard.serve.delta import DeltaReport, compute_delta
+from switchyard.serve.cache_publisher import CachePublisher, Warming
+from switchyard.serve.delta import DeltaReport, compute_delta, read_changed_ids
 from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
 from switchyard.serve.mongo import MongoTarget
 
@@ -43,6 +45,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                 mongo.ping()
                 there = mongo.exists(serve.collection)
             if last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow):
+                _restore_gate(runtime, flow, last)
                 return f"seq {version.seq} of {version.database}.{version.table} is served already"
             load = ledger.plan(
                 NewLoad(
@@ -109,7 +112,7 @@ def tidy(runtime: Runtime, load_id: str) -> StepReport:
 
 def _select(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow = thaw(load.spec)
-    _expect(load, "planned")
+    require_state(load, "planned")
     made = product.materialise(runtime, flow, load)
     facts = {"version": made.version, "rows": made.rows, "columns": [column.name for column in made.columns]}
     load = ledger.advance(
@@ -122,16 +125,17 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow = thaw(load.spec)
     serve = _serve(flow)
-    _expect(load, "planned", "staged")
+    require_state(load, "planned", "staged")
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         new = runtime.hdfs(flow).download(_location(load), scratch / "new")
         delta = _find_changes(runtime, flow, load, new, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
         runtime.hdfs(flow).upload(delta.file, changes)
-        rows = _write_staging(mongo, flow, staging, new)
+        unchanged = _is_unchanged(mongo, serve, delta, _count_rows(new))
+        rows = _count_rows(new) if unchanged else _write_staging(mongo, flow, staging, new)
     facts = {
-        "staging": staging,
+        "staging": None if unchanged else staging,
         "changes": changes,
         "comparable": delta.comparable,
         "rows": rows,
@@ -162,7 +166,7 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
 def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[str, Any]]:
     flow = thaw(load.spec)
     serve = _serve(flow)
-    _expect(load, "staged", "publishing", "refreshing", "served")
+    require_state(load, "staged", "publishing", "refreshing", "served")
     facts = {"seq": load.seq, "version": load.version, "rows": load.facts["stage"]["rows"], "load_id": load.load_id}
     staging = load.facts["stage"]["staging"]
     mongo_connection = runtime.connections.get(serve.connection)
@@ -170,20 +174,19 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[s
         with MongoTarget(mongo_connection) as mongo:
             mongo.drop_stagings(serve.collection, keep=staging)
             load = ledger.advance(load, "publishing", expected=["staged", "publishing"])
-            _close_gate(runtime, flow, load)
-            if mongo.exists(staging):
+            _close_gate(runtime, ledger, flow, load)
+            if staging is not None and mongo.exists(staging):
                 mongo.publish_snapshot(staging, serve.collection)
         load = ledger.advance(load, "refreshing", expected=["publishing"], step="publish", facts=facts)
     if flow.cache is None and load.state == "refreshing":
         load = ledger.finish(load, step="publish", facts=facts)
-    columns = load.facts.get("select", load.facts["plan"])["columns"]
-    lineage = serve_step(flow, mongo_database=mongo_connection.schema, columns=[(name, name) for name in columns])
+    lineage = serve_step(flow, mongo_database=mongo_connection.schema, columns=[(name, name) for name in _columns(load)])
     return load, {**facts, "lineage": lineage.facts()}
 
 
 def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow = thaw(load.spec)
-    _expect(load, "refreshing", "served")
+    require_state(load, "refreshing", "served")
     facts: dict[str, Any] = {}
     lineage: dict[str, Any] = {}
     if flow.cache is not None:
@@ -192,6 +195,78 @@ def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, An
         lineage = {"lineage": _cache_lineage(runtime, flow, load)}
     ledger.finish(load, step="refresh_cache", facts=facts)
     return {**facts, **lineage}
+
+
+def _publisher(runtime: Runtime, flow: Flow) -> CachePublisher | None:
+    return CachePublisher(flow.flow, runtime.connections.get(flow.cache.connection)) if flow.cache else None
+
+
+def _close_gate(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None:
+    publisher = _publisher(runtime, flow)
+    if publisher is None:
+        return
+    for warning in publisher.preflight():
+        log.warning("%s", warning)
+    served = ledger.last_finished(flow.flow, "serve")
+    gate = publisher.gate()
+    if gate is None or gate.seq < load.seq or not gate.is_open:
+        publisher.close(load.seq, served=served.seq if served and load.facts["plan"]["previous"] else None)
+
+
+def _restore_gate(runtime: Runtime, flow: Flow, served: Load) -> None:
+    publisher = _publisher(runtime, flow)
+    if publisher is not None:
+        publisher.restore(served.seq)
+
+
+def _invalidate(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> dict[str, Any]:
+    publisher, serve = _publisher(runtime, flow), _serve(flow)
+    assert publisher is not None and flow.cache is not None  # noqa: S101 - only cached flows come here
+    staged = load.facts["stage"]
+    ids = None
+    if staged["comparable"] and load.facts["plan"]["previous"]:
+        changes = runtime.hdfs(flow).download_file(staged["changes"], scratch / "changes.parquet")
+        ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
+    with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        warming = Warming(mongo, serve.collection, flow.cache.warm, flow.cache.ttl) if flow.cache.warm else None
+        settled = publisher.settle(load.seq, ids, limit=flow.cache.max_invalidate, warm=warming)
+    return {
+        "invalidated": settled.invalidated.keys,
+        "unlinked": settled.invalidated.unlinked,
+        "floor_raised": settled.invalidated.floor_raised,
+        "verified": settled.verified,
+        "warmed": settled.warmed.warmed,
+    }
+
+
+def _cache_lineage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
+    assert flow.cache is not None  # noqa: S101 - only cached flows come here
+    return cache_step(
+        flow,
+        mongo_database=runtime.connections.get(_serve(flow).connection).schema,
+        redis_database=redis_database(runtime.connections.get(flow.cache.connection)),
+        fields=_columns(load),
+    ).facts()
+
+
+def _columns(load: Load) -> list[str]:
+    return list(load.facts.get("select", load.facts["plan"])["columns"])
+
+
+def _is_unchanged(mongo: MongoTarget, serve: Serve, delta: DeltaReport, rows: int) -> bool:
+    """Nothing differs from what was served, and MongoDB still has as many documents: there is nothing to write."""
+    return delta.comparable and delta.changed == 0 and mongo.exists(serve.collection) and mongo.count(serve.collection) == rows
+
+
+def _serve(flow: Flow) -> Serve:
+    if flow.serve is None:
+        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", next="add `serve` to its file")
+    return flow.serve
+
+
+def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
+    serve = _serve(flow)
+    return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 
 
 def _find_changes(runtime: Runtime, flow: Flow, load: Load, new: list[Path], scratch: Path) -> DeltaReport:

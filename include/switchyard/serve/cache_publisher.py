@@ -139,7 +139,7 @@ class CachePublisher:
         return checked
 
     def warm(self, seq: int, warming: Warming, ids: Iterable[Any]) -> WarmReport:
-        """Fill the first `warming.limit` of these keys from MongoDB while the gate is closed by this seq (after the publish).
+        """After the publish, the gate still closed by this seq: fill the first `warming.limit` keys from MongoDB.
 
         The same script as a reader's, with the closed gate as the string seen: a publisher that was overtaken fills
         nothing.

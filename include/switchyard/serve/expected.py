@@ -80,6 +80,8 @@ def _back(field: Any, stored: Mapping[str, Any], timestamps: Timestamps) -> Any:
 def _stored_value(kind: Any, value: Any, timestamps: Timestamps) -> Any:
     if value is None:
         return None
+    if pa.types.is_integer(kind):
+        return int(value)
     if pa.types.is_decimal(kind):
         return value.to_decimal()
     if pa.types.is_timestamp(kind):

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -18,12 +19,9 @@ from datahub.configuration.common import ConfigModel
 from datahub.configuration.source_common import EnvConfigMixin
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
-from datahub.ingestion.api.source import MetadataWorkUnitProcessor
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
-    StaleEntityRemovalHandler,
     StaleEntityRemovalSourceReport,
-    StatefulStaleMetadataRemovalConfig,
 )
 from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionConfigBase,
@@ -41,7 +39,7 @@ from datahub.metadata.schema_classes import (
     StringTypeClass,
     TimeTypeClass,
 )
-from datahub.sdk import Dataset
+from datahub.sdk.dataset import Dataset
 from hdfs_native import Client
 
 MANIFEST = "_manifest.json"
@@ -65,7 +63,7 @@ class Landing(ConfigModel):
     directory: str
 
 
-class LandingConfig(StatefulIngestionConfigBase[StatefulStaleMetadataRemovalConfig], EnvConfigMixin):
+class LandingConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
     """Which NameNode, as whom, and which landings."""
 
     url: str
@@ -84,7 +82,7 @@ class Load:
 
 @platform_name("HDFS landing", id="hdfs")
 @config_class(LandingConfig)
-@support_status(SupportStatus.INCUBATING)
+@support_status(SupportStatus.ALPHA)
 class LandingSource(StatefulIngestionSourceBase):
     """Emits landings as datasets."""
 
@@ -103,11 +101,6 @@ class LandingSource(StatefulIngestionSourceBase):
         """Build the source from its recipe."""
         return cls(LandingConfig.model_validate(config_dict), ctx)
 
-    def get_workunit_processors(self) -> list[MetadataWorkUnitProcessor | None]:
-        """DataHub's own, and the removal of landings that are gone."""
-        stale = StaleEntityRemovalHandler.create(self, self.config, self.ctx).workunit_processor
-        return [*super().get_workunit_processors(), stale]
-
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
         """One dataset per landing that has a proved load."""
         for landing in self.config.landings:
@@ -122,21 +115,22 @@ class LandingSource(StatefulIngestionSourceBase):
         return self.report
 
     def _newest(self, landing: Landing) -> Load | None:
-        """The proved load with the highest seq; loads with no file (empty tables) have no schema and are passed over."""
-        loads = [self._read_load(os.path.dirname(path), landing) for path in self._manifests(landing.directory)]
+        """The proved load with the highest seq; an empty table's load has no file, so no schema, and is passed over."""
+        loads = [self._read_load(directory) for directory in self._proved(landing.directory)]
         return max((load for load in loads if load.files), key=lambda load: int(load.manifest["seq"]), default=None)
 
-    def _manifests(self, directory: str) -> list[str]:
+    def _proved(self, directory: str) -> list[str]:
         try:
-            return [s.path for s in self.client.list_status(directory, recursive=True) if s.path.endswith(f"/{MANIFEST}")]
+            paths = [PurePosixPath(status.path) for status in self.client.list_status(directory, recursive=True)]
         except FileNotFoundError:
             return []
+        return [str(path.parent) for path in paths if path.name == MANIFEST]
 
-    def _read_load(self, directory: str, landing: Landing) -> Load:
+    def _read_load(self, directory: str) -> Load:
         with self.client.read(f"{directory}/{MANIFEST}") as reader:
             manifest = json.loads(reader.read())
         statuses = [s for s in self.client.list_status(directory, recursive=True) if not s.isdir and s.length > 0]
-        files = tuple((s.path, s.length) for s in statuses if not os.path.basename(s.path).startswith(("_", ".")))
+        files = tuple((s.path, s.length) for s in statuses if not PurePosixPath(s.path).name.startswith(("_", ".")))
         return Load(directory, manifest, files)
 
     def _describe(self, landing: Landing, load: Load) -> Iterable[MetadataWorkUnit]:

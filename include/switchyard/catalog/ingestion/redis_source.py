@@ -2,7 +2,8 @@
 
 A keyspace is given with its name in the catalog and a key pattern, or found: without any given, keys are grouped by
 their hash tag (`{orders}:…`) or by what stands before the delimiter (`orders:1`). Redis knows no schema, so the fields
-are those seen in the sampled values: of hashes, of JSON objects, and of JSON after `<seq>|`, as a flow's cache holds.
+are those seen in the sampled values: of hashes, of JSON objects, and of BSON after `<seq>|`, as a flow's cache holds
+(docs/cache-protocol.md).
 """
 
 from __future__ import annotations
@@ -13,17 +14,15 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import bson
 import redis
 from datahub.configuration.common import ConfigModel, TransparentSecretStr
 from datahub.configuration.source_common import EnvConfigMixin
 from datahub.ingestion.api.common import PipelineContext
 from datahub.ingestion.api.decorators import SupportStatus, config_class, platform_name, support_status
-from datahub.ingestion.api.source import MetadataWorkUnitProcessor
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
-    StaleEntityRemovalHandler,
     StaleEntityRemovalSourceReport,
-    StatefulStaleMetadataRemovalConfig,
 )
 from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionConfigBase,
@@ -32,24 +31,38 @@ from datahub.ingestion.source.state.stateful_ingestion_base import (
 from datahub.metadata.schema_classes import (
     ArrayTypeClass,
     BooleanTypeClass,
+    BytesTypeClass,
     NullTypeClass,
     NumberTypeClass,
     RecordTypeClass,
     SchemaFieldClass,
     SchemaFieldDataTypeClass,
     StringTypeClass,
+    TimeTypeClass,
 )
-from datahub.sdk import Dataset
+from datahub.sdk.dataset import Dataset
 from pydantic import Field
 
 _TAG = re.compile(r"\{([^}]+)\}")
-_VERSIONED = re.compile(r"^\d+\|")
-_TYPES = {bool: "boolean", int: "integer", float: "double", str: "string", list: "array", dict: "object", type(None): "null"}
-_CLASSES = {
+_VERSIONED = re.compile(rb"\d{1,20}\|")
+_TYPES = {
+    bool: "boolean",
+    int: "integer",
+    float: "double",
+    str: "string",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+_CLASSES: dict[str, Any] = {
     "boolean": BooleanTypeClass,
     "integer": NumberTypeClass,
     "double": NumberTypeClass,
     "string": StringTypeClass,
+    "int64": NumberTypeClass,
+    "decimal128": NumberTypeClass,
+    "datetime": TimeTypeClass,
+    "bytes": BytesTypeClass,
     "array": ArrayTypeClass,
     "object": RecordTypeClass,
 }
@@ -63,7 +76,7 @@ class Keyspace(ConfigModel):
     values: str = Field(default="*", description="glob pattern of those keys whose values carry the fields")
 
 
-class RedisConfig(StatefulIngestionConfigBase[StatefulStaleMetadataRemovalConfig], EnvConfigMixin):
+class RedisConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
     """Where Redis is, and what to read from it."""
 
     host: str = "localhost"
@@ -86,7 +99,7 @@ class RedisReport(StaleEntityRemovalSourceReport):
 
 @platform_name("Redis")
 @config_class(RedisConfig)
-@support_status(SupportStatus.INCUBATING)
+@support_status(SupportStatus.ALPHA)
 class RedisSource(StatefulIngestionSourceBase):
     """Emits keyspaces as datasets."""
 
@@ -103,19 +116,12 @@ class RedisSource(StatefulIngestionSourceBase):
             username=config.username,
             password=config.password.get_secret_value() if config.password else None,
             ssl=config.ssl,
-            decode_responses=True,
-            encoding_errors="replace",
         )
 
     @classmethod
     def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> RedisSource:
         """Build the source from its recipe."""
         return cls(RedisConfig.model_validate(config_dict), ctx)
-
-    def get_workunit_processors(self) -> list[MetadataWorkUnitProcessor | None]:
-        """DataHub's own, and the removal of keyspaces that are gone."""
-        stale = StaleEntityRemovalHandler.create(self, self.config, self.ctx).workunit_processor
-        return [*super().get_workunit_processors(), stale]
 
     def get_workunits_internal(self) -> Iterable[MetadataWorkUnit]:
         """One dataset per keyspace."""
@@ -129,8 +135,9 @@ class RedisSource(StatefulIngestionSourceBase):
 
     def _find_keyspaces(self) -> Iterator[Keyspace]:
         names: dict[str, str] = {}
-        for key in self._scan("*"):
+        for raw in self._scan("*"):
             self.report.keys_scanned += 1
+            key = raw.decode(errors="replace")
             tag = _TAG.search(key)
             prefix = f"{{{tag[1]}}}" if tag else key.split(self.config.delimiter)[0]
             names.setdefault(prefix, f"*{_escape(prefix)}*" if tag else f"{_escape(prefix)}*")
@@ -152,29 +159,39 @@ class RedisSource(StatefulIngestionSourceBase):
         )
         yield from dataset.as_workunits()
 
-    def _scan(self, match: str) -> Iterator[str]:
+    def _scan(self, match: str) -> Iterator[bytes]:
         return islice(self.client.scan_iter(match=match, count=1000), self.config.max_keys)
 
-    def _read_fields(self, key: str) -> dict[str, str]:
-        kind = self.client.type(key)
+    def _read_fields(self, key: bytes) -> dict[str, str]:
+        client: Any = self.client  # the stubs say str where no decoding is asked for
+        kind = client.type(key).decode()
         if kind == "hash":
-            return dict.fromkeys(islice((name for name, _ in self.client.hscan_iter(key)), 1000), "string")
-        return _text_fields(self.client.get(key) or "") if kind == "string" else {"value": str(kind)}
+            names = islice((name.decode(errors="replace") for name, _ in client.hscan_iter(key)), 1000)
+            return dict.fromkeys(names, "string")
+        return _value_fields(client.get(key) or b"") if kind == "string" else {"value": kind}
 
 
-def _text_fields(text: str) -> dict[str, str]:
-    """Field paths and types of a JSON object, flattened by dots; any other text is one field `value`."""
-    try:
-        found = json.loads(_VERSIONED.sub("", text))
-    except ValueError:
-        return {"value": "string"}
+def _value_fields(value: bytes) -> dict[str, str]:
+    """Field paths and types of a document, flattened by dots; any other value is one field `value`."""
+    found = _decode(value)
     return dict(_flatten(found, "")) if isinstance(found, dict) else {"value": _type(found)}
+
+
+def _decode(value: bytes) -> Any:
+    """A BSON document after `<seq>|`, or JSON, or text; a negative entry (`<seq>|`) is an empty document."""
+    version = _VERSIONED.match(value)
+    try:
+        if version:
+            return bson.decode(value[version.end() :]) if value[version.end() :] else {}
+        return json.loads(value)
+    except (ValueError, bson.errors.InvalidBSON):
+        return value.decode(errors="replace")
 
 
 def _flatten(document: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     for name, value in document.items():
         yield f"{prefix}{name}", _type(value)
-        if isinstance(value, dict) and not any(key.startswith("$") for key in value):
+        if isinstance(value, dict):
             yield from _flatten(value, f"{prefix}{name}.")
 
 
@@ -184,7 +201,7 @@ def _field(path: str, kind: str) -> SchemaFieldClass:
 
 
 def _type(value: Any) -> str:
-    return _TYPES.get(type(value), "string")
+    return _TYPES.get(type(value), type(value).__name__.lower())
 
 
 def _escape(text: str) -> str:

@@ -1,8 +1,8 @@
 """Runs one DataHub recipe in the ingestion environment: recipe by standard input, report by standard output.
 
-This directory is no package of Switchyard's: the script is run by the ingestion environment's Python, which has DataHub
-but neither Airflow nor Switchyard. Python puts the script's directory on the path, so a recipe may name a source of ours
-as `redis_source.RedisSource`.
+The script is run by the ingestion environment's Python, which has DataHub but neither Airflow nor Switchyard: nothing
+in this directory imports from outside of it. Python puts the script's directory on the path, so a recipe may name a
+source of ours as `redis_source.RedisSource`.
 
 Standard input: `{"recipe": {…}}`, or `{"server": {…}, "expected": [urn, …]}` to ask a server what it knows.
 Last line of standard output: `{"ok", "events", "warnings", "failures", "error", "fields": {urn: [field path, …]}}`.

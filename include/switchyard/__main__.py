@@ -1,0 +1,5 @@
+"""`python -m switchyard` is `switchyard`."""
+
+from switchyard.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Run by the ingestion environment's Python, never imported: see run.py."""

@@ -1,0 +1,82 @@
+"""Builds the command line, with nothing imported but the command that is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Annotated, Any
+
+import typer
+
+import switchyard
+from switchyard.cli.commands import COMMANDS, Command
+from switchyard.errors import SwitchyardError
+
+ENTRY_POINTS = "switchyard.commands"
+
+
+def main() -> None:
+    """Run `switchyard`. Exit codes: 0 done, 1 refused or failed as printed, 2 wrong usage."""
+    try:
+        build_app(sys.argv[1:])(prog_name="switchyard")
+    except SwitchyardError as error:
+        typer.echo(f"{typer.style('error', fg='red')}: {error}", err=True)
+        sys.exit(1)
+
+
+def build_app(arguments: Sequence[str]) -> typer.Typer:
+    """The app for these arguments: the command they name is real, the others are there for `--help` only."""
+    # Plain help: rich's would double the start-up time. Commands print their tables with rich all the same.
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.callback()(_root)
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    completing = "_SWITCHYARD_COMPLETE" in os.environ
+    for command in [*COMMANDS, *_added_commands(wanted)]:
+        if completing or command.name == wanted:
+            _add(app, command, _load(command.target))
+        else:
+            app.command(command.name, help=command.help)(_not_loaded)
+    return app
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=lambda on: _print_version(on))
+    ] = False,
+) -> None:
+    """Move PostgreSQL tables through Sqoop, HDFS and Hive to MongoDB, and prove every load."""
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(switchyard.__version__)
+        raise typer.Exit
+
+
+def _added_commands(wanted: str | None) -> list[Command]:
+    """Commands of other distributions; looked for only when they could matter, since that reads every distribution."""
+    if any(command.name == wanted for command in COMMANDS):
+        return []
+    return [
+        Command(point.name, point.value, f"(from {point.dist.name if point.dist else point.module})")
+        for point in entry_points(group=ENTRY_POINTS)
+    ]
+
+
+def _load(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _add(app: typer.Typer, command: Command, found: typer.Typer | Callable[..., Any]) -> None:
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=command.name)
+    else:
+        app.command(command.name)(found)
+
+
+def _not_loaded() -> None:
+    raise AssertionError("the command line was built for another command")

@@ -1,0 +1,26 @@
+"""Which command is where. A new command is a function (or a typer app, for a group) and a line here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """`target` is `module:attribute`, a function with typer's annotations or a typer app; `help` is for `--help`."""
+
+    name: str
+    target: str
+    help: str
+
+
+COMMANDS = (
+    Command("flows", "switchyard.cli.files:flows", "List the flows."),
+    Command("lint", "switchyard.cli.files:lint", "Check all flow files; print everything wrong in them."),
+    Command("schema", "switchyard.cli.files:schema", "Write the JSON Schemas that editors use."),
+    Command("preflight", "switchyard.cli.legs:preflight", "Look at a flow's live source before anything moves."),
+    Command("plan", "switchyard.cli.legs:plan", "Say what a run would do, counts included; change nothing."),
+    Command("run", "switchyard.cli.legs:run", "Run one leg of a flow."),
+    Command("step", "switchyard.cli.legs:step", "Run one step of a leg."),
+    Command("status", "switchyard.cli.legs:status", "What is published, served and unfinished, per flow."),
+    Command("loads", "switchyard.cli.legs:loads", "List the loads of a flow."),
+)

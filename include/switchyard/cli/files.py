@@ -1,0 +1,117 @@
+"""Commands on flow files: they read files only, and open no connection."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
+from switchyard.errors import FlowFileError, Problem
+from switchyard.flow.duration import format_duration
+from switchyard.flow.loader import Defaults, load_flows
+from switchyard.flow.schema import schema_files
+from switchyard.flow.spec import Flow
+
+
+def flows(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
+    """List the flows: what is read, where it lands, what is served."""
+    found, errors = load_flows(directory)
+    if output is Format.JSON:
+        rows = [_as_row(flow) for flow in found.values()]
+        typer.echo(json.dumps({"flows": rows, "broken": [error.flow for error in errors]}, indent=2))
+        return
+    _print_flows(found.values(), errors)
+
+
+def lint(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", envvar="SWITCHYARD_FLOWS")] = DEFAULT_FLOWS,
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """Check all flow files of a directory and print everything wrong in them; exit 1 if anything is."""
+    found, errors = load_flows(directory)
+    problems = dict.fromkeys(Defaults(directory).problems)
+    problems |= dict.fromkeys(problem for error in errors for problem in error.problems)
+    if output is Format.JSON:
+        report = {"flows": len(found), "broken": len(errors), "problems": [_as_json(p) for p in problems]}
+        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        for problem in problems:
+            _print_problem(problem)
+        files = f"{len(found) + len(errors)} flow files"
+        typer.echo(f"{files}: {len(problems)} problems in {len(errors)}" if problems else f"{files}: no problems")
+    if problems:
+        raise typer.Exit(1)
+
+
+def schema(
+    directory: Annotated[Path, typer.Option("--into", help="Where to write.", metavar="DIR")] = Path("docs"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a file is not as generated.")
+    ] = False,
+) -> None:
+    """Write the JSON Schemas of flow files and of defaults.yaml, which editors use."""
+    stale = False
+    for name, text in schema_files().items():
+        path = directory / name
+        same = path.is_file() and path.read_text(encoding="utf-8") == text
+        stale |= not same
+        if not same and not check:
+            path.write_text(text, encoding="utf-8")
+        typer.echo(f"{path}: {'as generated' if same else 'stale' if check else 'written'}")
+    if check and stale:
+        raise typer.Exit(1)
+
+
+def _as_row(flow: Flow) -> dict[str, str | None]:
+    source, serve, cache = flow.source, flow.serve, flow.cache
+    return {
+        "flow": flow.flow,
+        "source": f"{source.connection}: {source.table or '(query)'}",
+        "lake": f"{flow.lake.database}.{flow.lake.table}",
+        "collection": f"{serve.connection}: {serve.collection}" if serve else None,
+        "cache": f"{cache.connection}: {format_duration(cache.ttl)}" if cache else None,
+        "schedule": flow.schedule,
+        "owner": flow.owner,
+    }
+
+
+def _print_flows(flows: Iterable[Flow], errors: list[FlowFileError]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("flow", "source", "lake table", "collection", "cache", "schedule"):
+        table.add_column(heading, overflow="fold")
+    for flow in flows:
+        serve, cache = flow.serve, flow.cache
+        source, lake = flow.source.table or "(query)", f"{flow.lake.database}.{flow.lake.table}"
+        served, cached = serve.collection if serve else "–", format_duration(cache.ttl) if cache else "–"
+        table.add_row(*map(Text, (flow.flow, source, lake, served, cached, flow.schedule or "by hand")))
+    for error in errors:
+        table.add_row(Text(error.flow, style="red"), Text("broken", style="red"))
+    Console().print(table)
+    if errors:
+        typer.echo(f"What is wrong with them: switchyard lint {errors[0].path.parent}", err=True)
+
+
+def _print_problem(problem: Problem) -> None:
+    typer.echo(f"{typer.style(f'{_shown(problem.path)}:{problem.line}', bold=True)}: {problem.what}")
+    if problem.next:
+        typer.echo(f"  → {problem.next}")
+
+
+def _as_json(problem: Problem) -> dict[str, str | int]:
+    return {"file": str(problem.path), "line": problem.line, "what": problem.what, "next": problem.next}
+
+
+def _shown(path: Path) -> str:
+    """Relative to where the person stands, when it is below: a terminal makes that a link."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

@@ -1,0 +1,216 @@
+"""Commands that run a leg, or look at one: the same code as the DAGs', without Airflow."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
+from switchyard.connections import Connections, EnvironmentConnections, GivenConnections
+from switchyard.errors import SwitchyardError
+from switchyard.flow.frozen import thaw
+from switchyard.flow.loader import load_flows
+from switchyard.flow.spec import Flow
+
+REFUSED = 2
+"""Exit code of a step that would fail again the same way."""
+
+
+class Leg(StrEnum):
+    """The two legs."""
+
+    INGEST = "ingest"
+    SERVE = "serve"
+
+
+FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
+
+
+def run(
+    leg: Annotated[Leg, typer.Argument(metavar="LEG")],
+    flow: FlowName,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what Sqoop and the servers say.")] = False,
+) -> None:
+    """Run one leg of a flow, step by step, as its DAG would."""
+    from switchyard.legs.steps import run_leg
+
+    _log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    for report in run_leg(_runtime("switchyard run"), leg.value, find_flow(directory, flow)):
+        facts = {name: value for name, value in report.facts.items() if name != "lineage"}
+        shown = ", ".join(f"{name} {value}" for name, value in facts.items() if not isinstance(value, (list, dict)))
+        typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
+
+
+def step(
+    leg: Annotated[Leg, typer.Argument(metavar="LEG")],
+    name: Annotated[str, typer.Argument(metavar="STEP", help="As the DAG's tasks are called.")],
+    load: Annotated[str | None, typer.Option("--load", help="The load to go on with.", metavar="LOAD")] = None,
+    flow: Annotated[str | None, typer.Option("--flow", help="The flow to begin with (plan, preflight).")] = None,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    from_stdin: Annotated[
+        bool, typer.Option("--from-stdin", help="Connections and flow come as JSON, from the parent process.")
+    ] = False,
+) -> None:
+    """Run one step; logs go to standard error, the report is one JSON line."""
+    _log_to_stderr(logging.INFO)
+    try:
+        report = _run_step(leg, name, load, flow, directory, json.load(sys.stdin) if from_stdin else None)
+    except SwitchyardError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1 if error.retryable else REFUSED) from None
+    typer.echo(report)
+
+
+def plan(
+    flow: FlowName,
+    leg: Annotated[Leg, typer.Option("--leg", help="Which leg.")] = Leg.INGEST,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """Say what a run would do now, row counts included, and change nothing."""
+    from switchyard.legs.steps import FORECASTS
+
+    found = FORECASTS[leg.value](_runtime("switchyard plan"), find_flow(directory, flow))
+    if output is Format.JSON:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for key, value in found.items():
+        typer.echo(f"{key.replace('_', ' '):<20}{', '.join(value) if isinstance(value, list) else value}")
+
+
+def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None:
+    """Look at the live source: names, types, values, keys. Every finding comes with its cure."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from switchyard.legs import ingest
+
+    examined = ingest.preflight(_runtime("switchyard preflight"), find_flow(directory, flow))
+    table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB")
+    for column in examined.columns:
+        table.add_row(column.source, column.postgres_type, column.hive_type, column.name)
+    Console().print(table)
+
+
+def loads(
+    flow: FlowName,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20,
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """List a flow's loads, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    with _runtime("switchyard loads").ledger() as ledger:
+        ledger.migrate()
+        found = ledger.list_loads(flow, limit=limit)
+    if output is Format.JSON:
+        typer.echo(json.dumps([load.__dict__ for load in found], default=str, indent=2))
+        return
+    table = Table("load", "leg", "seq", "state", "rows", "created", "published", "owner", "error")
+    for load in found:
+        rows = load.facts.get("prove", load.facts.get("stage", {}))
+        counted = str(rows.get("hive_rows", rows.get("rows", "")))
+        published = f"{load.published_at:%Y-%m-%d %H:%M:%S}" if load.published_at else ""
+        created = f"{load.created_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(
+            load.load_id, load.leg, str(load.seq), load.state, counted, created, published, load.owner, load.error or ""
+        )
+    Console().print(table)
+
+
+def status(directory: FlowsDirectory = DEFAULT_FLOWS) -> None:
+    """Every flow: what is published, what is served, what is unfinished."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from switchyard.ledger.store import UNFINISHED
+
+    flows, errors = load_flows(directory)
+    table = Table("flow", "published seq", "rows", "at", "served seq", "at", "unfinished")
+    with _runtime("switchyard status").ledger() as ledger:
+        ledger.migrate()
+        for name in flows:
+            published, served = ledger.last_finished(name, "ingest"), ledger.last_finished(name, "serve")
+            open_loads = ledger.list_loads(name, None, UNFINISHED)
+            table.add_row(
+                name,
+                str(published.seq) if published else "–",
+                str(published.facts["prove"]["hive_rows"]) if published else "–",
+                f"{published.published_at:%Y-%m-%d %H:%M:%S}" if published else "–",
+                str(served.version) if served else "–",
+                f"{served.published_at:%Y-%m-%d %H:%M:%S}" if served else "–",
+                ", ".join(f"{load.leg} {load.state}" for load in open_loads),
+            )
+    for error in errors:
+        table.add_row(f"[red]{error.flow}[/]", "the flow file cannot be used: switchyard lint")
+    Console().print(table)
+
+
+def find_flow(directory: Path, name: str) -> Flow:
+    """Load one flow file; raises FlowFileError, naming the nearest flow when there is none of that name."""
+    flows, errors = load_flows(directory)
+    if name in flows:
+        return flows[name]
+    for error in errors:
+        if error.flow == name:
+            raise error
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(flows), 1)
+    hint = f"did you mean {near[0]}?" if near else f"switchyard flows --flows {directory} lists them"
+    raise SwitchyardError(f"there is no flow {name!r}", where=str(directory), next=hint)
+
+
+def _run_step(
+    leg: Leg, name: str, load: str | None, flow: str | None, directory: Path, given: dict[str, Any] | None
+) -> str:
+    from switchyard.legs.steps import FORECASTS, STEPS, begin, find_step
+
+    runtime = _runtime("switchyard step", given)
+    if name == "forecast":
+        return json.dumps(
+            {"step": name, **FORECASTS[leg.value](runtime, _flow_of(flow, directory, given))}, default=str
+        )
+    if name not in {known.name for known in STEPS[leg.value]}:
+        known = ", ".join(known.name for known in STEPS[leg.value])
+        raise SwitchyardError(f"leg {leg} has no step {name!r}", next=f"its steps are {known}")
+    found = find_step(leg.value, name)
+    if found.from_load is None:
+        return begin(runtime, found, _flow_of(flow, directory, given)).json()
+    if load is None:
+        raise SwitchyardError(
+            f"step {name} goes on with a load", next="name it: --load LOAD; switchyard loads lists them"
+        )
+    return found.from_load(runtime, load).json()
+
+
+def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) -> Flow:
+    if given is not None:
+        return thaw(given["flow"])
+    if name is None:
+        raise SwitchyardError("this step begins from a flow", next="name it: --flow FLOW")
+    return find_flow(directory, name)
+
+
+def _runtime(command: str, given: dict[str, Any] | None = None) -> Any:
+    from switchyard.legs.runtime import Runtime
+
+    connections: Connections = GivenConnections(given["connections"]) if given else EnvironmentConnections()
+    owner = given["owner"] if given else f"{command}, process {os.getpid()} on {socket.gethostname()}"
+    return Runtime(connections, owner)
+
+
+def _log_to_stderr(level: int) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    for noisy in ("alembic", "pyhive", "TCLIService"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

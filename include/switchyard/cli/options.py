@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_FLOWS = Path("dags/flows")
+
+FlowsDirectory = Annotated[
+    Path, typer.Option("--flows", envvar="SWITCHYARD_FLOWS", help="Directory of the flow files.", metavar="DIR")
+]
+
+
+class Format(StrEnum):
+    """How a command prints what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputFormat = Annotated[Format, typer.Option("--format", help="For people, or for programs.")]
