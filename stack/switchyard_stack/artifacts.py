@@ -1,4 +1,4 @@
-"""The Java artifacts: resolved by Maven over `stack/maven`, verified by their checksums, kept in the state directory."""
+"""The Java artifacts: resolved by Maven over `stack/maven`, verified by checksum, kept in the state directory."""
 
 from __future__ import annotations
 

@@ -77,7 +77,10 @@ def _ready_site(layout: Layout) -> Site:
     site = run.open_site(layout)
     report = artifacts.fetch_artifacts(layout, site.programs, lambda text: _tell("artifacts", text))
     if not report.was_complete:
-        _tell("artifacts", f"{report.files} files, {report.bytes / 1e6:.0f} MB in {report.seconds:.0f} s, checksums verified")
+        _tell(
+            "artifacts",
+            f"{report.files} files, {report.bytes / 1e6:.0f} MB in {report.seconds:.0f} s, checksums verified",
+        )
     render_all(site)
     Supervisor(site).ensure()
     return site
@@ -105,7 +108,8 @@ def up(
             names |= {name for name, service in SERVICES.items() if service.is_airflow}
         site = _up(names)
         if any(SERVICES[name].is_airflow for name in names):
-            _console.print(f"Airflow: http://127.0.0.1:{site.ports['airflow']}  login admin, password {site.secrets['airflow_admin']}")
+            url = f"http://127.0.0.1:{site.ports['airflow']}"
+            _console.print(f"Airflow: {url}  login admin, password {site.secrets['airflow_admin']}")
 
 
 @app.command()
@@ -116,7 +120,9 @@ def start(service: ServiceName) -> None:
 
 
 @app.command()
-def stop(service: ServiceName, kill: Annotated[bool, typer.Option("--kill", help="SIGKILL, as a crash would.")] = False) -> None:
+def stop(
+    service: ServiceName, kill: Annotated[bool, typer.Option("--kill", help="SIGKILL, as a crash would.")] = False
+) -> None:
     """Stop one server; it stays down until `up` or `start`."""
     with _said_plainly():
         name = _known(service).name
@@ -145,7 +151,9 @@ def status() -> None:
         site = run.open_site(Layout.from_environment())
         states = Supervisor(site).states()
         with ThreadPoolExecutor(max_workers=len(_SERVER_NAMES)) as pool:
-            health = dict(zip(_SERVER_NAMES, pool.map(lambda name: _health(site, name, states), _SERVER_NAMES), strict=True))
+            health = dict(
+                zip(_SERVER_NAMES, pool.map(lambda name: _health(site, name, states), _SERVER_NAMES), strict=True)
+            )
         Console(highlight=False).print(_status_table(site, states, health))
     if not all(health[name][0] for name in _SERVER_NAMES if not SERVICES[name].is_airflow):
         raise typer.Exit(1)
@@ -154,11 +162,17 @@ def status() -> None:
 def _health(site: Site, name: str, states: dict[str, State]) -> tuple[bool, str]:
     state = states.get(name)
     if state is None or not state.running:
-        return False, "[dim]not started[/]" if state is None or state.text == "stopped" else f"[red]{_escape(state.text)}[/]"
+        return (
+            False,
+            "[dim]not started[/]" if state is None or state.text == "stopped" else f"[red]{_escape(state.text)}[/]",
+        )
     try:
         return True, f"[green]healthy[/] {_escape(SERVICES[name].check(site))}"
-    except Exception as error:  # noqa: BLE001  (shown to the person who asked)
-        return False, f"[red]unhealthy[/] {_escape(str(error).splitlines()[0][:80] if str(error) else type(error).__name__)}"
+    except Exception as error:
+        return (
+            False,
+            f"[red]unhealthy[/] {_escape(str(error).splitlines()[0][:80] if str(error) else type(error).__name__)}",
+        )
 
 
 def _status_table(site: Site, states: dict[str, State], health: dict[str, tuple[bool, str]]) -> Table:
@@ -210,7 +224,9 @@ def env() -> None:
 
 
 @app.command()
-def fetch(force: Annotated[bool, typer.Option("--force", help="Resolve again, even when all is there.")] = False) -> None:
+def fetch(
+    force: Annotated[bool, typer.Option("--force", help="Resolve again, even when all is there.")] = False,
+) -> None:
     """Download and verify the Java artifacts, start nothing."""
     with _said_plainly():
         layout = Layout.from_environment()

@@ -25,7 +25,9 @@ def check_postgres(site: Site) -> str:
 
     url = f"host={LOOPBACK} port={site.ports['postgres']} user=postgres dbname=postgres connect_timeout={_SECONDS}"
     with psycopg.connect(url, password=site.secrets["postgres"]) as connection:
-        row = connection.execute("select current_setting('data_directory'), current_setting('server_version')").fetchone()
+        row = connection.execute(
+            "select current_setting('data_directory'), current_setting('server_version')"
+        ).fetchone()
     if row is None or row[0] != str(site.layout.data / "postgres"):
         raise Unhealthy(f"another PostgreSQL answers, of {row and row[0]}")
     return f"{row[1]}, a query answered"
@@ -45,12 +47,16 @@ def check_redis(site: Site) -> str:
 
 
 def check_mongo(site: Site) -> str:
-    """insert and find, as the user that flows use."""
+    """Insert and find, as the user that flows use."""
     import pymongo
 
     url = f"mongodb://{LOOPBACK}:{site.ports['mongo']}/"
     client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
-        url, username="switchyard", password=site.secrets["mongo"], authSource="admin", serverSelectionTimeoutMS=_SECONDS * 1000
+        url,
+        username="switchyard",
+        password=site.secrets["mongo"],
+        authSource="admin",
+        serverSelectionTimeoutMS=_SECONDS * 1000,
     )
     with client:
         collection, name = client["switchyard_stack"]["health"], uuid.uuid4().hex
@@ -86,7 +92,7 @@ def check_datanode(site: Site) -> str:
     with client.create(path) as file:
         file.write(text)
     url = f"http://{LOOPBACK}:{site.ports['namenode_http']}/webhdfs/v1{path}?op=OPEN"
-    with urllib.request.urlopen(url, timeout=_SECONDS) as response:  # noqa: S310  (a constant http URL)
+    with urllib.request.urlopen(url, timeout=_SECONDS) as response:
         back = response.read()
     client.delete(path)
     if back != text:
@@ -113,7 +119,7 @@ def check_metastore(site: Site) -> str:
 
 def check_hiveserver2(site: Site) -> str:
     """`select 1` answered."""
-    from impala.dbapi import connect
+    from impala.dbapi import connect  # type: ignore[import-untyped]
 
     with connect(LOOPBACK, site.ports["hiveserver2"], auth_mechanism="NOSASL", timeout=20) as connection:
         cursor = connection.cursor()

@@ -34,9 +34,14 @@ class Layout:
         text = str(self.state)
         cure = "set SWITCHYARD_STATE to a short, plain path, e.g. /var/tmp/switchyard"
         if len(text) > _MAX_STATE_PATH:
-            raise StackError(f"the state directory's path has {len(text)} characters, at most {_MAX_STATE_PATH} work: {text}", next=cure)
+            raise StackError(
+                f"the state directory's path has {len(text)} characters, at most {_MAX_STATE_PATH} work: {text}",
+                next=cure,
+            )
         if not _PLAIN_PATH.fullmatch(text):
-            raise StackError(f"the state directory's path has characters that some server cannot carry: {text!r}", next=cure)
+            raise StackError(
+                f"the state directory's path has characters that some server cannot carry: {text!r}", next=cure
+            )
         return self
 
     @property
@@ -107,12 +112,12 @@ class Layout:
 
     @property
     def supervisor_conf(self) -> Path:
-        """supervisord's configuration."""
+        """Supervisord's configuration."""
         return self.conf / "supervisord.conf"
 
     @property
     def supervisor_socket(self) -> Path:
-        """supervisord's control socket."""
+        """Supervisord's control socket."""
         return self.run / "supervisor.sock"
 
     @property

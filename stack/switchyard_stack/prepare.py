@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from switchyard_stack.artifacts import metastore_schema
 from switchyard_stack.errors import StackError
+from switchyard_stack.passwords import write_private
 from switchyard_stack.ports import LOOPBACK
 from switchyard_stack.prerequisites import POSTGRES_USER
 from switchyard_stack.render import Site, airflow_settings
-from switchyard_stack.passwords import write_private
 from switchyard_stack.supervision import server_environment
 
 if TYPE_CHECKING:
@@ -38,14 +38,18 @@ def run_setup(site: Site, command: Sequence[str], log: str, *, extra: Mapping[st
     path = site.layout.logs / f"{log}.log"
     environment = {**server_environment(site, "setup"), **(extra or {})}
     with path.open("w") as sink:
-        done = subprocess.run(list(command), env=environment, cwd=site.layout.data, stdout=sink, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            list(command), env=environment, cwd=site.layout.data, stdout=sink, stderr=subprocess.STDOUT
+        )
     if done.returncode:
         tail = "\n".join(path.read_text(errors="replace").splitlines()[-8:])
-        raise StackError(f"{log} ended with {done.returncode}:\n{tail}", next=f"read {path}, then `switchyard stack up` again")
+        raise StackError(
+            f"{log} ended with {done.returncode}:\n{tail}", next=f"read {path}, then `switchyard stack up` again"
+        )
 
 
 def prepare_postgres(site: Site) -> None:
-    """initdb beside its final place, then rename: a killed initdb leaves no half cluster."""
+    """Initdb beside its final place, then rename: a killed initdb leaves no half cluster."""
     data, new = site.layout.data / "postgres", site.layout.data / "postgres.new"
     if data.exists():
         return
@@ -71,7 +75,8 @@ def _postgres_owner() -> pwd.struct_passwd:
         return pwd.getpwnam(POSTGRES_USER)
     except KeyError:
         raise StackError(
-            f"no user {POSTGRES_USER!r}, and PostgreSQL refuses to run as root", next="stack/install-prerequisites.sh makes one"
+            f"no user {POSTGRES_USER!r}, and PostgreSQL refuses to run as root",
+            next="stack/install-prerequisites.sh makes one",
         ) from None
 
 
@@ -103,7 +108,7 @@ def create_databases(site: Site) -> None:
 
 
 def prepare_metastore(site: Site) -> None:
-    """The metastore's tables, in one transaction. (DataNucleus' own creation lacks the ACID tables.)"""
+    """Create the metastore's tables, in one transaction; DataNucleus' own creation lacks the ACID tables."""
     with connect_as_superuser(site, "metastore") as connection:
         row = connection.execute("""select to_regclass('public."VERSION"')""").fetchone()
         if row and row[0]:

@@ -97,5 +97,7 @@ def listening_addresses(pid: int) -> set[tuple[str, int]]:
     found = set()
     for process in family(pid):
         with contextlib.suppress(psutil.Error):
-            found |= {(c.laddr.ip, c.laddr.port) for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
+            found |= {
+                (c.laddr.ip, c.laddr.port) for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN
+            }
     return found

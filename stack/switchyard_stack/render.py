@@ -14,8 +14,8 @@ from pathlib import Path
 import jinja2
 
 from switchyard_stack.layout import Layout
-from switchyard_stack.prerequisites import POSTGRES_USER, Programs
 from switchyard_stack.passwords import write_private
+from switchyard_stack.prerequisites import POSTGRES_USER, Programs
 
 _FILES: Mapping[str, str] = {  # template → path under <state>
     "core-site.xml": "conf/hadoop/core-site.xml",
@@ -69,7 +69,11 @@ class Site:
         """The command as the user that PostgreSQL may run as; it may enter directories that user could not."""
         if not self.as_root:
             return command
-        caps = [] if is_open_to_all(self.layout.data) else ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        caps = (
+            []
+            if is_open_to_all(self.layout.data)
+            else ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        )
         user = [f"--reuid={POSTGRES_USER}", f"--regid={POSTGRES_USER}", "--clear-groups"]
         return [str(self.programs.setpriv), *user, *caps, *command]
 
@@ -92,7 +96,11 @@ def render(site: Site, template: str, **extra: object) -> str:
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(  # noqa: S701  (configuration files, not HTML; values are ours)
-        loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["shell"] = lambda command: " ".join(shlex.quote(str(word)) for word in command)
     environment.filters["ini"] = lambda value: str(value).replace("%", "%%")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from switchyard_stack.errors import NotHealthy, PortTaken, StackError
 from switchyard_stack.layout import Layout
+from switchyard_stack.passwords import remembered_secrets
 from switchyard_stack.ports import is_free, remembered_ports
 from switchyard_stack.prerequisites import find_programs
 from switchyard_stack.processes import end_processes, find_listener, find_ours
 from switchyard_stack.render import Site
-from switchyard_stack.passwords import remembered_secrets
 from switchyard_stack.services import Service, with_needs
 from switchyard_stack.supervision import Supervisor
 
@@ -42,7 +42,9 @@ def only_one(layout: Layout, tell: Tell, *, patience: float = 300) -> Iterator[N
     with (layout.run / "stack.lock").open("a") as file:
         while not _try_lock(file.fileno()):
             if time.monotonic() > deadline:
-                raise StackError(f"another stack command is at work on {layout.state}", next="wait for it, then try again")
+                raise StackError(
+                    f"another stack command is at work on {layout.state}", next="wait for it, then try again"
+                )
             if deadline - time.monotonic() > patience - 0.3:
                 tell("stack", "waiting for another stack command on this state")
             time.sleep(0.3)
@@ -104,7 +106,10 @@ class Starter:
             self.supervisor.start(service.name)
         phrase = self._await_health(service)
         service.finish(self.site)
-        self.tell(service.name, f"[green]healthy[/]: {phrase}" + (f" ({time.monotonic() - started:.1f} s)" if fresh else ", was running"))
+        self.tell(
+            service.name,
+            f"[green]healthy[/]: {phrase}" + (f" ({time.monotonic() - started:.1f} s)" if fresh else ", was running"),
+        )
 
     def _make_room(self, service: Service) -> None:
         """End what a killed server left behind; refuse a port that a stranger holds."""
@@ -115,8 +120,9 @@ class Starter:
         for name in service.ports:
             port = self.site.ports[name]
             if not is_free(port):
+                holder = find_listener(port) or "a process that we cannot see"
                 raise PortTaken(
-                    f"{service.title}: port {port} ({name}) is held by {find_listener(port) or 'a process that we cannot see'}",
+                    f"{service.title}: port {port} ({name}) is held by {holder}",
                     next="stop it, or, if this stack holds no data yet, `switchyard stack reset` chooses other ports",
                 )
 
@@ -125,7 +131,7 @@ class Starter:
         while time.monotonic() < deadline:
             try:
                 return service.check(self.site)
-            except Exception as error:  # noqa: BLE001  (clients of eight servers; the last one is shown)
+            except Exception as error:
                 last = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             state = self.supervisor.state(service.name)
             if not state.running:
@@ -152,7 +158,7 @@ def tail(path: Path, lines: int = _TAIL_LINES) -> str:
 
 
 def stop_all(site: Site, tell: Tell, names: set[str] | None = None) -> None:
-    """Stop in the reverse order of needs, in parallel where possible; without names everything, supervisord included."""
+    """Stop in the reverse order of needs, in parallel; without names everything, supervisord included."""
     from switchyard_stack.services import SERVICES
 
     supervisor = Supervisor(site)
@@ -166,7 +172,7 @@ def stop_all(site: Site, tell: Tell, names: set[str] | None = None) -> None:
     with ThreadPoolExecutor(max_workers=len(running) or 1) as pool:
         while order.is_active():
             ready = order.get_ready()
-            for name in pool.map(lambda name: (supervisor.stop(name), name)[1], ready):
+            for name, _ in zip(ready, pool.map(supervisor.stop, ready), strict=True):
                 tell(name, "stopped")
                 order.done(name)
     if names is None:

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, cast
 
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]
 
 from switchyard_stack.errors import StackError
 from switchyard_stack.processes import MARK_SERVICE, MARK_STATE, end_processes, find_ours
 from switchyard_stack.render import Site
 
 _UNREACHABLE = (OSError, HTTPException)
-_FOREIGN_SETTINGS = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH", "HADOOP_", "HIVE_", "SQOOP_", "TEZ_", "PG", "SUPERVISOR_")  # fmt: skip
+_FOREIGN_SETTINGS = (
+    *("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"),
+    *("HADOOP_", "HIVE_", "SQOOP_", "TEZ_", "PG", "SUPERVISOR_"),
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,9 @@ class Supervisor:
     def _start(self) -> None:
         layout = self.site.layout
         command = [str(layout.scripts / "supervisord"), "-c", str(layout.supervisor_conf)]
-        started = subprocess.run(command, env=server_environment(self.site), cwd=layout.run, capture_output=True, text=True)
+        started = subprocess.run(
+            command, env=server_environment(self.site), cwd=layout.run, capture_output=True, text=True
+        )
         deadline = time.monotonic() + 10
         while started.returncode == 0 and time.monotonic() < deadline:
             if self.answers():
@@ -145,6 +150,13 @@ def server_environment(site: Site, service: str = "supervisord") -> dict[str, st
     home = layout.run / "home"
     home.mkdir(exist_ok=True)
     path = f"{layout.bin}:{layout.scripts}:{site.programs.java_home}/bin:{os.environ.get('PATH', '/usr/bin:/bin')}"
-    ours = {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "TMPDIR": str(layout.tmp)}
+    ours = {
+        "PATH": path,
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "TMPDIR": str(layout.tmp),
+    }
     marks = {"SWITCHYARD_STATE": str(layout.state), MARK_STATE: str(layout.state), MARK_SERVICE: service}
     return {**kept, **ours, **marks, "JAVA_HOME": str(site.programs.java_home)}
