@@ -77,9 +77,9 @@ def plan(
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """Say what a run would do now, row counts included, and change nothing."""
-    from switchyard.legs.steps import FORECASTS
+    from switchyard.legs.steps import forecast
 
-    found = FORECASTS[leg.value](_runtime("switchyard plan"), find_flow(directory, flow))
+    found = forecast(_runtime("switchyard plan"), leg.value, find_flow(directory, flow))
     if output is Format.JSON:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -174,7 +174,7 @@ def find_flow(directory: Path, name: str) -> Flow:
 def _run_step(
     leg: Leg, name: str, load: str | None, flow: str | None, directory: Path, given: dict[str, Any] | None
 ) -> str:
-    from switchyard.legs.steps import FORECASTS, STEPS, begin, find_step
+    from switchyard.legs.steps import begin, find_step, forecast
 
     runtime = _runtime("switchyard step", given)
     if name == "forecast":
@@ -184,14 +184,14 @@ def _run_step(
     if name not in {known.name for known in STEPS[leg.value]}:
         known = ", ".join(known.name for known in STEPS[leg.value])
         raise SwitchyardError(f"leg {leg} has no step {name!r}", next=f"its steps are {known}")
-    found = find_step(leg.value, name)
-    if found.from_load is None:
-        return begin(runtime, found, _flow_of(flow, directory, given)).json()
+    step_found = find_step(leg.value, name)
+    if step_found.from_load is None:
+        return begin(runtime, step_found, _flow_of(flow, directory, given)).json()
     if load is None:
         raise SwitchyardError(
             f"step {name} goes on with a load", next="name it: --load LOAD; switchyard loads lists them"
         )
-    return found.from_load(runtime, load).json()
+    return step_found.from_load(runtime, load).json()
 
 
 def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) -> Flow:
