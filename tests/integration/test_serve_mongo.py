@@ -1,0 +1,202 @@
+"""Staging and publishing a collection on a real server; point MONGO_URL at a MongoDB to run the same there."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import bson
+import pyarrow as pa
+import pytest
+from bson import Int64
+from pymongo import MongoClient
+from serve_servers import Secantus, free_port
+from switchyard.connections import Connection
+from switchyard.errors import PublishConflict, ServerUnavailable, ValueRefused
+from switchyard.serve.documents import DocumentEncoder
+from switchyard.serve.mongo import MongoTarget
+from switchyard.serve.read import read_retrying
+
+pytest_plugins = ["serve_servers"]
+
+
+def documents(version: int, count: int, **more: object) -> list[bytes]:
+    return [bson.encode({"_id": Int64(i), "version": version, **more}) for i in range(count)]
+
+
+def test_stage_publish_and_what_is_left(serve_mongo: MongoTarget) -> None:
+    serve_mongo.ping()
+    report = serve_mongo.stage("t__s1_a", [documents(1, 3), [], documents(1, 0)], [["version"], ["version", "x"]])
+    assert report.documents == serve_mongo.count("t__s1_a") == 3
+    assert report.bytes == 3 * len(documents(1, 1)[0])
+    serve_mongo.publish_snapshot("t__s1_a", "t")
+    assert not serve_mongo.exists("t__s1_a")
+    state = serve_mongo.state("t")
+    assert (state.exists, state.documents) == (True, 3)
+    assert sorted(state.indexes) == [("version",), ("version", "x")]
+    assert not serve_mongo.state("nothing").exists
+
+
+def test_a_publish_replaces_documents_and_indexes_and_tells_which_it_would_drop(serve_mongo: MongoTarget) -> None:
+    serve_mongo.stage("t__s1_a", [documents(1, 5)], [["version"]])
+    serve_mongo.publish_snapshot("t__s1_a", "t")
+    serve_mongo.collection("t").create_index([("by_hand", 1)])
+    assert serve_mongo.foreign_indexes("t", [["version"]]) == [("by_hand",)]
+    assert serve_mongo.foreign_indexes("none_yet", [["version"]]) == []
+    serve_mongo.stage("t__s2_b", [documents(2, 4)], [["version"]])
+    serve_mongo.publish_snapshot("t__s2_b", "t")
+    assert serve_mongo.state("t").indexes == (("version",),)
+    assert {d["version"] for d in serve_mongo.collection("t").find()} == {2}
+
+
+def test_an_empty_version_is_published_as_an_empty_collection(serve_mongo: MongoTarget) -> None:
+    serve_mongo.stage("t__s1_a", [documents(1, 2)])
+    serve_mongo.publish_snapshot("t__s1_a", "t")
+    assert serve_mongo.stage("t__s2_b", []).documents == 0
+    serve_mongo.publish_snapshot("t__s2_b", "t")
+    assert serve_mongo.state("t").exists
+    assert serve_mongo.count("t") == 0
+
+
+def test_every_byte_is_read_back_as_written(serve_mongo: MongoTarget) -> None:
+    batch = pa.record_batch(
+        {
+            "id": pa.array([1, 2, 3]),
+            "small": pa.array([1, None, -(2**31)], pa.int32()),
+            "f": [-0.0, float("nan"), float("inf")],
+            "d": pa.array(["1.50", None, "-0.01"]).cast(pa.decimal128(30, 2)),
+            "l": [[[1, None], []], None, []],
+            "s": [{"x": "é\0"}, None, {"x": None}],
+            "b": [b"\0\xff", None, b""],
+            "t": pa.array([-62_135_596_800_000_000, 253_402_300_799_999_000, None], pa.timestamp("us")),
+        }
+    )
+    encoded = DocumentEncoder(batch.schema, ["id"]).encode(batch)
+    report = serve_mongo.stage("t__s1_a", [encoded])
+    serve_mongo.publish_snapshot("t__s1_a", "t")
+    assert [d.raw for d in serve_mongo.raw("t").find().sort("_id")] == encoded
+    found = serve_mongo.digest("t")
+    assert (found.documents, found.hex) == (report.documents, report.digest)
+    serve_mongo.collection("t").update_one({"_id": 1}, {"$set": {"f": 0.0}})
+    assert serve_mongo.digest("t").hex != report.digest
+
+
+def test_a_repeated_key_is_refused_by_name(serve_mongo: MongoTarget) -> None:
+    with pytest.raises(ValueRefused, match="2 or more rows repeat a key; _id 0, 1") as caught:
+        serve_mongo.stage("t__s1_a", [documents(1, 5), documents(1, 2)])
+    assert "test_mongo" in caught.value.where
+    assert "serve.key" in caught.value.next
+
+
+def test_staging_again_starts_anew(serve_mongo: MongoTarget) -> None:
+    serve_mongo.stage("t__s1_a", [documents(1, 5)], [["version"]])
+    assert serve_mongo.stage("t__s1_a", [documents(1, 2)]).documents == serve_mongo.count("t__s1_a") == 2
+
+
+def test_a_dropped_staging_makes_a_zombies_rename_fail(serve_mongo: MongoTarget) -> None:
+    for name in ("t__s1_a", "t__s2_b", "t__s2_c", "t__s10_d", "t__summary_x", "t__s", "t__s3", "tt__s1_a"):
+        serve_mongo.stage(name, [documents(1, 1)])
+    assert serve_mongo.stagings("t") == ["t__s10_d", "t__s1_a", "t__s2_b", "t__s2_c"]
+    assert serve_mongo.drop_stagings("t", older_than_seq=2) == ["t__s1_a"]
+    assert sorted(serve_mongo.drop_stagings("t", keep="t__s2_c")) == ["t__s10_d", "t__s2_b"]
+    with pytest.raises(PublishConflict, match="t__s1_a is gone"):
+        serve_mongo.publish_snapshot("t__s1_a", "t")
+    assert not serve_mongo.exists("t")
+    assert serve_mongo.exists("t__summary_x")
+
+
+def test_readers_see_one_version_whole_and_count_the_killed_cursors(serve_mongo: MongoTarget) -> None:
+    rows, versions, done = 1500, 8, threading.Event()
+    serve_mongo.stage("t__s0_a", [documents(0, rows, pad="x" * 50)])
+    serve_mongo.publish_snapshot("t__s0_a", "t")
+    seen: list[tuple[int, int, int]] = []
+    live = serve_mongo.collection("t")
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                # small batches keep the cursor open across a publish
+                whole = read_retrying(lambda: [d["version"] for d in live.find({}, batch_size=200)])
+                seen.append((len(whole.value), len(set(whole.value)), whole.retries))
+        except BaseException as error:
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for version in range(1, versions):
+        serve_mongo.stage(f"t__s{version}_a", [documents(version, rows, pad="x" * 50)])
+        serve_mongo.publish_snapshot(f"t__s{version}_a", "t")
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not failures
+    assert {(count, kinds) for count, kinds, _ in seen} == {(rows, 1)}
+    print(f"{len(seen)} whole reads, {sum(retries for *_, retries in seen)} killed cursors retried")
+
+
+def test_a_cursor_killed_by_a_publish_is_read_again_from_the_start(serve_mongo: MongoTarget) -> None:
+    serve_mongo.stage("t__s1_a", [documents(1, 500)])
+    serve_mongo.publish_snapshot("t__s1_a", "t")
+    publishes = iter([2, 3])
+
+    def read() -> set[int]:
+        cursor = serve_mongo.collection("t").find({}, batch_size=10)
+        found = {next(cursor)["version"]}
+        if version := next(publishes, None):
+            serve_mongo.stage(f"t__s{version}_a", [documents(version, 500)])
+            serve_mongo.publish_snapshot(f"t__s{version}_a", "t")
+        return found | {d["version"] for d in cursor}
+
+    whole = read_retrying(read, pause_seconds=0)
+    assert (whole.value, whole.retries) == ({3}, 2)
+
+
+def test_a_server_that_is_down_is_named_with_its_connection() -> None:
+    down = Connection(
+        "grid_mongo", "mongo", "127.0.0.1", free_port(27110, 27199), schema="d", password="hidden", login="u"
+    )
+    with MongoTarget(down, timeout_seconds=0.3) as target, pytest.raises(ServerUnavailable) as caught:
+        target.ping()
+    assert "connection grid_mongo" in str(caught.value)
+    assert "does not answer" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_connection_without_database_or_with_a_bad_option_is_refused() -> None:
+    with pytest.raises(ServerUnavailable, match="no database"):
+        MongoTarget(Connection("m", "mongo", "127.0.0.1"))
+    with pytest.raises(ServerUnavailable, match="not a usable"):
+        MongoTarget(Connection("m", "mongo", "127.0.0.1", schema="d", extra={"nonsense": 1, "tls": "perhaps"}))
+
+
+def test_a_wrong_password_and_a_server_lost_in_the_middle(tmp_path: Path) -> None:
+    server = Secantus(tmp_path, free_port(27110, 27150)).start()
+    client: MongoClient = MongoClient(port=server.port)
+    client.shop.command("createUser", "writer", pwd="right", roles=["readWrite"])
+    client.close()
+    server.process.terminate()
+    server.process.wait()
+    server.start("--auth")
+    right = Connection("shop", "mongo", "127.0.0.1", server.port, "writer", "right", "shop")
+    try:
+        with MongoTarget(replace(right, password="wr0ng")) as target, pytest.raises(ServerUnavailable) as caught:
+            target.ping()
+        assert "refused user writer" in str(caught.value)
+        assert "wr0ng" not in str(caught.value)
+        with MongoTarget(replace(right, login="", password="")) as target, pytest.raises(ServerUnavailable):
+            target.ping()
+        with MongoTarget(right, timeout_seconds=0.5) as target:
+            target.ping()
+
+            def batches() -> object:
+                yield documents(1, 10)
+                server.kill()
+                yield documents(1, 10)
+
+            with pytest.raises(ServerUnavailable, match="does not answer"):
+                target.stage("t__s1_a", batches())
+    finally:
+        server.kill()

@@ -1,0 +1,179 @@
+"""Which keys changed between two versions: against a plain comparison of Python rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import struct
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from switchyard.errors import ValueRefused
+from switchyard.serve.delta import compute_delta, read_changed_ids
+
+SCHEMA = pa.schema(
+    [
+        ("k", pa.string()),
+        ("n", pa.int32()),
+        ("i", pa.int64()),
+        ("f", pa.float64()),
+        ("g", pa.float32()),
+        ("s", pa.string()),
+        ("b", pa.binary()),
+        ("d", pa.decimal128(38, 10)),
+        ("t", pa.timestamp("us")),
+        ("day", pa.date32()),
+        ("l", pa.list_(pa.float64())),
+        ("m", pa.list_(pa.list_(pa.string()))),
+        ("st", pa.struct([("x", pa.float32()), ("y", pa.string())])),
+    ]
+)
+NUMBERS = st.sampled_from([0.0, -0.0, 1.5, math.nan, math.inf])
+TEXTS = st.sampled_from(["", "NULL", "a", "a\0", "nan", "-0.0", "[", "'"])
+VALUES = {
+    "i": st.integers(0, 2),
+    "f": NUMBERS,
+    "g": NUMBERS,
+    "s": TEXTS,
+    "b": st.sampled_from([b"", b"\0", b"a"]),
+    "d": st.sampled_from([Decimal(0), Decimal("1E-10")]),
+    "t": st.sampled_from([dt.datetime(1, 1, 1), dt.datetime(1, 1, 1, microsecond=1)]),
+    "day": st.sampled_from([dt.date(1, 1, 1), dt.date(9999, 12, 31)]),
+    "l": st.lists(st.none() | NUMBERS, max_size=2),
+    "m": st.lists(st.none() | st.lists(st.none() | TEXTS, max_size=2), max_size=2),
+    "st": st.fixed_dictionaries({"x": st.none() | NUMBERS, "y": st.none() | TEXTS}),
+}
+ROWS = st.dictionaries(
+    st.tuples(TEXTS, st.integers(0, 2)),
+    st.fixed_dictionaries({k: st.none() | v for k, v in VALUES.items()}),
+    max_size=5,
+)
+
+
+def exact(value: object) -> object:
+    """A form in which == is exact: NaN as one, the sign of zero seen."""
+    if isinstance(value, float):
+        return "nan" if math.isnan(value) else struct.pack("<d", value)
+    if isinstance(value, list):
+        return [exact(v) for v in value]
+    return {k: exact(v) for k, v in value.items()} if isinstance(value, dict) else (type(value), value)
+
+
+def write(path: Path, rows: dict) -> list[Path]:
+    pq.write_table(pa.Table.from_pylist([{"k": k, "n": n, **row} for (k, n), row in rows.items()], SCHEMA), path)
+    return [path]
+
+
+@settings(max_examples=150, deadline=None)
+@given(ROWS, ROWS, st.data())
+def test_exactly_the_changed_keys(old: dict, new: dict, data: st.DataObject) -> None:
+    if old:  # often one value of a row away
+        key = data.draw(st.sampled_from(sorted(old)))
+        column = data.draw(st.sampled_from(sorted(VALUES)))
+        new = {**old, **new, key: {**old[key], column: data.draw(st.none() | VALUES[column])}}
+    expected = {
+        "insert": new.keys() - old.keys(),
+        "delete": old.keys() - new.keys(),
+        "update": {k for k in old.keys() & new.keys() if exact(old[k]) != exact(new[k])},
+    }
+    with TemporaryDirectory() as name:
+        scratch = Path(name)
+        report = compute_delta(write(scratch / "o", old), write(scratch / "n", new), ["k", "n"], scratch / "out")
+        for op, keys in expected.items():
+            found = [tuple(i.values()) for i in read_changed_ids(report.file, ["k", "n"], ops=[op])]
+            assert sorted(found) == sorted(keys)
+    assert (report.inserted, report.updated, report.deleted) == tuple(
+        map(len, (expected["insert"], expected["update"], expected["delete"]))
+    )
+    assert report.unchanged == len(new) - report.inserted - report.updated
+    assert report.comparable
+
+
+def table(path: Path, **columns: object) -> list[Path]:
+    pq.write_table(pa.table(columns), path)
+    return [path]
+
+
+def ids(file: Path) -> list:
+    return sorted(read_changed_ids(file, ["id"]))
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"id": [1, 2], "v": [1, 2], "w": pa.nulls(2, pa.int32())},
+        {"id": [1, 2]},
+        {"id": [1, 2], "v": pa.array([1, 2], pa.int32())},
+        {"id": [1, 2], "v2": [1, 2]},
+        {"v": [1, 2], "id": [1, 2]},
+    ],
+    ids=["added", "dropped", "retyped", "renamed", "moved"],
+)
+def test_a_changed_schema_updates_every_row(tmp_path: Path, new: dict) -> None:
+    old = table(tmp_path / "o", id=[1, 2], v=[1, 2])
+    report = compute_delta(old, table(tmp_path / "n", **new), ["id"], tmp_path / "out")
+    assert (report.inserted, report.updated, report.deleted, report.unchanged) == (0, 2, 0, 0)
+    assert ids(report.file) == [1, 2]
+
+
+def test_a_retyped_or_new_key_cannot_be_compared(tmp_path: Path) -> None:
+    old = table(tmp_path / "o", id=["1", "2", "3"])
+    for new in (table(tmp_path / "n", id=[1, 2]), table(tmp_path / "m", id=[1, 2], other=["a", "b"])):
+        report = compute_delta(old, new, ["id"], tmp_path / "out")
+        assert (report.inserted, report.deleted, report.unchanged, report.comparable) == (2, 3, 0, False)
+        assert ids(report.file) == [1, 2]
+
+
+def test_nothing_before_and_nothing_after(tmp_path: Path) -> None:
+    some, none = table(tmp_path / "s", id=[1, 2]), table(tmp_path / "e", id=pa.array([], pa.int64()))
+    for empty in ([], none):
+        assert compute_delta(empty, some, ["id"], tmp_path / "out").inserted == 2
+        assert compute_delta(some, empty, ["id"], tmp_path / "out").deleted == 2
+        assert ids(tmp_path / "out") == [1, 2]
+        assert compute_delta(empty, empty, ["id"], tmp_path / "out").changed == 0
+        assert ids(tmp_path / "out") == []
+
+
+def test_repeated_keys_are_refused_with_examples_and_count(tmp_path: Path) -> None:
+    new = table(tmp_path / "n", a=[1, 1, 1, 2, 2, 3], b=["x"] * 6)
+    with pytest.raises(ValueRefused, match=r"2 keys are repeated, e.g. 1, 'x' \(3 rows\); 2, 'x' \(2 rows\)"):
+        compute_delta([], new, ["a", "b"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_null_keys_and_missing_key_columns_are_refused(tmp_path: Path) -> None:
+    new = table(tmp_path / "n", a=[1, None], b=[None, None])
+    with pytest.raises(ValueRefused, match="2 rows have NULL in the key"):
+        compute_delta([], new, ["a", "b"], tmp_path / "out")
+    with pytest.raises(ValueRefused, match="key columns missing: c; there are a, b"):
+        compute_delta([], new, ["a", "c"], tmp_path / "out")
+
+
+def test_names_with_quotes_and_several_files(tmp_path: Path) -> None:
+    odd = tmp_path / "it's"
+    odd.mkdir()
+    one, two = table(odd / "load=1.parquet", **{'a "b"': [1]}), table(odd / "load=2.parquet", **{'a "b"': [2]})
+    assert compute_delta([], one + two, ['a "b"'], odd / "out").inserted == 2
+
+
+def test_no_scratch_is_left_and_little_memory_is_enough(tmp_path: Path) -> None:
+    n = 200_000
+    old = table(tmp_path / "o", id=range(n), v=[f"{i} {'x' * 100}" for i in range(n)])
+    new = table(tmp_path / "n", id=range(n), v=[f"{i + (i == 7)} {'x' * 100}" for i in range(n)])
+    report = compute_delta(old, new, ["id"], tmp_path / "out", memory_limit="64MB")
+    assert (report.updated, report.unchanged) == (1, n - 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["n", "o", "out"]
+
+
+def test_a_timestamp_key_comes_as_it_is_stored(tmp_path: Path) -> None:
+    moment = dt.datetime(2024, 1, 1, microsecond=1)
+    report = compute_delta(
+        [], table(tmp_path / "n", id=pa.array([moment], pa.timestamp("us"))), ["id"], tmp_path / "out"
+    )
+    assert list(read_changed_ids(report.file, ["id"], timestamps="string")) == ["2024-01-01T00:00:00.000001"]
