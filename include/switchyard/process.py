@@ -1,4 +1,4 @@
-"""Child processes that end with us: a group of their own, killed on any exception, and by the kernel if we are killed."""
+"""Child processes that end with us: killed with their group on any exception, and by the kernel if we are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Flow files → DAGs. The two factories read like the legs they build; a flow that cannot be used becomes a DAG that says why."""
+"""Flow files → DAGs. The two factories read like the legs they build.
+
+A flow file that cannot be used becomes a DAG of its own that says why.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, Param, TaskGroup
 
+from switchyard.airflow import runbooks
 from switchyard.airflow.operators import StepOperator
 from switchyard.airflow.refusal import RefusalOperator
 from switchyard.errors import FlowFileError
@@ -52,7 +56,7 @@ def lake_asset(flow: Flow) -> Asset:
 
 def ingest_dag(flow: Flow) -> DAG:
     """PostgreSQL → Sqoop → HDFS → Hive, proved before it is published."""
-    with _dag("ingest", flow, schedule=flow.schedule, doc=_INGEST_DOC) as dag:
+    with _dag("ingest", flow, schedule=flow.schedule, doc=runbooks.INGEST) as dag:
         step = _Steps("ingest", flow, [flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore])
         source_pool = naming.pool(flow.source.connection)
         preflight = step("preflight", load_id=None, pool=source_pool)
@@ -68,12 +72,12 @@ def ingest_dag(flow: Flow) -> DAG:
 
 
 def serve_dag(flow: Flow) -> DAG:
-    """Hive → MongoDB → Redis: a staging collection, proved, renamed into place; then exactly the changed keys leave the cache."""
+    """Hive → MongoDB → Redis: a proved staging collection renamed into place, then the changed keys leave the cache."""
     assert flow.serve is not None  # noqa: S101 - the caller chose flows that serve
     connections = [flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, flow.serve.connection]
     if flow.cache is not None:
         connections.append(flow.cache.connection)
-    with _dag("serve", flow, schedule=[lake_asset(flow)], doc=_SERVE_DOC) as dag:
+    with _dag("serve", flow, schedule=[lake_asset(flow)], doc=runbooks.SERVE) as dag:
         step = _Steps("serve", flow, connections)
         plan = step("plan", load_id=None, dry_run_only="{{ params.plan }}")
         with TaskGroup("stage_and_prove", tooltip="into a staging collection, that no reader sees"):
@@ -91,7 +95,7 @@ def serve_dag(flow: Flow) -> DAG:
 
 
 def refused_dag(leg: Leg, flow: str, errors: list[FlowFileError]) -> DAG:
-    """The DAG of a flow file that cannot be used: the same dag_id, one task that fails and shows file, line and cure."""
+    """The DAG of a flow file that cannot be used: same dag_id, one task that fails and shows file, line and cure."""
     message = "\n".join(str(error) for error in errors)
     with DAG(
         dag_id=naming.dag_id(leg, flow),
@@ -99,7 +103,7 @@ def refused_dag(leg: Leg, flow: str, errors: list[FlowFileError]) -> DAG:
         schedule=None,
         catchup=False,
         tags=["switchyard", leg, "refused"],
-        doc_md=f"The flow file of `{flow}` cannot be used. `switchyard lint` shows all errors at once.\n\n```\n{message}\n```",
+        doc_md=runbooks.REFUSED.format(flow=flow, message=message),
     ) as dag:
         RefusalOperator(task_id="flow_file_refused", message=message)
     return dag
@@ -143,43 +147,3 @@ def _by_flow(errors: list[FlowFileError]) -> dict[str, list[FlowFileError]]:
     for error in errors:
         found.setdefault(error.flow, []).append(error)
     return found
-
-
-_INGEST_DOC = """
-### {flow.flow}: PostgreSQL → HDFS → Hive
-
-{flow.description}
-
-Moves `{source}` of connection `{flow.source.connection}` into the Hive table
-`{flow.lake.database}.{flow.lake.table}`. Owner: {flow.owner}.
-
-| task | what it does | when it fails |
-|---|---|---|
-| preflight | looks at the live source: names, types, values, keys | the message names each column and its cure; nothing was run |
-| plan | recovers what an earlier run left, writes the load into the ledger | names the connection, or the run that is at work |
-| land | Sqoop writes JSON lines into a directory of its own; they are counted | run again: a try has a name of its own, debris is never read |
-| convert | Hive makes typed Parquet of them | see HiveServer2's log; run again |
-| prove | what the source statement read = landed = Hive, rows and values | the numbers are in the message; nothing was published |
-| publish | one metastore call: location, columns, seq | a conflict means that another run won; run again |
-| tidy | deletes debris, and versions beyond `lake.keep_loads` | harmless; the next run does it |
-
-Every failure before `publish` leaves the old version as it was. Clearing and rerunning any task, or the whole run, is
-safe. `plan: true` says what a run would do and changes nothing. `switchyard loads {flow.flow}` lists the loads.
-"""
-
-_SERVE_DOC = """
-### {flow.flow}: Hive → MongoDB → Redis
-
-Serves the current version of `{flow.lake.database}.{flow.lake.table}` as the collection `{serve.collection}` of
-connection `{serve.connection}`. Woken by the Hive table's asset; an event wakes, the metastore and the ledger say what
-to do. Owner: {flow.owner}.
-
-| task | what it does | when it fails |
-|---|---|---|
-| plan | recovers, pins the version to serve; ends here when it is served already | names the connection, or the run that is at work |
-| select | only with `serve.select`: Hive materialises the product, counted and flipped like any load | see HiveServer2's log |
-| stage | finds the changed keys, writes a staging collection with its indexes, counts it against Hive | nothing was published; run again |
-| publish | closes the cache's gate, renames the staging collection into place | readers see the old collection or the new one, whole |
-| refresh_cache | removes exactly the changed keys, verifies, warms, opens the gate | the gate stays closed: slow, never wrong; run again |
-| tidy | deletes debris | harmless |
-"""

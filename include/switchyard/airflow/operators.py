@@ -7,7 +7,6 @@ error, and prints its report as one JSON line.
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -96,7 +95,11 @@ class StepOperator(BaseOperator):
         command = [sys.executable, "-m", "switchyard", "step", self.leg, step, "--from-stdin"]
         if self.load_id is not None:
             command += ["--load", self.load_id]
-        payload = {"connections": resolve(self.connections), "flow": self.flow, "owner": _owner(context), "driver": os.getpid()}
+        payload = {
+            "connections": resolve(self.connections),
+            "flow": self.flow,
+            "owner": _owner(context),
+        }
         self._child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

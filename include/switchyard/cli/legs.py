@@ -178,20 +178,16 @@ def _run_step(
 
     runtime = _runtime("switchyard step", given)
     if name == "forecast":
-        return json.dumps(
-            {"step": name, **FORECASTS[leg.value](runtime, _flow_of(flow, directory, given))}, default=str
-        )
-    if name not in {known.name for known in STEPS[leg.value]}:
-        known = ", ".join(known.name for known in STEPS[leg.value])
-        raise SwitchyardError(f"leg {leg} has no step {name!r}", next=f"its steps are {known}")
-    step_found = find_step(leg.value, name)
-    if step_found.from_load is None:
-        return begin(runtime, step_found, _flow_of(flow, directory, given)).json()
+        expected = forecast(runtime, leg.value, _flow_of(flow, directory, given))
+        return json.dumps({"step": name, **expected}, default=str)
+    found = find_step(leg.value, name)
+    if found.from_load is None:
+        return begin(runtime, found, _flow_of(flow, directory, given)).json()
     if load is None:
         raise SwitchyardError(
             f"step {name} goes on with a load", next="name it: --load LOAD; switchyard loads lists them"
         )
-    return step_found.from_load(runtime, load).json()
+    return found.from_load(runtime, load).json()
 
 
 def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) -> Flow:

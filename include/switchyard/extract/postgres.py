@@ -62,7 +62,7 @@ def connect(connection: Connection) -> Iterator[psycopg.Connection[tuple[object,
         raise ServerUnavailable(
             f"PostgreSQL at {connection.address}, database {connection.schema!r}: {_first_line(error)}",
             where=f"connection {connection.conn_id}",
-            next="check that the server runs and that the connection's host, port, database, login and password are right",
+            next="check that the server runs, and the connection's host, port, database, login and password",
         ) from error
     with session:
         yield session
@@ -119,7 +119,8 @@ def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, f
     oids = [column.type_code for column in described]
     kinds = {row[0]: str(row[2]) for row in session.execute(_TYPES, [oids])}
     names = session.execute(
-        "select format_type(o, m) from unnest(%s::oid[], %s::int[]) with ordinality as x(o, m, n) order by n", [oids, modifiers]
+        "select format_type(o, m) from unnest(%s::oid[], %s::int[]) with ordinality as x(o, m, n) order by n",
+        [oids, modifiers],
     ).fetchall()
     return tuple(
         SourceColumn(column.name, str(name[0]), kinds.get(column.type_code, "b"))

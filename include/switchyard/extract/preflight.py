@@ -1,4 +1,4 @@
-"""What is looked at on the live source before anything moves. Every finding is refused with the sentence that cures it."""
+"""What is looked at on the live source before anything moves. Every finding comes with the sentence that cures it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, 
     if not checks:
         return
     counts = ", ".join(f"count(*) filter (where {condition})" for _, condition, _ in checks)
-    row = session.execute(f"select {counts} from {relation(flow.source)} where {flow.source.where or 'true'}".encode()).fetchone()
+    row = session.execute(
+        f"select {counts} from {relation(flow.source)} where {flow.source.where or 'true'}".encode()
+    ).fetchone()
     findings = [
         f"column {name!r}: {found} rows hold {means}; leave them out with source.where, or carry text: "
         f"source.query with {quote_postgres(name)}::text"
@@ -83,7 +85,9 @@ def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | 
 
 def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
     names = {column.name for column in shape.columns}
-    findings = [f"source.key names {key!r}, which is not a column of the source" for key in flow.source.key if key not in names]
+    findings = [
+        f"source.key names {key!r}, which is not a column of the source" for key in flow.source.key if key not in names
+    ]
     if flow.serve is not None and flow.serve.select is None:
         lower = {name.lower() for name in names}
         findings += [

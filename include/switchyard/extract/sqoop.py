@@ -86,7 +86,7 @@ def _write_password(scratch: Path, password: str) -> Path:
 
 def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Exception:
     text = "\n  ".join(tail[-6:]) or "Sqoop gave no reason"
-    if "Connection to" in text and "refused" in text or "authentication failed" in text:
+    if ("Connection to" in text and "refused" in text) or "authentication failed" in text:
         return ServerUnavailable(
             f"Sqoop could not reach PostgreSQL at {request.source.address}:\n  {text}",
             where=f"connection {request.source.conn_id}",

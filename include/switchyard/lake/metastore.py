@@ -162,7 +162,9 @@ class Metastore:
                 next="nothing was changed; run the flow again, it starts from the version that won",
             )
         return SwitchyardError(
-            f"the metastore refused the publish: {text}", where=where, next="nothing was changed; see the metastore's log"
+            f"the metastore refused the publish: {text}",
+            where=where,
+            next="nothing was changed; see the metastore's log",
         )
 
     def _create(

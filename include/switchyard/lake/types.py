@@ -114,7 +114,7 @@ RULES: tuple[TypeRule, ...] = (
         "date (milliseconds)",
         carry="({c} at time zone 'UTC')::text",
         cast="cast({c} as timestamp)",
-        unfit="not isfinite({c}) or ({c} at time zone 'UTC') < '0001-01-01' or ({c} at time zone 'UTC') >= '10000-01-01'",
+        unfit=_OUT_OF_CALENDAR.replace("{c} ", "({c} at time zone 'UTC') "),
         unfit_means=_CALENDAR,
         note="the instant, in UTC",
     ),
@@ -131,14 +131,22 @@ RULES: tuple[TypeRule, ...] = (
 )
 
 REFUSALS: tuple[Refusal, ...] = (
-    Refusal("numeric", "numeric without precision has no DECIMAL that holds every value",
-            "give it one: source.query with {c}::numeric(38,10), or {c}::text"),
-    Refusal("numeric(p,s) beyond DECIMAL(38)", "DECIMAL holds at most 38 digits, with 0 ≤ scale ≤ precision", _STRING_CAST),
+    Refusal(
+        "numeric",
+        "numeric without precision has no DECIMAL that holds every value",
+        "give it one: source.query with {c}::numeric(38,10), or {c}::text",
+    ),
+    Refusal(
+        "numeric(p,s) beyond DECIMAL(38)", "DECIMAL holds at most 38 digits, with 0 ≤ scale ≤ precision", _STRING_CAST
+    ),
     Refusal("array", "arrays are not carried yet", "use source.query with array_to_json({c})::text"),
     Refusal("composite", "composite types are not carried yet", "use source.query with row_to_json({c})::text"),
     Refusal("range", "range types are not carried yet", "use source.query with lower({c}), upper({c}) or {c}::text"),
-    Refusal("interval", "its text depends on the server's IntervalStyle",
-            "use source.query with extract(epoch from {c})::numeric(38,6), or {c}::text"),
+    Refusal(
+        "interval",
+        "its text depends on the server's IntervalStyle",
+        "use source.query with extract(epoch from {c})::numeric(38,6), or {c}::text",
+    ),
     Refusal("money", "its text depends on the server's lc_monetary", "use source.query with {c}::numeric(20,2)"),
     Refusal("any other type", "there is no rule for it in the type table", _STRING_CAST),
 )
@@ -188,9 +196,9 @@ def carry(column: SourceColumn, position: int) -> CarriedColumn | Refusal:
 
 
 def unusable_names(names: Iterable[str]) -> dict[str, str]:
-    """Names that Hive's Parquet writer or MongoDB cannot hold, each with the reason.
+    r"""Names that Hive's Parquet writer or MongoDB cannot hold, each with the reason.
 
-    Source: Parquet's MessageTypeParser refuses ` ,;{}()\\n\\t=`; MongoDB gives `$` and `.` a meaning in field names.
+    Source: Parquet's MessageTypeParser refuses ` ,;{}()\n\t=`; MongoDB gives `$` and `.` a meaning in field names.
     """
     found: dict[str, str] = {}
     seen: dict[str, str] = {}

@@ -105,7 +105,8 @@ class Ledger:
     def _revision(self, session: Session) -> str | None:
         if session.scalar(sa.select(sa.func.to_regclass("alembic_version"))) is None:
             return None
-        return session.scalar(sa.text("select version_num from alembic_version"))
+        found = session.scalar(sa.text("select version_num from alembic_version"))
+        return str(found) if found else None
 
     @contextmanager
     def lock(self, flow: str, leg: Leg) -> Iterator[None]:
@@ -141,10 +142,21 @@ class Ledger:
         with self._session() as session:
             row = session.execute(sa.select(loads).where(loads.c.load_id == load_id)).one_or_none()
         if row is None:
-            raise LedgerStateError(f"no load {load_id!r} in the ledger", where=self.connection.conn_id, next="switchyard loads lists them")
+            raise LedgerStateError(
+                f"no load {load_id!r} in the ledger", where=self.connection.conn_id, next="switchyard loads lists them"
+            )
         return _load(row)
 
-    def advance(self, load: Load, to: str, *, expected: Sequence[str], step: str = "", facts: dict[str, Any] | None = None, **changes: Any) -> Load:
+    def advance(
+        self,
+        load: Load,
+        to: str,
+        *,
+        expected: Sequence[str],
+        step: str = "",
+        facts: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> Load:
         """Move a load to another state, if it is in one of the expected ones; raises LedgerStateError if not.
 
         `facts` are stored under the step's name.

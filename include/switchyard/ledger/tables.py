@@ -6,7 +6,11 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Met
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
-    naming_convention={"pk": "pk_%(table_name)s", "ck": "ck_%(table_name)s_%(constraint_name)s", "ix": "ix_%(table_name)s_%(column_0_name)s"}
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
 )
 
 flows = Table(

@@ -20,9 +20,9 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hive import Hive, count_statement, quote_table
 from switchyard.lake.metastore import HiveColumn
 from switchyard.lake.types import CarriedColumn, quote_hive, quote_postgres
+from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
 from switchyard.legs import versions
 from switchyard.legs.runtime import Runtime, require_state, run_step
-from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
 from switchyard.prove.reconcile import Tally, check_converted, check_landing, tally_lines
 from switchyard.report import StepReport
 
@@ -169,7 +169,13 @@ def _convert(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     metastore.drop_table(naming.STAGING_DATABASE, text)
     facts = {"try": try_id, "landing": landing}
     ledger.advance(
-        load, "converted", expected=["landed", "converted"], step="convert", facts=facts, try_id=try_id, location=landing
+        load,
+        "converted",
+        expected=["landed", "converted"],
+        step="convert",
+        facts=facts,
+        try_id=try_id,
+        location=landing,
     )
     return facts
 

@@ -37,7 +37,9 @@ class Runtime:
 
     connections: Connections
     owner: str
-    scratch_root: Path = field(default_factory=lambda: Path(os.environ.get("SWITCHYARD_SCRATCH", tempfile.gettempdir())))
+    scratch_root: Path = field(
+        default_factory=lambda: Path(os.environ.get("SWITCHYARD_SCRATCH", tempfile.gettempdir()))
+    )
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:

@@ -12,14 +12,14 @@ from typing import Any
 
 from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step, select_step, serve_step
-from switchyard.errors import LedgerStateError, PublishConflict, ReconcileMismatch, SwitchyardError
+from switchyard.errors import LedgerStateError, ReconcileMismatch, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.lake.metastore import TableVersion
+from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
 from switchyard.legs import product, versions
 from switchyard.legs.runtime import Runtime, require_state, run_step
-from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
 from switchyard.report import StepReport
 from switchyard.serve.cache_publisher import CachePublisher, Warming
 from switchyard.serve.delta import DeltaReport, compute_delta, read_changed_ids
@@ -56,7 +56,9 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                     owner=runtime.owner,
                     version=version.seq,
                     location=None if serve.select else _path(version),
-                    facts={"plan": {"previous": _previous(last, flow, there), "columns": [c.name for c in version.columns]}},
+                    facts={
+                        "plan": {"previous": _previous(last, flow, there), "columns": [c.name for c in version.columns]}
+                    },
                 )
             )
     log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)
@@ -93,7 +95,9 @@ def publish(runtime: Runtime, load_id: str) -> StepReport:
 
 def refresh_cache(runtime: Runtime, load_id: str) -> StepReport:
     """Invalidate exactly the changed keys, verify, warm, open the gate, record (protocol steps 6 and 7)."""
-    return run_step(runtime, "refresh_cache", load_id, "serve", lambda ledger, load: _refresh_cache(runtime, ledger, load))
+    return run_step(
+        runtime, "refresh_cache", load_id, "serve", lambda ledger, load: _refresh_cache(runtime, ledger, load)
+    )
 
 
 def tidy(runtime: Runtime, load_id: str) -> StepReport:
@@ -180,7 +184,9 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[s
         load = ledger.advance(load, "refreshing", expected=["publishing"], step="publish", facts=facts)
     if flow.cache is None and load.state == "refreshing":
         load = ledger.finish(load, step="publish", facts=facts)
-    lineage = serve_step(flow, mongo_database=mongo_connection.schema, columns=[(name, name) for name in _columns(load)])
+    lineage = serve_step(
+        flow, mongo_database=mongo_connection.schema, columns=[(name, name) for name in _columns(load)]
+    )
     return load, {**facts, "lineage": lineage.facts()}
 
 
@@ -255,7 +261,12 @@ def _columns(load: Load) -> list[str]:
 
 def _is_unchanged(mongo: MongoTarget, serve: Serve, delta: DeltaReport, rows: int) -> bool:
     """Nothing differs from what was served, and MongoDB still has as many documents: there is nothing to write."""
-    return delta.comparable and delta.changed == 0 and mongo.exists(serve.collection) and mongo.count(serve.collection) == rows
+    return (
+        delta.comparable
+        and delta.changed == 0
+        and mongo.exists(serve.collection)
+        and mongo.count(serve.collection) == rows
+    )
 
 
 def _serve(flow: Flow) -> Serve:
@@ -306,7 +317,9 @@ def _path(version: TableVersion) -> str:
 def _location(load: Load) -> str:
     if load.location is None:
         raise LedgerStateError(
-            f"load {load.load_id} has no product yet", where=f"flow {load.flow}, leg serve", next="run step select first"
+            f"load {load.load_id} has no product yet",
+            where=f"flow {load.flow}, leg serve",
+            next="run step select first",
         )
     return load.location
 

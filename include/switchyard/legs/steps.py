@@ -16,8 +16,8 @@ from switchyard.flow.spec import Flow
 from switchyard.report import StepReport
 
 if TYPE_CHECKING:
-    from switchyard.legs.runtime import Runtime
     from switchyard.ledger.store import Load
+    from switchyard.legs.runtime import Runtime
 
 FlowStep = Callable[["Runtime", Flow], dict[str, Any]]
 LoadStep = Callable[["Runtime", str], StepReport]
@@ -101,7 +101,11 @@ def _serve_steps() -> tuple[Step, ...]:
 
     return (
         Step("plan", from_flow=plan),
-        Step("select", from_load=serve.select, wanted=lambda flow: flow.serve is not None and flow.serve.select is not None),
+        Step(
+            "select",
+            from_load=serve.select,
+            wanted=lambda flow: flow.serve is not None and flow.serve.select is not None,
+        ),
         Step("stage", from_load=serve.stage),
         Step("publish", from_load=serve.publish),
         Step("refresh_cache", from_load=serve.refresh_cache, wanted=lambda flow: flow.cache is not None),

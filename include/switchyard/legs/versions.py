@@ -12,8 +12,8 @@ from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import HiveColumn, TableVersion
-from switchyard.legs.runtime import Runtime
 from switchyard.ledger.store import FINISHED, Ledger, Load
+from switchyard.legs.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,9 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
     return version
 
 
-def staging_table(runtime: Runtime, flow: Flow, kind: Literal["text", "typed", "view"], load_id: str, try_id: str) -> str:
+def staging_table(
+    runtime: Runtime, flow: Flow, kind: Literal["text", "typed", "view"], load_id: str, try_id: str
+) -> str:
     """Name of a staging table; its database is made if it is not there."""
     url = runtime.hdfs(flow).url
     runtime.metastore(flow).ensure_database(naming.STAGING_DATABASE, f"{url}{flow.lake.root}/_staging")

@@ -33,9 +33,9 @@ class Landed:
 
 
 def tally_lines(files: Iterable[Iterable[bytes]], columns: int) -> Landed:
-    """Count the lines of JSON files given as chunks of bytes, and add up their manifest rows.
+    r"""Count the lines of JSON files given as chunks of bytes, and add up their manifest rows.
 
-    A manifest row is `{"m" : "{\\"rows\\": …, \\"values\\": […]}"}`; PostgreSQL's JSON text never holds a raw newline.
+    A manifest row is `{"m" : "{\"rows\": …, \"values\": […]}"}`; PostgreSQL's JSON text never holds a raw newline.
     """
     read, lines, size = Tally(0, (0,) * columns), 0, 0
     for chunks in files:

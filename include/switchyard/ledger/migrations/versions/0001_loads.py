@@ -37,7 +37,11 @@ def upgrade() -> None:
         sa.Column("try_id", sa.Text, comment="the winning try"),
         sa.Column("location", sa.Text, comment="directory of the version in HDFS"),
         sa.Column(
-            "facts", postgresql.JSONB, nullable=False, server_default=sa.text("'{}'::jsonb"), comment="reports of the steps"
+            "facts",
+            postgresql.JSONB,
+            nullable=False,
+            server_default=sa.text("'{}'::jsonb"),
+            comment="reports of the steps",
         ),
         sa.Column("error", sa.Text, comment="why it was abandoned or failed"),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
