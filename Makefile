@@ -1,0 +1,52 @@
+# Everything a newcomer types. `make` lists it.
+STATE  ?= $(or $(SWITCHYARD_STATE),$(CURDIR)/.switchyard)
+VENV   := $(STATE)/venv
+BIN    := $(VENV)/bin
+export SWITCHYARD_STATE := $(STATE)
+SHELL  := /bin/bash
+ENV    := eval "$$($(BIN)/switchyard stack env)"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status env test test-unit lint lock docs bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## install what is missing: Debian packages, Python environments, Java artifacts
+	@stack/bootstrap.sh
+
+demo: setup  ## start the stack, load the data, run every flow through both legs, show the proof
+	@$(BIN)/switchyard stack demo
+
+up: setup  ## leave the stack and Airflow running; prints the login
+	@$(BIN)/switchyard stack up --airflow
+
+down:  ## stop everything
+	@$(BIN)/switchyard stack down
+
+status:  ## every server: port, pid, memory, health
+	@$(BIN)/switchyard stack status
+
+env:  ## shell exports for any client: eval "$(make -s env)"
+	@$(BIN)/switchyard stack env
+
+test: setup  ## everything, on real servers
+	@stack/test.sh
+
+test-unit: setup  ## what needs no servers, in seconds
+	@$(BIN)/python -m pytest tests/unit tests/dags -n auto -q
+
+lint: setup  ## ruff, mypy, import-linter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+lock:  ## resolve requirements*.in again
+	@stack/lock.sh
+
+docs: setup  ## write what is generated: DAGs.md, docs/types.md, JSON Schemas
+	@$(BIN)/switchyard docs
+
+bench: setup  ## side by side, medians and ratios
+	@$(ENV) && $(BIN)/python benchmarks/run.py
+
+clean: down  ## stop and delete all data; downloads stay
+	@$(BIN)/switchyard stack reset --yes
