@@ -14,7 +14,7 @@ datasets = pytest.importorskip("switchyard_stack.datasets")
 from switchyard_stack.datasets.source import fetch_wheel  # noqa: E402
 from switchyard_stack.datasets.tables import NODE, READING, SIMBENCH, TELEMETRY  # noqa: E402
 
-CUT = datasets.DirectorySource(Path(__file__).parent / "simbench")
+CUT = datasets.DirectorySource(Path(__file__).parents[1] / "data" / "simbench")
 ROWS = {"node": 200, "load": 150, "reading": 584}
 
 

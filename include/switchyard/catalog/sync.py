@@ -21,12 +21,14 @@ from switchyard.catalog.recipes import Recipe
 from switchyard.catalog.target import Target
 from switchyard.catalog.walk import Catalog
 from switchyard.errors import ServerUnavailable, StepFailed, SwitchyardError
+from switchyard.process import die_with_parent
 
 log = logging.getLogger(__name__)
 
 PYTHON_VARIABLE = "SWITCHYARD_INGESTION_PYTHON"
 _SCRIPT = Path(__file__).parent / "ingestion" / "run.py"
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")
+_BOILERPLATE = "Pipeline Error: Ingestion pipeline raised an unexpected exception!: "
 _SETTINGS = {"DATAHUB_TELEMETRY_ENABLED": "false", "PYTHONUNBUFFERED": "1"}
 
 
@@ -121,6 +123,8 @@ def _run_child(asked: dict[str, Any], secrets: tuple[str, ...], timeout_seconds:
             env=environment,
             timeout=timeout_seconds,
             check=False,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
         )
     except subprocess.TimeoutExpired as error:
         raise StepFailed(
@@ -151,7 +155,7 @@ def _python() -> str:
 
 
 def _failed(recipe: Recipe, report: dict[str, Any]) -> SwitchyardError:
-    reasons = report.get("failures") or [report.get("error", "no reason given")]
+    reasons = [reason.removeprefix(_BOILERPLATE) for reason in report.get("failures") or [report.get("error", "")]]
     return ServerUnavailable(
         f"DataHub's {recipe.key.kind} source failed: {'; '.join(reasons)[:1500]}",
         where=f"connection {recipe.key.connection}",

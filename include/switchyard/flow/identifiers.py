@@ -156,9 +156,9 @@ def check_schedule(text: str) -> str:
     from croniter import CroniterBadDateError, CroniterError, croniter
 
     fields = "fields: minute hour day month weekday"
+    if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
+        raise refuse(f"{text!r} asks for a random time", next=fields)
     try:
-        if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
-            raise refuse(f"{text!r} asks for a random time", next=fields)
         croniter(text).get_next()
     except CroniterBadDateError as error:
         raise refuse(f"{text!r} names a day that never comes", next=fields) from error

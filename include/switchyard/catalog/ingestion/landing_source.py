@@ -43,6 +43,11 @@ from datahub.sdk.dataset import Dataset
 from hdfs_native import Client
 
 MANIFEST = "_manifest.json"
+_PATIENCE = {  # the client's default waits three minutes for a NameNode that is down; this, 3 s
+    "dfs.client.failover.max.attempts": "5",
+    "dfs.client.failover.sleep.base.millis": "100",
+    "dfs.client.failover.sleep.max.millis": "1000",
+}
 _CLASSES = (
     (pa.types.is_boolean, BooleanTypeClass),
     (pa.types.is_integer, NumberTypeClass),
@@ -94,7 +99,7 @@ class LandingSource(StatefulIngestionSourceBase):
         self.config, self.report = config, StaleEntityRemovalSourceReport()
         if config.user:
             os.environ["HADOOP_USER_NAME"] = config.user
-        self.client = Client(config.url)
+        self.client = Client(config.url, _PATIENCE)
 
     @classmethod
     def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> LandingSource:
