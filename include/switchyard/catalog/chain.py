@@ -30,7 +30,72 @@ class Link:
     unknown: tuple[str, ...] = ()
 
     @property
-    def _link(catalog: Catalog, source: str, target: str) -> Link:
+    def missing(self) -> str | None:
+        """What the catalog lacks here, in words; None when it has all."""
+        if not self.hops:
+            return f"no lineage from {self.source} to {self.target}"
+        return None if self.fields else f"no schema of {self.target}"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A flow's way from its source to what is served."""
+
+    flow: str
+    datasets: tuple[str, ...]
+    source_fields: int | None
+    links: tuple[Link, ...]
+
+    @property
+    def missing(self) -> list[str]:
+        """Everything the catalog lacks for this flow, had all its legs run."""
+        first = [] if self.source_fields else [f"no schema of {self.datasets[0]}"]
+        return first + [link.missing for link in self.links if link.missing]
+
+    @property
+    def mismatched(self) -> list[str]:
+        """What tasks named and no source has ingested: a leg that never ran is no mismatch, a URN that differs is."""
+        ran = [link for link in self.links if link.hops]
+        named = [] if self.source_fields or not (ran and ran[0] is self.links[0]) else [self.datasets[0]]
+        named += [link.target for link in ran if not link.fields]
+        columns = [f"no such column: {urn}" for link in ran for urn in link.unknown]
+        return [f"no schema of {urn}" for urn in named] + columns
+
+
+def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
+    """URNs from source to cache, in the order data goes; a flow with `source.query` begins at its landing."""
+    found = []
+    if flow.source.table is not None:
+        database = connections.get(flow.source.connection).schema
+        found.append(urns.postgres_table(database, *urns.split_table(flow.source.table)))
+    found += [lineage.landing_urn(flow, hdfs_authority(connections.get(flow.lake.hdfs))), lineage.lake_urn(flow)]
+    if flow.serve is not None:
+        if flow.serve.select is not None:
+            found.append(lineage.served_urn(flow))
+        found.append(lineage.collection_urn(flow, connections.get(flow.serve.connection).schema))
+    if flow.cache is not None:
+        found.append(urns.redis_keyspace(redis_database(connections.get(flow.cache.connection)), flow.flow))
+    return found
+
+
+def walk_flow(catalog: Catalog, flow: Flow, connections: Connections) -> Chain:
+    """Walk the flow's chain in the catalog, hop by hop."""
+    datasets = flow_datasets(flow, connections)
+    links = tuple(_link(catalog, source, target) for source, target in pairwise(datasets))
+    return Chain(flow.flow, tuple(datasets), _count_fields(catalog, datasets[0]), links)
+
+
+def hdfs_authority(connection: Connection) -> str:
+    """`host:port` of the NameNode as in `hdfs://` URLs; a nameservice has no port."""
+    return f"{connection.host}:{connection.port or DEFAULT_NAMENODE_PORT}"
+
+
+def redis_database(connection: Connection) -> int:
+    """The number of the Redis database: `db` of the connection's extra, or its schema."""
+    return int(connection.extra.get("db") or connection.schema or 0)
+
+
+def _link(catalog: Catalog, source: str, target: str) -> Link:
     hops = tuple(catalog.path(source, target) or ())
     edges = catalog.column_edges(source, target)
     ends = dict.fromkeys(urn for edge in edges for urn in (edge.source, edge.target))

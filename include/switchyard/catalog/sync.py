@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from switchyard.catalog.files import Record
 from switchyard.catalog.recipes import Recipe
 from switchyard.catalog.target import Target
 from switchyard.catalog.walk import Catalog
@@ -65,8 +66,8 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
-    known = read_fields(target, recipe.expected)
-    missing = tuple(urn for urn in recipe.expected if urn not in known)
+    known = read_catalog(target, recipe.expected)
+    missing = tuple(urn for urn in recipe.expected if known.fields(urn) is None)
     found = SourceReport(
         recipe.key.name, time.monotonic() - started, report["events"], tuple(report["warnings"]), missing
     )
@@ -74,21 +75,26 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
     return found
 
 
-def read_fields(target: Target, expected: Iterable[str]) -> dict[str, list[str]]:
-    """Field paths that the catalog holds for each of these datasets; those without a schema are left out."""
-    wanted = list(expected)
+def read_catalog(target: Target, datasets: Iterable[str]) -> Catalog:
+    """The local catalog whole; of a server, the schemas of these datasets (its edges are asked for in its own UI).
+
+    Raises ServerUnavailable when the server does not answer.
+    """
     if target.directory is not None:
-        catalog = Catalog.load(target.directory)
-        return {urn: list(found) for urn in wanted if (found := catalog.fields(urn)) is not None}
-    report = _run_child({"server": target.server, "expected": wanted}, _token(target), 300)
+        return Catalog.load(target.directory)
+    report = _run_child({"server": target.server, "expected": list(datasets)}, _token(target), 300)
     if not report["ok"]:
         raise ServerUnavailable(
             f"DataHub does not answer: {report['error']}",
             where=f"connection {target.connection}",
             next="check the server and the token",
         )
-    fields: dict[str, list[str]] = report["fields"]
-    return fields
+    return Catalog(_schema_record(urn, paths) for urn, paths in report["fields"].items())
+
+
+def _schema_record(urn: str, paths: Iterable[str]) -> Record:
+    fields = [{"fieldPath": path} for path in paths]
+    return {"entityUrn": urn, "aspectName": "schemaMetadata", "aspect": {"json": {"fields": fields}}}
 
 
 def _partial(recipe: Recipe, target: Target) -> Path | None:

@@ -23,4 +23,6 @@ COMMANDS = (
     Command("step", "switchyard.cli.legs:step", "Run one step of a leg."),
     Command("status", "switchyard.cli.legs:status", "What is published, served and unfinished, per flow."),
     Command("loads", "switchyard.cli.legs:loads", "List the loads of a flow."),
+    Command("lineage", "switchyard.cli.catalog:lineage", "Walk flows in the catalog from source to cache."),
+    Command("sync-metadata", "switchyard.cli.catalog:sync_metadata", "Re-ingest schemas into the catalog."),
 )

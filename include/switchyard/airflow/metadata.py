@@ -1,0 +1,121 @@
+"""Operators of `metadata_sync`: ingest the schemas of one server, and check what the catalog knows of each flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+
+from switchyard.airflow.connections import resolve
+from switchyard.connections import GivenConnections
+from switchyard.flow.loader import load_flows
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from switchyard.catalog.chain import Chain
+    from switchyard.catalog.target import Target
+    from switchyard.flow.spec import Flow
+
+
+class IngestMetadataOperator(BaseOperator):
+    """Re-ingest one server that flows touch.
+
+    Args:
+        kind: `postgres`, `hdfs`, `hive`, `mongodb` or `redis`.
+        connection: id of its Airflow connection.
+        flows_directory: where the flow files are; they say which databases, tables and keyspaces.
+        plan: say what would be ingested, and ingest nothing.
+        only: ids of the tasks to run; empty means all.
+    """
+
+    template_fields: Sequence[str] = ("plan", "only")
+    ui_color = "#e3ecda"
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        connection: str,
+        flows_directory: str,
+        plan: str | bool = False,
+        only: str | list[str] = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kind = kind
+        self.connection = connection
+        self.flows_directory = flows_directory
+        self.plan = plan
+        self.only = only
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ingest; returns counts. Raises ServerUnavailable, which names the connection and the cure."""
+        from switchyard.catalog import recipes, sync, target
+
+        key = recipes.SourceKey(self.kind, self.connection)  # type: ignore[arg-type]
+        if self.only and key.name not in self.only:
+            raise AirflowSkipException(f"not among the sources asked for: {self.only}")
+        given = GivenConnections(resolve([self.connection, target.connection_id()]))
+        recipe = recipes.build_recipe(key, _flows(self.flows_directory), given)
+        if str(self.plan) == "True":
+            self.log.info("would ingest %s", recipe.shown)
+            raise AirflowSkipException("plan only: nothing was ingested; what would be is in this task's log")
+        report = sync.ingest(recipe, target.find_target(given))
+        for warning in report.warnings:
+            self.log.warning("%s", warning)
+        return {"events": report.events, "seconds": round(report.seconds, 1), "without_schema": list(report.missing)}
+
+
+class CheckCatalogOperator(BaseOperator):
+    """Walk every flow in the catalog: each dataset and column that its tasks named must have been ingested.
+
+    A flow that has not run yet is no failure; a URN that tasks and ingestion spell differently is.
+    """
+
+    ui_color = "#e3ecda"
+
+    def __init__(self, *, flows_directory: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.flows_directory = flows_directory
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Check; returns flow → number of hops known. Raises AirflowException naming every mismatch."""
+        from switchyard.catalog import target
+
+        flows = _flows(self.flows_directory)
+        given = GivenConnections(resolve([*_connections(flows), target.connection_id()]))
+        found = _walk(target.find_target(given), flows, given)
+        for chain in found:
+            self.log.info("%s: %s", chain.flow, "; ".join(chain.missing) or "complete")
+        mismatched = [f"{chain.flow}: {what}" for chain in found for what in chain.mismatched]
+        if mismatched:
+            raise AirflowException(
+                "tasks named what no source ingested:\n  "
+                + "\n  ".join(mismatched)
+                + "\n  → see the source tasks' warnings"
+            )
+        return {chain.flow: sum(1 for link in chain.links if link.hops) for chain in found}
+
+
+def _walk(where: Target, flows: list[Flow], given: GivenConnections) -> list[Chain]:
+    """The flows' chains in the local catalog, or those that a server holds schemas of."""
+    from switchyard.catalog.chain import flow_datasets, walk_flow
+    from switchyard.catalog.sync import read_catalog
+
+    catalog = read_catalog(where, [urn for flow in flows for urn in flow_datasets(flow, given)])
+    return [walk_flow(catalog, flow, given) for flow in flows]
+
+
+def _flows(directory: str) -> list[Flow]:
+    """The flows that can be used; a file that cannot be is the failing task of its own DAG."""
+    return list(load_flows(Path(directory))[0].values())
+
+
+def _connections(flows: list[Flow]) -> list[str]:
+    from switchyard.catalog.recipes import list_sources
+
+    return sorted({key.connection for key in list_sources(flows)})
