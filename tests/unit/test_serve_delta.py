@@ -70,7 +70,7 @@ def write(path: Path, rows: dict) -> list[Path]:
     return [path]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, ROWS, st.data())
 def test_exactly_the_changed_keys(old: dict, new: dict, data: st.DataObject) -> None:
     if old:  # often one value of a row away

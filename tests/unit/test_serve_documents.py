@@ -93,7 +93,7 @@ def same(a: object, b: object) -> bool:
     return type(a) is type(b) and a == b
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(batches())
 def test_every_value_arrives_and_comes_back(batch: pa.RecordBatch) -> None:
     documents = DocumentEncoder(batch.schema, ["id"]).encode(batch)
