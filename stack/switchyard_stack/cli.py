@@ -241,6 +241,17 @@ def fetch(
 
 
 @app.command()
+def demo() -> None:
+    """Start the stack, load the data, run every flow through both legs by `airflow dags test`, show the proof."""
+    with _said_plainly():
+        site = _up({name for name, service in SERVICES.items() if not service.is_airflow})
+        from switchyard_stack.demo import run_demo
+
+        load_and_show(site.layout, _console)
+        run_demo(site.layout, Console(highlight=False), environment.client_environment(site))
+
+
+@app.command()
 def data() -> None:
     """Load PowerGrid's telemetry and SimBench (ODbL) into PostgreSQL; a second run changes nothing."""
     with _said_plainly():

@@ -13,7 +13,7 @@ from switchyard.connections import Connection
 from switchyard.errors import ServerUnavailable
 
 if TYPE_CHECKING:
-    from hdfs_native import Client
+    from hdfs_native import Client, FileReader
 
 _CHUNK = 4 << 20
 MANIFEST = "_manifest.json"
@@ -82,6 +82,11 @@ class Hdfs:
         with self._explained(f"read {path}"), self._client.read(path) as reader:
             while chunk := reader.read(_CHUNK):
                 yield chunk
+
+    def open(self, path: str) -> FileReader:
+        """A file to read and seek in, for a Parquet footer."""
+        with self._explained(f"read {path}"):
+            return self._client.read(path)
 
     def download(self, directory: str, local: Path) -> list[Path]:
         """Copy a directory's data files below `local`; returns the copies. Memory stays at one chunk."""

@@ -56,6 +56,11 @@ class TableVersion:
     columns: tuple[HiveColumn, ...]
     rows: int | None
 
+    @property
+    def path(self) -> str:
+        """The location without its file system: an absolute HDFS path."""
+        return "/" + self.location.split("://", 1)[-1].split("/", 1)[1]
+
 
 class Metastore:
     """One metastore. Connections are opened per call; raises ServerUnavailable naming the connection."""

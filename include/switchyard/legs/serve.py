@@ -55,7 +55,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                     spec_hash=spec_hash(flow),
                     owner=runtime.owner,
                     version=version.seq,
-                    location=None if serve.select else _path(version),
+                    location=None if serve.select else version.path,
                     facts={
                         "plan": {"previous": _previous(last, flow, there), "columns": [c.name for c in version.columns]}
                     },
@@ -308,10 +308,6 @@ def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
 
 def _same_serving(before: Flow, now: Flow) -> bool:
     return before.serve == now.serve and before.cache == now.cache
-
-
-def _path(version: TableVersion) -> str:
-    return "/" + version.location.split("://", 1)[-1].split("/", 1)[1]
 
 
 def _location(load: Load) -> str:
