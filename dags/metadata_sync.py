@@ -21,7 +21,7 @@ RUNBOOK = """
 
 | task | what it does | when it fails |
 |---|---|---|
-| sources.postgres__… | the whole database that flows read, views and their lineage | the connection and the cure are named |
+| sources.postgres__… | the database that flows read, views and their lineage | the connection and the cure are named |
 | sources.hdfs__… | the landing of each lake table: the newest proved load's Parquet | as above |
 | sources.hive__… | the databases that flows write, from the metastore | as above; HiveServer2 is not needed |
 | sources.mongodb__… | the database that flows serve, from 1,000 documents each; no staging | as above |
@@ -29,8 +29,8 @@ RUNBOOK = """
 | check | all datasets and columns that tasks named were ingested under the same URNs | see the sources' warnings |
 
 It reads schemas and samples, moves no data, and never stops a flow. A failed source leaves its part of the catalog as
-it was. Clearing and rerunning anything is safe. `plan: true` logs what each source would be asked for; `sources` runs only
-the ones named, e.g. `["hive__lake_metastore"]`. From a shell: `switchyard sync-metadata`, then `switchyard lineage`.
+it was. Clearing and rerunning anything is safe. `plan: true` logs what each source would be asked for; `sources` runs
+only those named, e.g. `["hive__lake_metastore"]`. From a shell: `switchyard sync-metadata`, then `switchyard lineage`.
 """
 
 with DAG(
