@@ -138,9 +138,14 @@ class EnvironmentConnections:
 
 
 def _parse(conn_id: str, value: str | Mapping[str, Any]) -> Connection:
-    if isinstance(value, str) and not value.lstrip().startswith("{"):
-        return Connection.from_uri(conn_id, value)
-    return Connection.from_fields(conn_id, json.loads(value) if isinstance(value, str) else value)
+    try:
+        if isinstance(value, str) and not value.lstrip().startswith("{"):
+            return Connection.from_uri(conn_id, value)
+        return Connection.from_fields(conn_id, json.loads(value) if isinstance(value, str) else value)
+    except ValueError:  # not chained: its text may have the password in it
+        raise ConnectionMissing(
+            "it is there, but is neither a URI nor JSON of Airflow's form", where=conn_id, next=_how_to_add(conn_id)
+        ) from None
 
 
 def _how_to_add(conn_id: str) -> str:

@@ -1,0 +1,82 @@
+"""Airflow connections without Airflow: the same places, the same forms, no secret shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from switchyard.connections import Connection, EnvironmentConnections, GivenConnections
+from switchyard.errors import ConnectionMissing
+
+URI = "postgres://root:p%40ss%2Fw%3Ard@db.example:5433/power%20grid?sslmode=require"
+
+
+def test_the_uri_form_is_decoded() -> None:
+    connection = Connection.from_uri("pg", URI)
+    assert (connection.conn_type, connection.address) == ("postgres", "db.example:5433")
+    assert (connection.login, connection.password) == ("root", "p@ss/w:rd")
+    assert (connection.schema, connection.extra) == ("power grid", {"sslmode": "require"})
+
+
+def test_nested_extra_of_a_uri() -> None:
+    assert Connection.from_uri("x", "hive-cli://h/?__extra__=%7B%22auth%22%3A+%22NOSASL%22%7D").extra == {
+        "auth": "NOSASL"
+    }
+    assert Connection.from_uri("x", "hive-cli://h").conn_type == "hive_cli"
+
+
+def test_both_forms_say_the_same() -> None:
+    fields = Connection.from_uri("pg", URI).fields()
+    assert Connection.from_fields("pg", fields) == Connection.from_uri("pg", URI)
+    assert Connection.from_fields("pg", {**fields, "extra": json.dumps(fields["extra"])}).extra == fields["extra"]
+
+
+def test_a_url_of_another_scheme_is_quoted() -> None:
+    assert Connection.from_uri("pg", URI).url("postgresql", 5432) == (
+        "postgresql://root:p%40ss%2Fw%3Ard@db.example:5433/power%20grid"
+    )
+    assert Connection("h", "hdfs", host="nn").url("hdfs", 8020) == "hdfs://nn:8020/"
+
+
+def test_secrets_are_not_shown() -> None:
+    connection = Connection.from_uri("pg", URI)
+    given = GivenConnections({"pg": connection.fields()})
+    environment = EnvironmentConnections({"AIRFLOW_CONN_PG": URI})
+    for shown in (repr(connection), str(connection), repr(given), repr(environment), repr(environment.get("pg"))):
+        assert "p@ss" not in shown
+        assert "p%40ss" not in shown
+        assert "require" not in shown
+
+
+def test_the_environment_comes_before_the_secrets_file(tmp_path: Path) -> None:
+    file = tmp_path / "connections.json"
+    file.write_text(json.dumps({"pg": URI, "mongo": {"conn_type": "mongo", "host": "m", "port": 27017}}))
+    environment = {
+        "AIRFLOW_CONN_PG": '{"conn_type": "postgres", "host": "first"}',
+        "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
+    }
+    connections = EnvironmentConnections(environment)
+    assert connections.get("pg").host == "first"
+    assert connections.get("mongo").address == "m:27017"
+    with pytest.raises(ConnectionMissing):
+        connections.get("redis")
+
+
+@pytest.mark.parametrize("connections", [EnvironmentConnections({}), GivenConnections({})])
+def test_a_missing_connection_says_how_to_add_it(connections: EnvironmentConnections | GivenConnections) -> None:
+    with pytest.raises(ConnectionMissing, match="airflow connections add lake_hive") as caught:
+        connections.get("lake_hive")
+    assert "AIRFLOW_CONN_LAKE_HIVE" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["postgres://u:hunter2@h:port/x", '{"password": "hunter2", ', "postgres://u:hunter2@[::1"]
+)
+def test_a_connection_that_cannot_be_read_is_named_and_not_shown(text: str) -> None:
+    with pytest.raises(ConnectionMissing, match="pg") as caught:
+        EnvironmentConnections({"AIRFLOW_CONN_PG": text}).get("pg")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
