@@ -133,8 +133,9 @@ def _count_lake(demo: Demo, flow: Flow, database: str, table: str) -> tuple[int,
     if version is None:
         raise StackError(f"Hive has no table {database}.{table}", next="switchyard loads lists what was done")
     hdfs = Hdfs(demo.connections.get(flow.lake.hdfs))
-    files = [hdfs.open(file.path) for file in hdfs.list_files(version.path)]
-    footers = sum(int(pq.read_metadata(file).num_rows) for file in files)  # type: ignore[arg-type]
+    footers = 0
+    for file in hdfs.list_files(version.path):
+        footers += pq.read_metadata(hdfs.open(file.path)).num_rows  # type: ignore[arg-type]
     counted = Hive(demo.connections.get(flow.lake.hive)).query(count_statement(f"{database}.{table}", []))
     return footers, int(counted[0][0])
 
