@@ -87,6 +87,7 @@ def check_datanode(site: Site) -> str:
 
     if safe_mode := _namenode_info(site)["Safemode"]:
         raise Unhealthy(f"safe mode: {safe_mode}")
+    _require_reported(site)
     client = hdfs_native.Client(f"hdfs://{LOOPBACK}:{site.ports['namenode']}")
     path, text = f"/tmp/health-{uuid.uuid4().hex}", b"written"  # noqa: S108  (in HDFS)
     with client.create(path) as file:
@@ -98,6 +99,15 @@ def check_datanode(site: Site) -> str:
     if back != text:
         raise Unhealthy("a file read differs from what was written")
     return "a file written, read, deleted"
+
+
+def _require_reported(site: Site) -> None:
+    """Ask the DataNode itself first: a client that meets a DataNode which is not up yet retries for half a minute."""
+    url = f"http://{LOOPBACK}:{site.ports['datanode_http']}/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo"
+    beans = _get_json(url)["beans"]
+    actors = json.loads(beans[0]["BPServiceActorInfo"]) if beans else []
+    if not actors or any(actor["ActorState"] != "RUNNING" for actor in actors):
+        raise Unhealthy("the DataNode has not reported to the NameNode yet")
 
 
 def check_metastore(site: Site) -> str:

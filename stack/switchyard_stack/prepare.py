@@ -185,6 +185,20 @@ def migrate_airflow(site: Site) -> None:
     stamp.touch()
 
 
+def import_pools(site: Site) -> None:
+    """One Airflow pool per source connection of the flow files; only when they changed."""
+    flows = site.layout.checkout / "dags" / "flows"
+    command = [str(site.layout.scripts / "switchyard"), "pools", "--flows", str(flows)]
+    pools = subprocess.run(command, capture_output=True, check=True).stdout
+    path, imported = site.layout.airflow_home / "pools.json", site.layout.airflow_home / "pools.imported"
+    if imported.exists() and imported.read_bytes() == pools:
+        return
+    path.write_bytes(pools)
+    airflow = str(site.layout.scripts / "airflow")
+    run_setup(site, [airflow, "pools", "import", str(path)], "airflow-pools", extra=airflow_settings(site))
+    imported.write_bytes(pools)
+
+
 def clear_stale_files(directory: Path, *names: str) -> None:
     """Remove files that a killed server left and that its next start would stumble over."""
     for name in names:
