@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from pymongo import MongoClient
 from redis import Redis
+
 from switchyard.connections import Connection
 from switchyard.serve.mongo import MongoTarget
 

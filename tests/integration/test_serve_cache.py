@@ -13,6 +13,7 @@ from typing import Any
 import bson
 import pytest
 from serve_servers import RedisServer, free_port
+
 from switchyard.errors import PreflightRefused, PublishConflict, ReconcileMismatch, ServerUnavailable, ValueRefused
 from switchyard.flow.spec import Flow
 from switchyard.serve.cache import CacheCounters, ReadThroughCache

@@ -12,6 +12,7 @@ import pytest
 from bson import Int64
 from pymongo import MongoClient
 from serve_servers import Secantus, free_port
+
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ServerUnavailable, ValueRefused
 from switchyard.serve.documents import DocumentEncoder

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from switchyard.errors import ValueRefused
 from switchyard.serve.delta import compute_delta, read_changed_ids
 

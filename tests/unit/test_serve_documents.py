@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from switchyard.errors import ReconcileMismatch, ValueRefused
 from switchyard.serve.documents import DocumentEncoder, parquet_files, read_batches, read_schema
 from switchyard.serve.expected import expected_document, expected_id, row_of

@@ -9,6 +9,7 @@ import pytest
 from bson import Binary, Decimal128, Int64
 from hypothesis import given
 from hypothesis import strategies as st
+
 from switchyard.errors import ValueRefused
 from switchyard.serve.gate import Gate, script, value, value_seq
 from switchyard.serve.keys import cache_key, id_values
