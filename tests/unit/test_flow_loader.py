@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -204,6 +205,16 @@ def test_files_that_cannot_be_opened(flows: Path) -> None:
     assert all("cannot be read" in str(error) for error in errors)
     with pytest.raises(SwitchyardError, match="cannot list it"):
         load_flows(flows / "nowhere")
+
+
+def test_a_refused_file_has_a_name_that_a_dag_can_have_and_no_good_flow_has(flows: Path) -> None:
+    for name in ("telemetry.yaml", "telemetry.yml", "a b.yaml", "x'y.yaml", f"{'l' * 240}.yaml"):
+        (flows / name).write_text(GOOD)
+    found, errors = load_flows(flows)
+    assert list(found) == ["telemetry"]
+    names = [error.flow for error in errors]
+    assert names == ["a_b", "l" * 200, "telemetry.yml", "x_y"]
+    assert all(re.fullmatch(r"[\w.-]{1,200}", name) for name in names)
 
 
 def test_other_files_of_the_directory_are_left_alone(flows: Path) -> None:

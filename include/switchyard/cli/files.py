@@ -12,6 +12,7 @@ import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.errors import FlowFileError, Problem
+from switchyard.flow import naming
 from switchyard.flow.duration import format_duration
 from switchyard.flow.loader import Defaults, load_flows
 from switchyard.flow.schema import schema_files
@@ -46,6 +47,20 @@ def lint(
         typer.echo(f"{files}: {len(problems)} problems in {len(errors)}" if problems else f"{files}: no problems")
     if problems:
         raise typer.Exit(1)
+
+
+def pools(
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    slots: Annotated[int, typer.Option("--slots", min=1, help="How many tasks may read one source at once.")] = 4,
+) -> None:
+    """Print one Airflow pool per source connection, as JSON for `airflow pools import FILE`."""
+    found, _ = load_flows(directory)
+    connections = sorted({flow.source.connection for flow in found.values()})
+    made = {
+        naming.pool(name): {"slots": slots, "description": f"reads of connection {name}", "include_deferred": True}
+        for name in connections
+    }
+    typer.echo(json.dumps(made, indent=2))
 
 
 def schema(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def load_flow(path: Path, defaults: Defaults | None = None) -> Flow:
     except Unreadable as error:
         problems += error.problems
     if flow is None or problems:
-        raise FlowFileError(path.stem, path, sorted(problems, key=lambda p: (p.path != path, p.line)))
+        name = re.sub(r"[^\w.-]", "_", path.stem)[:200]  # a DAG is called so, whatever the file is called
+        raise FlowFileError(name, path, sorted(problems, key=lambda p: (p.path != path, p.line)))
     return flow
 
 
@@ -74,7 +76,14 @@ def load_flows(directory: Path) -> tuple[dict[str, Flow], list[FlowFileError]]:
     for shared in _shared_targets(directory, flows):
         errors.append(shared)
         del flows[shared.flow]
-    return flows, sorted(errors, key=lambda error: error.path)
+    return flows, sorted((_renamed(error, flows) for error in errors), key=lambda error: error.path)
+
+
+def _renamed(error: FlowFileError, flows: dict[str, Flow]) -> FlowFileError:
+    """Keep `telemetry.yml` from taking the place of the good `telemetry.yaml` beside it."""
+    if error.flow not in flows:
+        return error
+    return FlowFileError(f"{error.flow}{error.path.suffix}", error.path, error.problems)
 
 
 def _flow_files(directory: Path) -> list[Path]:
