@@ -65,12 +65,16 @@ _ALL = (
         needs=("postgres",), prepare=prepare.migrate_airflow, is_step=True,
     ),
     Service(
+        "airflow-pools", "a pool per source connection", _step_done,
+        needs=("airflow-db",), prepare=prepare.import_pools, is_step=True, is_airflow=True,
+    ),
+    Service(
         "airflow-api-server", "Airflow API and UI", health.airflow_check("metadatabase"), ("airflow",),
         needs=("airflow-db",), patience=120, is_airflow=True,
     ),
     Service(
         "airflow-scheduler", "Airflow scheduler", health.airflow_check("scheduler"),
-        needs=("airflow-db",), patience=180, is_airflow=True,
+        needs=("airflow-pools",), patience=180, is_airflow=True,
     ),
     Service(
         "airflow-dag-processor", "Airflow DAG processor", health.airflow_check("dag_processor"),
