@@ -89,10 +89,10 @@ class Hdfs:
             return self._client.read(path)
 
     def download(self, directory: str, local: Path) -> list[Path]:
-        """Copy a directory's data files below `local`; returns the copies. Memory stays at one chunk."""
+        """Copy a directory's data files below `local`, empty ones left out; returns the copies, in order."""
         local.mkdir(parents=True, exist_ok=True)
         copies = []
-        for number, file in enumerate(self.list_files(directory)):
+        for number, file in enumerate(file for file in self.list_files(directory) if file.bytes):
             copies.append(self.download_file(file.path, local / f"{number:05d}_{Path(file.path).name}"))
         return copies
 

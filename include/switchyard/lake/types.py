@@ -220,6 +220,8 @@ def _base_name(column: SourceColumn) -> str:
     if column.type.startswith("numeric("):
         precision, scale = _precision(column.type)
         return "numeric(p,s)" if 0 <= scale <= precision <= 38 else "numeric(p,s) beyond DECIMAL(38)"
+    if column.type.endswith(".citext"):  # an extension's type has its schema in front when the search path lacks it
+        return "citext"
     return re.sub(r"\(\d+\)", "", column.type).strip()
 
 

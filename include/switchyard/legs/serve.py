@@ -12,7 +12,7 @@ from typing import Any
 
 from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step, select_step, serve_step
-from switchyard.errors import LedgerStateError, ReconcileMismatch, SwitchyardError
+from switchyard.errors import LedgerStateError, PublishConflict, ReconcileMismatch, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow, Serve
@@ -40,6 +40,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
         with ledger.lock(flow.flow, "serve"):
             recover(runtime, ledger, flow)
             version = _current_version(runtime, flow)
+            _check_cache(runtime, flow)
             last = ledger.last_finished(flow.flow, "serve")
             with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
                 mongo.ping()
@@ -68,14 +69,24 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
 def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
     """Settle every unfinished load: one found in `publishing` or after is finished, any other abandoned."""
     for load in reversed(ledger.list_loads(flow.flow, "serve", UNFINISHED)):
+        why = f"taken over by {runtime.owner}"
         if load.state in ("publishing", "refreshing"):
-            load = _publish(runtime, ledger, load)[0] if load.state == "publishing" else load
-            if load.state == "refreshing":
-                _refresh_cache(runtime, ledger, load)
-            log.info("recovered load %s: served", load.load_id)
-            continue
-        ledger.advance(load, "abandoned", expected=[load.state], error=f"taken over by {runtime.owner}")
-        log.info("abandoned load %s, left %s by %s", load.load_id, load.state, load.owner)
+            try:
+                _finish(runtime, ledger, load)
+            except PublishConflict as error:
+                why = error.what
+            else:
+                log.info("recovered load %s: served", load.load_id)
+                continue
+        ledger.advance(load, "abandoned", expected=UNFINISHED, error=why)
+        log.info("abandoned load %s, left %s by %s: %s", load.load_id, load.state, load.owner, why)
+
+
+def _finish(runtime: Runtime, ledger: Ledger, load: Load) -> None:
+    if load.state == "publishing":
+        load, _ = _publish(runtime, ledger, load)
+    if load.state == "refreshing":
+        _refresh_cache(runtime, ledger, load)
 
 
 def select(runtime: Runtime, load_id: str) -> StepReport:
@@ -101,14 +112,14 @@ def refresh_cache(runtime: Runtime, load_id: str) -> StepReport:
 
 
 def tidy(runtime: Runtime, load_id: str) -> StepReport:
-    """Drop stagings and files of this load and of abandoned ones."""
+    """Drop stagings and files of this load and of earlier ones; a later load may be at work already."""
 
     def body(ledger: Ledger, load: Load) -> dict[str, Any]:
         flow = thaw(load.spec)
-        runtime.hdfs(flow).delete(naming.serve_scratch(flow.lake.root, flow.flow))
         with MongoTarget(runtime.connections.get(_serve(flow).connection)) as mongo:
-            dropped = mongo.drop_stagings(_serve(flow).collection)
-        facts = {"dropped_stagings": len(dropped)}
+            dropped = mongo.drop_stagings(_serve(flow).collection, older_than_seq=load.seq + 1)
+        directories = versions.delete_finished(runtime, ledger, flow, naming.serve_scratch(flow.lake.root, flow.flow))
+        facts = {"dropped_stagings": len(dropped), "deleted_directories": directories}
         return {**facts, **versions.vacuum(runtime, ledger, flow, "serve")} if _serve(flow).select else facts
 
     return run_step(runtime, "tidy", load_id, "serve", body)
@@ -133,15 +144,17 @@ def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         new = runtime.hdfs(flow).download(_location(load), scratch / "new")
-        delta = _find_changes(runtime, flow, load, new, scratch)
+        delta, known = _find_changes(runtime, flow, load, new, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
         runtime.hdfs(flow).upload(delta.file, changes)
-        unchanged = _is_unchanged(mongo, serve, delta, _count_rows(new))
-        rows = _count_rows(new) if unchanged else _write_staging(mongo, flow, staging, new)
+        rows, digest = _count_rows(new), None
+        if not (known and delta.changed == 0 and mongo.state(serve.collection).documents == rows):
+            digest = _write_staging(mongo, flow, staging, new)
     facts = {
-        "staging": None if unchanged else staging,
+        "staging": staging if digest else None,
+        "digest": digest,
         "changes": changes,
-        "comparable": delta.comparable,
+        "changes_known": known,
         "rows": rows,
         "inserted": delta.inserted,
         "updated": delta.updated,
@@ -152,19 +165,21 @@ def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     return facts
 
 
-def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> int:
+def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> str:
+    """Write and prove the staging collection, by count and by value; returns its digest."""
     serve = _serve(flow)
     schema = read_schema(files)
     batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
     written = mongo.stage(staging, batches, serve.indexes)
-    rows, counted = _count_rows(files), mongo.count(staging)
-    if not rows == written.documents == counted:
+    rows, stored = _count_rows(files), mongo.digest(staging)
+    if not rows == written.documents == stored.documents or stored.hex != written.digest:
         raise ReconcileMismatch(
-            f"Hive's version has {rows} rows, {written.documents} were written and MongoDB counts {counted}",
+            f"Hive's version has {rows} rows, {written.documents} were written and MongoDB has {stored.documents}"
+            + (", of another content" if stored.hex != written.digest else ""),
             where=f"flow {flow.flow}, collection {staging}",
             next="nothing was published; run again",
         )
-    return rows
+    return stored.hex
 
 
 def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[str, Any]]:
@@ -176,10 +191,13 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[s
     mongo_connection = runtime.connections.get(serve.connection)
     if load.state in ("staged", "publishing"):
         with MongoTarget(mongo_connection) as mongo:
-            mongo.drop_stagings(serve.collection, keep=staging)
-            load = ledger.advance(load, "publishing", expected=["staged", "publishing"])
+            mongo.drop_stagings(serve.collection, older_than_seq=load.seq, keep=staging)
+            resumed, load = (
+                load.state == "publishing",
+                ledger.advance(load, "publishing", expected=["staged", "publishing"]),
+            )
             _close_gate(runtime, ledger, flow, load)
-            if staging is not None and mongo.exists(staging):
+            if staging is not None and not (resumed and _is_renamed(mongo, serve, load)):
                 mongo.publish_snapshot(staging, serve.collection)
         load = ledger.advance(load, "refreshing", expected=["publishing"], step="publish", facts=facts)
     if flow.cache is None and load.state == "refreshing":
@@ -203,6 +221,12 @@ def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, An
     return {**facts, **lineage}
 
 
+def _is_renamed(mongo: MongoTarget, serve: Serve, load: Load) -> bool:
+    """Whether an earlier try of the publish got as far as the rename: the staging is gone and the collection is it."""
+    stage = load.facts["stage"]
+    return not mongo.exists(stage["staging"]) and mongo.digest(serve.collection).hex == stage["digest"]
+
+
 def _publisher(runtime: Runtime, flow: Flow) -> CachePublisher | None:
     return CachePublisher(flow.flow, runtime.connections.get(flow.cache.connection)) if flow.cache else None
 
@@ -211,12 +235,16 @@ def _close_gate(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> Non
     publisher = _publisher(runtime, flow)
     if publisher is None:
         return
-    for warning in publisher.preflight():
-        log.warning("%s", warning)
     served = ledger.last_finished(flow.flow, "serve")
     gate = publisher.gate()
-    if gate is None or gate.seq < load.seq or not gate.is_open:
+    if gate is None or gate.seq != load.seq or not gate.is_open:
         publisher.close(load.seq, served=served.seq if served and load.facts["plan"]["previous"] else None)
+
+
+def _check_cache(runtime: Runtime, flow: Flow) -> None:
+    publisher = _publisher(runtime, flow)
+    for warning in publisher.preflight() if publisher else ():
+        log.warning("%s", warning)
 
 
 def _restore_gate(runtime: Runtime, flow: Flow, served: Load) -> None:
@@ -229,13 +257,18 @@ def _invalidate(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> dict
     publisher, serve = _publisher(runtime, flow), _serve(flow)
     assert publisher is not None and flow.cache is not None  # noqa: S101 - only cached flows come here
     staged = load.facts["stage"]
-    ids = None
-    if staged["comparable"] and load.facts["plan"]["previous"]:
-        changes = runtime.hdfs(flow).download_file(staged["changes"], scratch / "changes.parquet")
-        ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
+    changes = runtime.hdfs(flow).download_file(staged["changes"], scratch / "changes.parquet")
+    ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
+    fillable = partial(ids, ops=("insert", "update"))
     with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         warming = Warming(mongo, serve.collection, flow.cache.warm, flow.cache.ttl) if flow.cache.warm else None
-        settled = publisher.settle(load.seq, ids, limit=flow.cache.max_invalidate, warm=warming)
+        settled = publisher.settle(
+            load.seq,
+            ids if staged["changes_known"] else None,
+            limit=flow.cache.max_invalidate,
+            warm=warming,
+            warm_ids=fillable,
+        )
     return {
         "invalidated": settled.invalidated.keys,
         "unlinked": settled.invalidated.unlinked,
@@ -259,16 +292,6 @@ def _columns(load: Load) -> list[str]:
     return list(load.facts.get("select", load.facts["plan"])["columns"])
 
 
-def _is_unchanged(mongo: MongoTarget, serve: Serve, delta: DeltaReport, rows: int) -> bool:
-    """Nothing differs from what was served, and MongoDB still has as many documents: there is nothing to write."""
-    return (
-        delta.comparable
-        and delta.changed == 0
-        and mongo.exists(serve.collection)
-        and mongo.count(serve.collection) == rows
-    )
-
-
 def _serve(flow: Flow) -> Serve:
     if flow.serve is None:
         raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", next="add `serve` to its file")
@@ -280,13 +303,14 @@ def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 
 
-def _find_changes(runtime: Runtime, flow: Flow, load: Load, new: list[Path], scratch: Path) -> DeltaReport:
-    previous, old = load.facts["plan"]["previous"], []
-    hdfs = runtime.hdfs(flow)
-    known = previous is None or hdfs.exists(previous)
-    if previous is not None and known:
+def _find_changes(runtime: Runtime, flow: Flow, load: Load, new: list[Path], scratch: Path) -> tuple[DeltaReport, bool]:
+    """The changed keys, and whether they are all: not when the version that is served now cannot be compared."""
+    previous, old, hdfs = load.facts["plan"]["previous"], [], runtime.hdfs(flow)
+    known = previous is not None and hdfs.exists(previous)
+    if known:
         old = hdfs.download(previous, scratch / "old")
-    return compute_delta(old, new, _serve(flow).key, scratch / "changes.parquet", where=f"flow {flow.flow}")
+    delta = compute_delta(old, new, _serve(flow).key, scratch / "changes.parquet", where=f"flow {flow.flow}")
+    return delta, known and delta.comparable
 
 
 def _previous(last: Load | None, flow: Flow, there: bool) -> str | None:

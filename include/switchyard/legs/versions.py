@@ -12,7 +12,7 @@ from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import HiveColumn, TableVersion
-from switchyard.ledger.store import FINISHED, Ledger, Load
+from switchyard.ledger.store import FINISHED, UNFINISHED, Ledger, Load
 from switchyard.legs.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -100,21 +100,31 @@ def publish(runtime: Runtime, flow: Flow, target: Target, load: Load, proof: dic
 def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dict[str, Any]:
     """Delete debris of abandoned loads, and versions beyond `keep_loads` that no reader or serve load needs.
 
-    `serve` has versions of its own only when it serves a product. Only what the ledger knows is deleted, and the
-    staging directory of the table, which belongs to the load that holds the leg's lock.
+    `serve` has versions of its own only when it serves a product. Of the versions, only what the ledger knows is
+    deleted.
     """
     lake, hdfs = flow.lake, runtime.hdfs(flow)
     table = lake.table if leg == "ingest" or flow.serve is None else naming.served_table(lake, flow.serve)[1]
-    doomed = hdfs.list_directories(f"{lake.root}/_staging/{lake.database}/{table}")
+    deleted = delete_finished(runtime, ledger, flow, f"{lake.root}/_staging/{lake.database}/{table}")
     published = ledger.list_loads(flow.flow, leg, [FINISHED[leg]])
-    doomed += _old_versions(published[lake.keep_loads :], ledger.pinned_locations(flow.flow))
+    doomed = _old_versions(published[lake.keep_loads :], ledger.pinned_locations(flow.flow))
     abandoned = {load.load_id for load in ledger.list_loads(flow.flow, leg, ["abandoned"])}
     winners = {load.load_id: load.location for load in published}
     for directory in hdfs.list_directories(naming.table_root(lake.root, lake.database, table)):
         doomed += _debris(directory, hdfs.list_directories(directory), winners, abandoned)
     for directory in doomed:
         hdfs.delete(directory)
-    return {"deleted": len(doomed)}
+    return {"deleted": deleted + len(doomed)}
+
+
+def delete_finished(runtime: Runtime, ledger: Ledger, flow: Flow, parent: str) -> int:
+    """Delete the `load=…` directories below `parent`, but not those of loads that are at work; returns how many."""
+    hdfs = runtime.hdfs(flow)
+    alive = {f"load={load.load_id}" for load in ledger.list_loads(flow.flow, None, UNFINISHED)}
+    doomed = [found for found in hdfs.list_directories(parent) if found.rpartition("/")[2] not in alive]
+    for directory in doomed:
+        hdfs.delete(directory)
+    return len(doomed)
 
 
 def _old_versions(old: Sequence[Load], pinned: set[str]) -> list[str]:

@@ -178,17 +178,20 @@ class CachePublisher:
         *,
         limit: int = 100_000,
         warm: Warming | None = None,
+        warm_ids: Callable[[], Iterable[Any]] | None = None,
     ) -> SettleReport:
         """Invalidate, verify, warm and open, after the publish in MongoDB.
 
-        `ids` gives the changed `_id`s anew at each call (the delta's file), warmed in that order; None: unknown.
+        `ids` gives the changed `_id`s anew at each call (the delta's file), None: unknown; `warm_ids` those worth
+        filling, in that order, by default all.
         """
         started = time.perf_counter()
         invalidated = self.invalidate(seq, ids() if ids else None, limit=limit)
         verified = 0 if invalidated.floor_raised or ids is None else self.verify(seq, ids())
         warmed = WarmReport(0, 0)
-        if warm is not None and ids is not None:
-            warmed = self.warm(seq, warm, ids())
+        fillable = warm_ids or ids
+        if warm is not None and fillable is not None:
+            warmed = self.warm(seq, warm, fillable())
         gate = self.open(seq)
         return SettleReport(invalidated, verified, warmed, gate, time.perf_counter() - started)
 
