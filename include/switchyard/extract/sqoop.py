@@ -17,6 +17,8 @@ from switchyard.process import run_child
 log = logging.getLogger(__name__)
 
 _TAIL_LINES = 30
+_SESSION = "ApplicationName=switchyard&options=-c%20extra_float_digits=1"
+"""A login may have a setting of its own that cuts floats; pgjdbc leaves it as it is on PostgreSQL 12 and later (seen)."""
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
 
 
@@ -60,7 +62,7 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
         *sqoop_command(),
         "import",
         *("-D", f"mapreduce.job.name={request.name}"),
-        *("--connect", f"jdbc:postgresql://{source.host}:{source.port or 5432}/{source.schema}"),
+        *("--connect", f"jdbc:postgresql://{source.host}:{source.port or 5432}/{source.schema}?{_SESSION}"),
         *("--username", source.login),
         *("--password-file", password_file.as_uri()),
         *("--query", request.statement.query),

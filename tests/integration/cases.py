@@ -1,0 +1,208 @@
+"""One flow with names of its own on every server: made for a test, cleaned up after it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from servers import Servers
+
+from switchyard.connections import Connection, EnvironmentConnections
+from switchyard.flow import naming
+from switchyard.flow.naming import Leg
+from switchyard.flow.spec import Flow
+from switchyard.lake.hdfs import Hdfs
+from switchyard.lake.metastore import Metastore, TableVersion
+from switchyard.ledger.store import Load
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.steps import run_leg
+from switchyard.serve.cache import ReadThroughCache
+
+Facts = dict[str, dict[str, Any]]
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on `base`, section by section; None takes a key away."""
+    found = dict(base)
+    for key, value in over.items():
+        under = found.get(key)
+        found[key] = merged(under, value) if isinstance(value, Mapping) and isinstance(under, Mapping) else value
+    return {key: value for key, value in found.items() if value is not None}
+
+
+@dataclass
+class Case:
+    """A flow under test. Its PostgreSQL schema, Hive database, collection and cache are named like itself."""
+
+    servers: Servers
+    directory: Path
+    name: str
+    spec: dict[str, Any]
+    environ: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def flow(self, **over: Any) -> Flow:
+        """The flow as the model has it."""
+        return Flow.model_validate(merged(self.spec, over))
+
+    def change(self, **over: Any) -> None:
+        """Edit the flow's file from here on."""
+        self.spec = merged(self.spec, over)
+
+    def override(self, conn_id: str, **fields: Any) -> None:
+        """Another host, port, login or password for one connection, as AIRFLOW_CONN_* of this case only."""
+        found = replace(EnvironmentConnections().get(conn_id), **fields)
+        self.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = _json(found)
+
+    @property
+    def connections(self) -> EnvironmentConnections:
+        return EnvironmentConnections({**os.environ, **self.environ})
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(self.connections, f"test of {self.name}", self.directory / "scratch")
+
+    def run(self, leg: Leg, **over: Any) -> Facts:
+        """Run a leg in this process; its reports by step."""
+        return {report.step: report.facts for report in run_leg(self.runtime, leg, self.flow(**over))}
+
+    def both(self, **over: Any) -> Facts:
+        """Run both legs; the reports of the second by step."""
+        self.run("ingest", **over)
+        return self.run("serve", **over)
+
+    def sql(self, *statements: str) -> list[Any]:
+        """Run statements in the case's schema; the last one's rows."""
+        with self.servers.session(autocommit=True) as session:
+            session.execute(f'set search_path to "{self.name}", public'.encode())
+            rows: list[Any] = []
+            for statement in statements:
+                cursor = session.execute(statement.encode())
+                rows = cursor.fetchall() if cursor.description else []
+            return rows
+
+    def hive(self, rest: str = "", what: str = "*", table: str = "t") -> list[tuple[Any, ...]]:
+        """Select from the lake table through HiveServer2."""
+        return self.servers.hive(f"select {what} from `{self.name}`.`{table}` {rest}")
+
+    def documents(self) -> list[dict[str, Any]]:
+        """All of the collection, by `_id`."""
+        return sorted(self.servers.mongo[self.name].find({}), key=lambda document: str(document["_id"]))
+
+    def cache(self) -> ReadThroughCache:
+        """What an application would use."""
+        return ReadThroughCache.from_flow(self.flow(), self.connections)
+
+    def version(self, table: str = "t") -> TableVersion | None:
+        """The Hive table's current version."""
+        return Metastore(EnvironmentConnections().get("lake_metastore")).read_version(self.name, table)
+
+    def loads(self, leg: Leg) -> list[Load]:
+        """The ledger's loads, newest first."""
+        with Runtime(EnvironmentConnections(), "test").ledger() as ledger:
+            ledger.migrate()
+            return ledger.list_loads(self.name, leg)
+
+    def states(self, leg: Leg) -> list[str]:
+        """States of all loads of a leg, oldest first."""
+        return [load.state for load in reversed(self.loads(leg))]
+
+    def files(self) -> list[str]:
+        """Every file of the case in HDFS."""
+        return [path for root in self._roots() for path in self.servers.files_below(root)]
+
+    def write_file(self) -> Path:
+        """The flow as a file; returns its directory."""
+        flows = self.directory / "flows"
+        flows.mkdir(exist_ok=True)
+        (flows / f"{self.name}.yaml").write_text(yaml.safe_dump(self.spec))
+        return flows
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """Start `switchyard …` on the flow's file, as a person or a worker would."""
+        scratch = str(self.directory / "scratch")
+        return subprocess.Popen(
+            [sys.executable, "-m", "switchyard", *arguments, "--flows", str(self.write_file())],
+            env={**os.environ, "SWITCHYARD_SCRATCH": scratch, **self.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def switchyard(self, *arguments: str, **environ: str) -> tuple[int, str]:
+        """Run `switchyard …` to its end; exit code, and all it said."""
+        child = self.start(*arguments, **environ)
+        said, _ = child.communicate(timeout=240)
+        return child.returncode, said
+
+    def clean_up(self) -> None:
+        """Take everything of this case away, on every server."""
+        connections = EnvironmentConnections()
+        self.servers.postgres(f'drop schema if exists "{self.name}" cascade')
+        metastore = Metastore(connections.get("lake_metastore"))
+        for table in metastore.list_tables(self.name):
+            metastore.drop_table(self.name, table)
+        _drop_database(metastore, self.name)
+        hdfs = Hdfs(connections.get("lake_hdfs"))
+        for root in self._roots():
+            hdfs.delete(root)
+        for collection in self.servers.mongo.list_collection_names(filter={"name": {"$regex": f"^{self.name}"}}):
+            self.servers.mongo.drop_collection(collection)
+        for key in self.servers.redis.scan_iter(match=f"{{{self.name}}}:*", count=1000):
+            self.servers.redis.delete(key)
+        for table in ("loads", "flows"):
+            with contextlib.suppress(Exception):
+                self.servers.postgres(f"delete from {table} where flow = %s", [self.name], url="LEDGER_URL")
+
+    def _roots(self) -> list[str]:
+        lake = self.spec["lake"].get("root", "/lake")
+        return [f"{lake}/{self.name}", f"{lake}/_staging/{self.name}", naming.serve_scratch(lake, self.name)]
+
+
+@contextlib.contextmanager
+def open_cases(servers: Servers, directory: Path) -> Iterator[Any]:
+    """A factory of cases; all are cleaned up at the end."""
+    made: list[Case] = []
+
+    def new_case(label: str = "t", **spec: Any) -> Case:
+        name = f"it_{label}_{uuid.uuid4().hex[:8]}"
+        base = {
+            "flow": name,
+            "source": {"connection": "powergrid_postgres", "table": f"{name}.t"},
+            "lake": {"database": name, "table": "t"},
+        }
+        if "serve" in spec:
+            base["serve"] = {"connection": "powergrid_mongo", "collection": name, "key": ["id"]}
+        if "cache" in spec:
+            base["cache"] = {"connection": "powergrid_redis", "ttl": "5m"}
+        (directory / name).mkdir(parents=True)
+        case = Case(servers, directory / name, name, merged(base, spec))
+        made.append(case)
+        servers.postgres(f'create schema "{name}"')
+        return case
+
+    try:
+        yield new_case
+    finally:
+        for case in made:
+            case.clean_up()
+
+
+def _json(connection: Connection) -> str:
+    return json.dumps(connection.fields())
+
+
+def _drop_database(metastore: Metastore, name: str) -> None:
+    from pymetastore.hive_metastore.ttypes import NoSuchObjectException
+
+    with metastore._client() as client, contextlib.suppress(NoSuchObjectException):
+        client.drop_database(name, False, True)
