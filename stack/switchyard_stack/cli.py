@@ -150,6 +150,8 @@ def status() -> None:
     with _said_plainly():
         site = run.open_site(Layout.from_environment())
         states = Supervisor(site).states()
+        if not states:
+            _tell_of_orphans(site.layout)
         with ThreadPoolExecutor(max_workers=len(_SERVER_NAMES)) as pool:
             health = dict(
                 zip(_SERVER_NAMES, pool.map(lambda name: _health(site, name, states), _SERVER_NAMES), strict=True)
@@ -160,19 +162,20 @@ def status() -> None:
 
 
 def _health(site: Site, name: str, states: dict[str, State]) -> tuple[bool, str]:
-    state = states.get(name)
-    if state is None or not state.running:
-        return (
-            False,
-            "[dim]not started[/]" if state is None or state.text == "stopped" else f"[red]{_escape(state.text)}[/]",
-        )
+    state = states.get(name, State(False, 0, "stopped"))
+    if not state.running:
+        return False, "[dim]stopped[/]" if state.text == "stopped" else f"[red]{_escape(state.text)}[/]"
     try:
         return True, f"[green]healthy[/] {_escape(SERVICES[name].check(site))}"
     except Exception as error:
-        return (
-            False,
-            f"[red]unhealthy[/] {_escape(str(error).splitlines()[0][:80] if str(error) else type(error).__name__)}",
-        )
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        return False, f"[red]unhealthy[/] {_escape(said[:80])}"
+
+
+def _tell_of_orphans(layout: Layout) -> None:
+    orphans = sorted({ours.service for ours in find_ours(layout.state)})
+    if orphans:
+        _console.print(f"supervisord is gone and left {', '.join(orphans)} running: `switchyard stack up` takes over")
 
 
 def _status_table(site: Site, states: dict[str, State], health: dict[str, tuple[bool, str]]) -> Table:

@@ -136,11 +136,12 @@ class Supervisor:
 
 
 def _state(info: dict[str, Any]) -> State:
-    running = info["statename"] in ("RUNNING", "STARTING", "STOPPING")
-    text = info["statename"].lower()
-    if not running and info["stop"]:
-        text = f"dead, exit status {info['exitstatus']}"
-    return State(running, int(info["pid"]), info["spawnerr"] or text)
+    name = info["statename"]
+    running = name in ("RUNNING", "STARTING", "STOPPING")
+    if running or name == "STOPPED" or not info["stop"]:
+        return State(running, int(info["pid"]), info["spawnerr"] if name == "FATAL" else name.lower())
+    how = f"exit status {info['exitstatus']}" if info["exitstatus"] >= 0 else "killed by a signal"
+    return State(False, 0, f"dead, {how}")
 
 
 def server_environment(site: Site, service: str = "supervisord") -> dict[str, str]:

@@ -1,0 +1,250 @@
+"""The stack without servers: ports, secrets, configuration, the environment that clients get."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("switchyard_stack")
+
+from supervisor.options import ServerOptions
+
+from switchyard_stack import artifacts, environment, prerequisites
+from switchyard_stack.errors import MissingPrograms, StackError
+from switchyard_stack.layout import CHECKOUT, Layout
+from switchyard_stack.passwords import remembered_secrets
+from switchyard_stack.ports import PREFERRED, choose_ports, remembered_ports
+from switchyard_stack.prerequisites import Programs
+from switchyard_stack.render import Site, airflow_settings, render_all
+from switchyard_stack.services import SERVICES, with_needs
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A decided stack, with classpaths that Maven did not write."""
+    layout = Layout(tmp_path / "st")
+    layout.make_directories()
+    for module in artifacts.MODULES:
+        (layout.classpaths / f"{module}.classpath").write_text(f"/jars/{module}-a.jar:/jars/{module}-b.jar")
+    programs = Programs(Path("/jdk"), Path("/usr/bin/mvn"), Path("/pg/bin"), Path("/usr/bin/redis-server"), Path("/sp"))
+    return Site(layout, choose_ports({}, lambda port: True), remembered_secrets(layout.secrets_file), programs)
+
+
+# --- ports
+
+
+def test_preferred_ports_are_distinct_and_taken_when_free() -> None:
+    assert len(set(PREFERRED.values())) == len(PREFERRED)
+    assert choose_ports({}, lambda port: True) == dict(PREFERRED)
+
+
+@given(st.sets(st.sampled_from([port + step for port in PREFERRED.values() for step in (0, 100, 200, 300)])))
+def test_taken_ports_are_stepped_over_and_none_is_given_twice(taken: set[int]) -> None:
+    chosen = choose_ports({}, lambda port: port not in taken)
+    assert chosen.keys() == PREFERRED.keys()
+    assert len(set(chosen.values())) == len(chosen)
+    assert not taken & set(chosen.values())
+
+
+def test_a_remembered_port_stays_even_when_it_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "ports.json"
+    path.write_text(json.dumps({"postgres": 31234, "gone-service": 1}))
+    ports = remembered_ports(path)
+    assert ports["postgres"] == 31234
+    assert "gone-service" not in ports
+    assert remembered_ports(path) == ports
+
+
+def test_no_free_port_is_an_error_that_says_which() -> None:
+    with pytest.raises(StackError, match="no free port for postgres"):
+        choose_ports({}, lambda port: False)
+
+
+# --- secrets
+
+
+def test_secrets_are_made_once_private_and_distinct(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    first = remembered_secrets(path)
+    assert remembered_secrets(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(set(first.values())) == len(first)
+
+
+# --- layout
+
+
+@pytest.mark.parametrize("path", ["/tmp/a b", "/tmp/ünï", "/tmp/" + "x" * 90, "/tmp/100%", "/tmp/it's"])
+def test_a_state_path_that_a_server_cannot_carry_is_refused(path: str) -> None:
+    with pytest.raises(StackError) as refused:
+        Layout(Path(path)).checked()
+    assert "SWITCHYARD_STATE" in refused.value.next
+
+
+def test_the_default_state_is_in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SWITCHYARD_STATE", raising=False)
+    assert Layout.from_environment().state == CHECKOUT / ".switchyard"
+
+
+# --- configuration
+
+
+def test_every_configuration_file_is_rendered_private_and_well_formed(site: Site) -> None:
+    render_all(site)
+    files = [path for path in site.layout.conf.rglob("*") if path.is_file()]
+    assert {"core-site.xml", "hive-site.xml", "metastore-site.xml", "supervisord.conf", "redis.conf"} <= {
+        path.name for path in files
+    }
+    for path in files:
+        text = path.read_text()
+        assert "{{" not in text and "{%" not in text, path
+        if path.suffix == ".xml":
+            ET.fromstring(text)
+        if any(secret in text for secret in site.secrets.values()):
+            assert path.stat().st_mode & 0o077 == 0, f"{path} holds a secret and others can read it"
+
+
+def test_no_secret_is_in_a_command_line(site: Site) -> None:
+    render_all(site)
+    lines = site.layout.supervisor_conf.read_text().splitlines()
+    commands = [line for line in lines if line.startswith("command=")]
+    assert len(commands) == len([service for service in SERVICES.values() if not service.is_step])
+    assert not [line for line in commands for secret in site.secrets.values() if secret in line]
+
+
+def test_supervisord_reads_what_was_rendered(site: Site) -> None:
+    render_all(site)
+    options = ServerOptions()
+    options.realize(["-c", str(site.layout.supervisor_conf)])
+    programs = {group.name: group.process_configs[0] for group in options.process_group_configs}
+    assert programs.keys() == {name for name, service in SERVICES.items() if not service.is_step}
+    assert not any(program.autostart or program.autorestart for program in programs.values())
+    seen = programs["airflow-scheduler"].environment
+    assert airflow_settings(site).items() <= seen.items()
+    assert "AIRFLOW__CORE__FERNET_KEY" not in programs["hiveserver2"].environment
+
+
+def test_a_changed_port_changes_the_digest_of_the_servers_that_read_it(site: Site) -> None:
+    render_all(site)
+    before = site.layout.supervisor_conf.read_text()
+    changed = Site(site.layout, {**site.ports, "metastore": 31999}, site.secrets, site.programs)
+    render_all(changed)
+    after = site.layout.supervisor_conf.read_text()
+    moved = [a for a, b in zip(after.splitlines(), before.splitlines(), strict=True) if a != b]
+    assert [line.split('"')[1] for line in moved] == ["metastore", "hiveserver2"]
+
+
+def test_every_address_in_the_configuration_is_loopback(site: Site) -> None:
+    render_all(site)
+    for path in site.layout.conf.rglob("*"):
+        if path.is_file():
+            assert "0.0.0.0" not in path.read_text(), path
+
+
+def test_the_connections_file_is_what_the_legs_ask_for(site: Site) -> None:
+    render_all(site)
+    path = site.layout.airflow_home / "connections.json"
+    connections = json.loads(path.read_text())
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert {
+        "powergrid_postgres",
+        "simbench_postgres",
+        "switchyard_ledger",
+        "lake_hdfs",
+        "lake_hive",
+        "lake_metastore",
+    } <= (connections.keys())
+    assert {"powergrid_mongo", "simbench_mongo", "powergrid_redis", "simbench_redis", "datahub"} <= connections.keys()
+    assert connections["lake_hdfs"]["extra"]["webhdfs_port"] == site.ports["namenode_http"]
+
+
+# --- the clients' environment
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Z][A-Z0-9_]{0,8}X", fullmatch=True),
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    )
+)
+def test_shell_exports_are_read_back_exactly(values: dict[str, str]) -> None:
+    words = shlex.split(environment.shell_exports(values))
+    read = dict(word.split("=", 1) for word in words if word != "export")
+    assert read == values
+
+
+def test_a_shell_evaluates_the_exports(site: Site) -> None:
+    values = {**environment.client_environment(site), "TRICKY": 'a\'b "c" $HOME `x` \\ \n é'}
+    script = environment.shell_exports(values) + "env -0"
+    out = subprocess.run(["sh", "-c", script], capture_output=True, check=True, text=True).stdout
+    seen = dict(entry.split("=", 1) for entry in out.split("\0") if entry)
+    assert values.items() <= seen.items()
+
+
+def test_the_environment_names_every_server(site: Site) -> None:
+    names = environment.client_environment(site).keys()
+    wanted = "POSTGRES_URL SIMBENCH_URL LEDGER_URL HDFS_URL WEBHDFS_URL HIVE_URL METASTORE_URL MONGO_URL REDIS_URL"
+    assert {*wanted.split(), "AIRFLOW_URL", "AIRFLOW_HOME", "SWITCHYARD_STATE", "JAVA_HOME"} <= names
+
+
+def test_path_gets_our_commands_first_and_only_once(site: Site) -> None:
+    once = environment.prepend_path(site, "/usr/bin:/bin")
+    assert once.split(":")[:2] == [str(site.layout.bin), str(site.layout.scripts)]
+    assert environment.prepend_path(site, once) == once
+
+
+# --- services
+
+
+def test_needs_come_with_a_service() -> None:
+    assert list(with_needs({"hiveserver2"})) == ["postgres", "namenode", "datanode", "metastore", "hiveserver2"]
+    assert list(with_needs({"redis"})) == ["redis"]
+
+
+# --- artifacts and programs
+
+
+def test_a_changed_pom_or_a_missing_jar_means_fetch_again(site: Site, tmp_path: Path) -> None:
+    jar = tmp_path / "a.jar"
+    jar.touch()
+    for module in artifacts.MODULES:
+        (site.layout.classpaths / f"{module}.classpath").write_text(str(jar))
+    stamp = {"poms": artifacts.poms_digest(site.layout.maven_project), "repository": str(site.layout.maven_repository)}
+    path = site.layout.classpaths / "fetched.json"
+    path.write_text(json.dumps(stamp))
+    assert artifacts.is_complete(site.layout)
+    jar.unlink()
+    assert not artifacts.is_complete(site.layout)
+    jar.touch()
+    path.write_text(json.dumps({**stamp, "poms": "older"}))
+    assert not artifacts.is_complete(site.layout)
+
+
+def test_maven_fails_on_a_wrong_checksum() -> None:
+    assert "--strict-checksums" in (CHECKOUT / "stack/maven/.mvn/maven.config").read_text().split()
+
+
+def test_versions_are_in_the_parent_pom_only() -> None:
+    for pom in (CHECKOUT / "stack/maven").glob("*/pom.xml"):
+        tree = ET.parse(pom)
+        name = "{http://maven.apache.org/POM/4.0.0}version"
+        versions = {element.text for element in tree.iter(name)} - {"1"}
+        assert all(version and version.startswith("${") for version in versions), (pom, versions)
+
+
+def test_all_missing_programs_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prerequisites, "find_java_home", lambda: None)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(MissingPrograms) as missing:
+        prerequisites.find_programs(as_root=True)
+    assert {"JDK 17", "mvn", "redis-server", "setpriv"} <= {
+        word for word in ("JDK 17", "mvn", "redis-server", "setpriv") if word in missing.value.what
+    }
+    assert "install-prerequisites.sh" in missing.value.next
