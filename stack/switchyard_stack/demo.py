@@ -53,7 +53,7 @@ class Demo:
 
     def say(self, what: str, text: str) -> None:
         """One line of progress."""
-        self.console.print(f"{what:<26} {text}", highlight=False)
+        self.console.print(f"{what:<42} {text}", highlight=False)
 
 
 def run_demo(layout: Layout, console: Console, environment: Mapping[str, str]) -> None:
@@ -67,6 +67,7 @@ def run_demo(layout: Layout, console: Console, environment: Mapping[str, str]) -
     flows, errors = load_flows(layout.checkout / "dags" / "flows")
     if errors:
         raise StackError(str(errors[0]), next="switchyard lint shows all errors of the flow files")
+    _run_airflow(demo, "dags", "reserialize")  # two first runs at once would both insert the assets
     with ThreadPoolExecutor(_LANES) as lanes:
         list(lanes.map(lambda flow: _run_both_legs(demo, flow), sorted(flows.values(), key=_longest_first)))
     _run_dag(demo, "metadata_sync")
@@ -87,14 +88,19 @@ def _run_both_legs(demo: Demo, flow: Flow) -> None:
 
 
 def _run_dag(demo: Demo, dag_id: str) -> None:
-    started, log = time.monotonic(), demo.logs / f"{dag_id}.log"
+    _run_airflow(demo, "dags", "test", dag_id)
+
+
+def _run_airflow(demo: Demo, *arguments: str) -> None:
+    started, log = time.monotonic(), demo.logs / f"{arguments[-1]}.log"
     with log.open("w") as sink:
-        command = [str(demo.layout.scripts / "airflow"), "dags", "test", dag_id]
+        command = [str(demo.layout.scripts / "airflow"), *arguments]
         code = subprocess.run(command, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ}).returncode
+    shown = f"airflow {' '.join(arguments)}"
     if code != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-        raise StackError(f"airflow dags test {dag_id} ended with {code}:\n{tail}", next=f"read {log}")
-    demo.say(f"airflow dags test {dag_id}", f"done in {time.monotonic() - started:.0f} s")
+        raise StackError(f"{shown} ended with {code}:\n{tail}", next=f"read {log}")
+    demo.say(shown, f"done in {time.monotonic() - started:.0f} s")
 
 
 def _counts(demo: Demo, flows: Sequence[Flow]) -> Table:
