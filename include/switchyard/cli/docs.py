@@ -29,7 +29,8 @@ text into typed Parquet; MongoDB's documents are made from that Parquet. `switch
 that hold for one flow's columns. A domain takes the rule of the type that it is made from.
 
 A value in *refused values* stops a load before anything runs, with the number of rows and the cure; it is never bent.
-After the cast, the number of non-NULL values per column must be what the source statement counted.
+After the cast, the number of non-NULL values per column must be what the source statement counted, which also finds a
+value that came after the preflight had looked.
 """
 
 _TYPES_NAMES = """
