@@ -137,7 +137,7 @@ COLUMNS = [
             ],
             "float8",
         ),
-    ),  # fmt: skip
+    ),
     Column(
         "numeric(p,s)",
         "Amount",
@@ -151,7 +151,7 @@ COLUMNS = [
             "NULL",
         ],
         mongo=lambda v: None if v is None else Decimal128(v),
-    ),  # fmt: skip
+    ),
     Column("boolean", "is", "boolean", ["true", "false", "NULL"]),
     Column("text", "c0", "text", TEXTS),
     Column("character varying", "group", "varchar(30)", ["''", r"E'tab\there'", "'x'", "NULL"]),
@@ -176,14 +176,14 @@ COLUMNS = [
         "time",
         quoted(["00:00", "23:59:59.999999", "24:00"], "time"),
         read="{c}::text",
-    ),  # fmt: skip
+    ),
     Column(
         "time with time zone",
         "zoned",
         "timetz",
         quoted(["12:00:00.000001+05:30", "00:00-12"], "timetz"),
         read="{c}::text",
-    ),  # fmt: skip
+    ),
     Column("uuid", "uuid", "uuid", ["'00000000-0000-0000-0000-00000000000A'", "NULL"], read="{c}::text"),
     Column(
         "json",
@@ -368,7 +368,8 @@ def test_a_key_of_every_kind_becomes_the_id(new_case: Callable[..., Case]) -> No
     case = new_case("keys", serve={"key": ["code", "day", "price"]}, cache={})
     case.sql(
         'create table t ("Code" text, day date, price numeric(10,2), u uuid, note text)',
-        f"insert into t values ('é|\"', '1582-10-10', 1.50, '{uuid.UUID(int=7)}', 'a'), ('', '2020-01-01', -2, null, '')",
+        f"insert into t values ('é|\"', '1582-10-10', 1.50, '{uuid.UUID(int=7)}', 'a')",
+        "insert into t values ('', '2020-01-01', -2, null, '')",
     )
     case.both()
     assert case.documents()[0]["_id"] == {"code": "", "day": dt.datetime(2020, 1, 1), "price": Decimal128("-2.00")}

@@ -44,7 +44,11 @@ class SourceShape:
 
 @contextmanager
 def connect(connection: Connection) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """Open a read-only session; raises ServerUnavailable naming the connection."""
+    """Open a read-only session.
+
+    Raises ServerUnavailable naming the connection, PreflightRefused for a statement of the flow that PostgreSQL
+    cannot run.
+    """
     import psycopg
 
     try:
@@ -64,8 +68,11 @@ def connect(connection: Connection) -> Iterator[psycopg.Connection[tuple[object,
             where=f"connection {connection.conn_id}",
             next="check that the server runs, and the connection's host, port, database, login and password",
         ) from error
-    with session:
-        yield session
+    try:
+        with session:
+            yield session
+    except psycopg.Error as error:
+        raise _explained(error, connection) from error
 
 
 def relation(source: Source) -> str:
@@ -106,13 +113,14 @@ def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, f
 
     wanted = ", ".join(quote_postgres(c) for c in source.columns) if source.columns else "*"
     try:
-        cursor = session.execute(f"select {wanted} from {relation(source)} limit 0".encode())
+        condition = source.where or "true"
+        cursor = session.execute(f"select {wanted} from {relation(source)} where {condition} limit 0".encode())
     except psycopg.Error as error:
         session.rollback()
         raise PreflightRefused(
             f"the source cannot be read: {_first_line(error)}",
             where=f"flow {flow}, connection {source.connection}",
-            next="check source.table, source.columns or source.query, and the login's rights",
+            next="check source.table, source.columns, source.where or source.query, and the login's rights",
         ) from error
     described = cursor.description or []
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
@@ -125,6 +133,22 @@ def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, f
     return tuple(
         SourceColumn(column.name, str(name[0]), kinds.get(column.type_code, "b"))
         for column, name in zip(described, names, strict=True)
+    )
+
+
+def _explained(error: psycopg.Error, connection: Connection) -> Exception:
+    import psycopg
+
+    if isinstance(error, psycopg.OperationalError):
+        return ServerUnavailable(
+            f"PostgreSQL at {connection.address} ended the session: {_first_line(error)}",
+            where=f"connection {connection.conn_id}",
+            next="run again; if it happens twice, see PostgreSQL's log",
+        )
+    return PreflightRefused(
+        f"the source cannot be read: {_first_line(error)}",
+        where=f"connection {connection.conn_id}",
+        next="check source.where or source.query: PostgreSQL could not run it",
     )
 
 

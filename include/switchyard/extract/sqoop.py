@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 _TAIL_LINES = 30
 _SESSION = "ApplicationName=switchyard&options=-c%20extra_float_digits=1"
-"""A login may have a setting of its own that cuts floats; pgjdbc leaves it as it is on PostgreSQL 12 and later (seen)."""
+"""A login may have a setting that cuts floats, and pgjdbc leaves it as it is on PostgreSQL 12 and later (seen)."""
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
 
 
@@ -73,7 +73,8 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
         "--as-textfile",
     ]
     if request.mappers > 1 and request.split_by is not None and request.statement.boundary is not None:
-        command += ["--split-by", request.split_by, "--boundary-query", request.statement.boundary]
+        # commons-cli takes the quotes off an argument that is all in quotes; brackets keep them.
+        command += ["--split-by", f"({request.split_by})", "--boundary-query", request.statement.boundary]
     return command
 
 

@@ -38,5 +38,5 @@ def build_statement(source: Source, columns: Sequence[CarriedColumn], split_by: 
     if split_by is None:
         return Statement(query, None)
     column = quote_postgres(split_by)
-    bounds = f"select min({column}), max({column}) from {relation(source)} where {source.where or 'true'}"
+    bounds = f"select min({column}), max({column}) from {relation(source)} where ({source.where or 'true'})"
     return Statement(query, bounds)

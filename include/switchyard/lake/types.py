@@ -183,14 +183,17 @@ def carry(column: SourceColumn, position: int) -> CarriedColumn | Refusal:
     if isinstance(rule, Refusal):
         return Refusal(column.type, rule.why, rule.cure.format(c=quoted))
     precision, scale = _precision(column.type)
+    carried, unfit = rule.carry.format(c=quoted), rule.unfit.format(c=quoted)
+    if unfit:  # a value that comes after the preflight: no cast takes this text, so the proof finds it
+        carried = f"case when {unfit} then 'unfit' else {carried} end"
     return CarriedColumn(
         source=column.name,
         name=column.name.lower(),
         postgres_type=column.type,
         hive_type=rule.hive.format(p=precision, s=scale),
-        carry=rule.carry.format(c=quoted),
+        carry=carried,
         cast=rule.cast.format(c=f"c{position}", p=precision, s=scale),
-        unfit=rule.unfit.format(c=quoted),
+        unfit=unfit,
         unfit_means=rule.unfit_means,
     )
 
