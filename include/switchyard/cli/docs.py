@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from switchyard.cli.generated import write_generated
 from switchyard.errors import SwitchyardError
 
 if TYPE_CHECKING:
@@ -70,17 +71,7 @@ def docs(
     ] = False,
 ) -> None:
     """Write the generated docs: types.md, DAGs.md, and the JSON Schemas that editors use."""
-    stale = False
-    for name, text in generated_files(dags).items():
-        path = into / name
-        same = path.is_file() and path.read_text(encoding="utf-8") == text
-        stale |= not same
-        if not same and not check:
-            path.write_text(text, encoding="utf-8")
-        typer.echo(f"{path}: {'as generated' if same else 'stale' if check else 'written'}")
-    if check and stale:
-        typer.echo("switchyard docs writes them", err=True)
-        raise typer.Exit(1)
+    write_generated(generated_files(dags), into, check=check)
 
 
 def generated_files(dags: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from switchyard.cli.generated import write_generated
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.errors import FlowFileError, Problem
 from switchyard.flow import naming
@@ -70,16 +71,7 @@ def schema(
     ] = False,
 ) -> None:
     """Write the JSON Schemas of flow files and of defaults.yaml, which editors use."""
-    stale = False
-    for name, text in schema_files().items():
-        path = directory / name
-        same = path.is_file() and path.read_text(encoding="utf-8") == text
-        stale |= not same
-        if not same and not check:
-            path.write_text(text, encoding="utf-8")
-        typer.echo(f"{path}: {'as generated' if same else 'stale' if check else 'written'}")
-    if check and stale:
-        raise typer.Exit(1)
+    write_generated(schema_files(), directory, check=check)
 
 
 def _as_row(flow: Flow) -> dict[str, str | None]:
