@@ -39,7 +39,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Chain:
-    """A flow's way from its source to what is served."""
+    """A flow's way from its source to what is served.
+
+    `datasets` is the way of the flow's (first) source table; a `source.query` may have more tables, each with a link.
+    """
 
     flow: str
     datasets: tuple[str, ...]
@@ -50,6 +53,8 @@ class Chain:
     def missing(self) -> list[str]:
         """Everything the catalog lacks for this flow, had all its legs run."""
         first = [] if self.source_fields else [f"no schema of {self.datasets[0]}"]
+        if urns.platform_of(self.datasets[0]) != "postgres":
+            first.append(f"no lineage into {self.datasets[0]}")
         return first + [link.missing for link in self.links if link.missing]
 
     @property
@@ -63,7 +68,7 @@ class Chain:
 
 
 def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
-    """URNs from source to cache, in the order data goes; a flow with `source.query` begins at its landing."""
+    """URNs from source to cache, in the order data goes; a `source.query` names no table: from the landing."""
     found = []
     if flow.source.table is not None:
         database = connections.get(flow.source.connection).schema
@@ -79,10 +84,13 @@ def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
 
 
 def walk_flow(catalog: Catalog, flow: Flow, connections: Connections) -> Chain:
-    """Walk the flow's chain in the catalog, hop by hop."""
+    """Walk the flow's chain in the catalog, hop by hop; the tables of a `source.query` are those the catalog knows."""
     datasets = flow_datasets(flow, connections)
-    links = tuple(_link(catalog, source, target) for source, target in pairwise(datasets))
-    return Chain(flow.flow, tuple(datasets), _count_fields(catalog, datasets[0]), links)
+    sources = catalog.upstream(datasets[0]) if flow.source.table is None else []
+    pairs = [(source, datasets[0]) for source in sources] + list(pairwise(datasets))
+    links = tuple(_link(catalog, source, target) for source, target in pairs)
+    way = (*sources[:1], *datasets)
+    return Chain(flow.flow, way, _count_fields(catalog, way[0]), links)
 
 
 def hdfs_authority(connection: Connection) -> str:

@@ -61,6 +61,10 @@ class Catalog:
         """What is made directly from a dataset."""
         return self.tables.get(dataset, [])
 
+    def upstream(self, dataset: str) -> list[str]:
+        """What a dataset is made from directly, sorted."""
+        return sorted({hop.source for hops in self.tables.values() for hop in hops if hop.target == dataset})
+
     def column_edges(self, source: str, target: str) -> list[Hop]:
         """The column edges between two datasets."""
         inside = f"urn:li:schemaField:({source},"

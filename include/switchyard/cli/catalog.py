@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,17 +50,24 @@ def sync_metadata(
 def lineage(
     flow: Annotated[str | None, typer.Argument(metavar="[FLOW]", help="Default: all flows.")] = None,
     directory: FlowsDirectory = DEFAULT_FLOWS,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Also write the local catalog as one metadata file.", metavar="FILE")
+    ] = None,
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """Walk flows in the catalog from source to cache; exit 1 if an edge, or the schema of a dataset, is missing."""
     from switchyard.catalog import sync, target
     from switchyard.catalog.chain import flow_datasets, walk_flow
+    from switchyard.catalog.files import read_records, write_records
     from switchyard.cli.legs import find_flow
 
     flows = [find_flow(directory, flow)] if flow else list(load_flows(directory)[0].values())
     connections = EnvironmentConnections()
+    where = target.find_target(connections)
+    if export is not None and where.directory is not None:
+        write_records(export, read_records(where.directory))
     datasets = [urn for each in flows for urn in flow_datasets(each, connections)]
-    catalog = sync.read_catalog(target.find_target(connections), datasets)
+    catalog = sync.read_catalog(where, datasets)
     chains = [walk_flow(catalog, each, connections) for each in flows]
     if output is Format.JSON:
         typer.echo(json.dumps([_as_json(chain) for chain in chains], indent=2))
