@@ -116,6 +116,7 @@ def _variables(site: Site) -> dict[str, object]:
         "port": site.ports, "secret": site.secrets, "java": site.programs.java_home / "bin/java",
         "java_home": site.programs.java_home, "redis_server": site.programs.redis_server,
         "postgres_command": site.as_postgres(postgres), "os_user": pwd.getpwuid(os.geteuid()).pw_name,
+        "ingestion_python": os.environ.get("SWITCHYARD_INGESTION_PYTHON") or layout.state / "ingestion/bin/python",
         "as_root": site.as_root, "classpath": lambda module: classpath(site, module),
     }  # fmt: skip
 
