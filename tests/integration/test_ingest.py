@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cases import Case
 from servers import Servers
+
 from switchyard.errors import PreflightRefused, ReconcileMismatch, SwitchyardError
 from switchyard.legs import ingest
 from switchyard.legs.steps import forecast
