@@ -251,7 +251,7 @@ def demo() -> None:
         from switchyard_stack.demo import run_demo
 
         load_and_show(site.layout, _console)
-        run_demo(site.layout, Console(highlight=False), environment.client_environment(site))
+        run_demo(site.layout, Console(highlight=False), environment.shell_environment(site))
 
 
 @app.command()

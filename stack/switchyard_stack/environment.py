@@ -43,8 +43,12 @@ def shell_exports(values: Mapping[str, str]) -> str:
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
+def shell_environment(site: Site) -> dict[str, str]:
+    """What a person's shell gets: all of `client_environment` but what is for the servers, and our PATH."""
+    values = {**client_environment(site), "PATH": prepend_path(site, os.environ.get("PATH", ""))}
+    return {name: value for name, value in values.items() if name not in ("SPT_NOENV", "TZ")}
+
+
 def exports(site: Site) -> str:
     """All of `switchyard stack env`."""
-    values = client_environment(site)
-    del values["SPT_NOENV"], values["TZ"]  # for the servers, not for a person's shell
-    return shell_exports({**values, "PATH": prepend_path(site, os.environ.get("PATH", ""))})
+    return shell_exports(shell_environment(site))
