@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import decimal
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -18,6 +19,8 @@ STAGING_DATABASE = "switchyard_staging"
 SEQ_PROPERTY = "switchyard.seq"
 LOAD_PROPERTY = "switchyard.load_id"
 FLOW_PROPERTY = "switchyard.flow"
+
+_STAGING_TABLE = re.compile(r"[a-z]+_(.+)_[0-9a-f]{12}")
 
 
 def dag_id(leg: Leg, flow: str) -> str:
@@ -58,6 +61,12 @@ def staging(root: str, database: str, table: str, load_id: str, try_id: str) -> 
 def staging_table(kind: Literal["text", "typed", "view"], load_id: str, try_id: str) -> str:
     """Table in STAGING_DATABASE, over a staging directory or over the landing before its publish."""
     return f"{kind}_{load_id}_{try_id}"
+
+
+def load_of_staging_table(name: str) -> str | None:
+    """The load that made a table of STAGING_DATABASE; None for a name that is not `staging_table`'s."""
+    found = _STAGING_TABLE.fullmatch(name)
+    return found[1] if found else None
 
 
 def served_table(lake: Lake, serve: Serve) -> tuple[str, str]:

@@ -114,7 +114,17 @@ def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dic
         doomed += _debris(directory, hdfs.list_directories(directory), winners, abandoned)
     for directory in doomed:
         hdfs.delete(directory)
-    return {"deleted": deleted + len(doomed)}
+    return {"deleted": deleted + len(doomed), "dropped_tables": _drop_staging_tables(runtime, flow, abandoned)}
+
+
+def _drop_staging_tables(runtime: Runtime, flow: Flow, abandoned: set[str]) -> int:
+    """Drop what killed loads of this flow left in the staging database; returns how many tables."""
+    metastore = runtime.metastore(flow)
+    tables = metastore.list_tables(naming.STAGING_DATABASE)
+    doomed = [table for table in tables if naming.load_of_staging_table(table) in abandoned]
+    for table in doomed:
+        metastore.drop_table(naming.STAGING_DATABASE, table)
+    return len(doomed)
 
 
 def delete_finished(runtime: Runtime, ledger: Ledger, flow: Flow, parent: str) -> int:
