@@ -1,0 +1,66 @@
+"""Readers that run beside a load, and remember every different thing they saw."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable
+from types import TracebackType
+from typing import Any
+
+from servers import Servers
+
+from switchyard.serve.read import read_retrying
+
+
+class Reader:
+    """Calls `read` in a loop, in a thread; a failed read is kept, too, and fails the test."""
+
+    def __init__(self, name: str, read: Callable[[], tuple[Hashable, int]], pause: float = 0) -> None:
+        self.name, self._read, self._pause = name, read, pause
+        self.seen: Counter[Hashable] = Counter()
+        self.order: list[Hashable] = []
+        self.retries = 0
+        self.failure: Exception | None = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end.set()
+        self._thread.join()
+        if kind is None and self.failure is not None:
+            raise AssertionError(f"{self.name} failed after {self.seen.total()} reads") from self.failure
+
+    def _loop(self) -> None:
+        while not self._end.is_set():
+            try:
+                found, retries = self._read()
+            except Exception as error:
+                self.failure = error
+                return
+            self.seen[found] += 1
+            self.retries += retries
+            if self.order[-1:] != [found]:
+                self.order.append(found)
+            self._end.wait(self._pause)
+
+
+def hive_reader(
+    servers: Servers, statement: str, summary: Callable[[list[Any]], Hashable] = tuple, pause: float = 0
+) -> Reader:
+    """Reads by one HiveQL statement over and over."""
+    return Reader(statement[:40], lambda: (summary(servers.hive(statement)), 0), pause)
+
+
+def mongo_reader(servers: Servers, collection: str, summary: Callable[[list[Any]], Hashable]) -> Reader:
+    """Reads a whole collection over and over, in small batches, as `switchyard.serve.read` tells applications to."""
+
+    def read() -> tuple[Hashable, int]:
+        whole = read_retrying(lambda: list(servers.mongo[collection].find({}, batch_size=7)), attempts=200)
+        return summary(whole.value), whole.retries
+
+    return Reader(f"MongoDB {collection}", read)
