@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cases import Case, Facts
+from datahub_server import serve_datahub
 
 from switchyard.catalog import chain, recipes, sync, urns
 from switchyard.catalog.lineage import LineageStep
@@ -227,3 +228,18 @@ def _run(environ: Mapping[str, str], program: str, *arguments: str) -> str:
 
 def _connections(case: Case) -> list[str]:
     return [key.connection for key in recipes.list_sources(_flows(case))]
+
+
+@pytest.mark.parametrize("kind", ["postgres", "hdfs", "hive", "mongodb", "redis"])
+def test_one_connection_sends_the_same_to_a_datahub_server(
+    ingested: tuple[Catalog, Mapping[str, Facts]], plain: Case, kind: str
+) -> None:
+    with serve_datahub() as server:
+        target = Target("datahub", server={"server": server.url, "token": "t0ken"})
+        (key,) = [key for key in recipes.list_sources(_flows(plain)) if key.kind == kind]
+        report = sync.ingest(recipes.build_recipe(key, _flows(plain), plain.connections), target)
+    assert report.missing == ()
+    assert server.tokens == {"Bearer t0ken"}
+    for urn in recipes.build_recipe(key, _flows(plain), plain.connections).expected:
+        sent = [field["fieldPath"] for field in server.aspects[urn, "schemaMetadata"]["fields"]]
+        assert sorted(sent) == sorted(ingested[0].fields(urn) or ())

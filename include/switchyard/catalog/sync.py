@@ -60,7 +60,7 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
     try:
         report = _run_child({"recipe": _pipeline(recipe, target, partial)}, recipe.secrets, timeout_seconds)
         if not report["ok"]:
-            raise _failed(recipe, report)
+            raise _failed(recipe, target, report)
         if partial is not None and target.directory is not None:
             partial.replace(target.directory / f"ingested-{recipe.key.name}.json")
     finally:
@@ -160,12 +160,13 @@ def _python() -> str:
     return python
 
 
-def _failed(recipe: Recipe, report: dict[str, Any]) -> SwitchyardError:
+def _failed(recipe: Recipe, target: Target, report: dict[str, Any]) -> SwitchyardError:
     reasons = [reason.removeprefix(_BOILERPLATE) for reason in report.get("failures") or [report.get("error", "")]]
     return ServerUnavailable(
         f"DataHub's {recipe.key.kind} source failed: {'; '.join(reasons)[:1500]}",
         where=f"connection {recipe.key.connection}",
-        next="check that the server runs and that host, port, login and password of the connection are right; rerun",
+        next="check that the server runs and that host, port, login and password of the connection are right"
+        f"{f', and those of the catalog, connection {target.connection}' if target.server else ''}; rerun",
     )
 
 

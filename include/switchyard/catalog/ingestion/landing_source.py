@@ -22,6 +22,7 @@ from datahub.ingestion.api.decorators import SupportStatus, config_class, platfo
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
     StaleEntityRemovalSourceReport,
+    StatefulStaleMetadataRemovalConfig,
 )
 from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionConfigBase,
@@ -71,6 +72,7 @@ class Landing(ConfigModel):
 class LandingConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
     """Which NameNode, as whom, and which landings."""
 
+    stateful_ingestion: StatefulStaleMetadataRemovalConfig | None = None
     url: str
     user: str | None = None
     landings: list[Landing]

@@ -23,6 +23,7 @@ from datahub.ingestion.api.decorators import SupportStatus, config_class, platfo
 from datahub.ingestion.api.workunit import MetadataWorkUnit
 from datahub.ingestion.source.state.stale_entity_removal_handler import (
     StaleEntityRemovalSourceReport,
+    StatefulStaleMetadataRemovalConfig,
 )
 from datahub.ingestion.source.state.stateful_ingestion_base import (
     StatefulIngestionConfigBase,
@@ -79,6 +80,7 @@ class Keyspace(ConfigModel):
 class RedisConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
     """Where Redis is, and what to read from it."""
 
+    stateful_ingestion: StatefulStaleMetadataRemovalConfig | None = None
     host: str = "localhost"
     port: int = 6379
     db: int = 0
