@@ -105,6 +105,18 @@ def test_types_are_those_of_each_server(ingested: tuple[Catalog, Mapping[str, Fa
     assert "decimal(10,2)" in (catalog.fields(lake) or {}).values()
 
 
+def test_an_empty_table_has_a_schema_everywhere(new_case: Callable[..., Case], tmp_path: Path) -> None:
+    case = new_case("cate", serve={}, cache={}, reconcile={"allow_empty": True})
+    case.sql("create table t (id int primary key, price numeric(10,2), name text)")
+    steps = _steps({**case.run("ingest"), **_renamed(case.run("serve"))})
+    target = Target("datahub", directory=tmp_path)
+    for key in recipes.list_sources(_flows(case)):
+        assert sync.ingest(recipes.build_recipe(key, _flows(case), case.connections), target).missing == ()
+    catalog = Catalog.load(tmp_path)
+    for urn in {urn for step in steps[:2] for urn in (*step.inputs, *step.outputs)}:
+        assert list(catalog.fields(urn) or ()) == ["id", "price", "name"], urn
+
+
 def test_names_that_need_encoding_are_spelled_as_datahubs_source_spells_them(plain: Case, tmp_path: Path) -> None:
     plain.sql('create table "Od,d (x)%" ("a,b (c)" int)')
     key = SourceKey("postgres", "powergrid_postgres")

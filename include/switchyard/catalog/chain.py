@@ -34,7 +34,7 @@ class Link:
         """What the catalog lacks here, in words; None when it has all."""
         if not self.hops:
             return f"no lineage from {self.source} to {self.target}"
-        return None if self.fields else f"no schema of {self.target}"
+        return f"no schema of {self.target}" if self.fields is None else None
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Chain:
     @property
     def missing(self) -> list[str]:
         """Everything the catalog lacks for this flow, had all its legs run."""
-        first = [] if self.source_fields else [f"no schema of {self.datasets[0]}"]
+        first = [] if self.source_fields is not None else [f"no schema of {self.datasets[0]}"]
         if urns.platform_of(self.datasets[0]) != "postgres":
             first.append(f"no lineage into {self.datasets[0]}")
         return first + [link.missing for link in self.links if link.missing]
@@ -61,8 +61,8 @@ class Chain:
     def mismatched(self) -> list[str]:
         """What tasks named and no source has ingested: a leg that never ran is no mismatch, a URN that differs is."""
         ran = [link for link in self.links if link.hops]
-        named = [] if self.source_fields or not (ran and ran[0] is self.links[0]) else [self.datasets[0]]
-        named += [link.target for link in ran if not link.fields]
+        named = [] if self.source_fields is not None or not (ran and ran[0] is self.links[0]) else [self.datasets[0]]
+        named += [link.target for link in ran if link.fields is None]
         columns = [f"no such column: {urn}" for link in ran for urn in link.unknown]
         return [f"no schema of {urn}" for urn in named] + columns
 

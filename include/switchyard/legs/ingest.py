@@ -198,7 +198,9 @@ def _prove(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
         "hive_bytes": sum(file.bytes for file in files),
         "hive_files": len(files),
     }
-    hdfs.write_manifest(landing, {"load_id": load.load_id, "flow": flow.flow, "seq": load.seq, **facts})
+    hive_types = {column.name: column.hive_type for column in columns}
+    told = {"load_id": load.load_id, "flow": flow.flow, "seq": load.seq, "columns": hive_types, **facts}
+    hdfs.write_manifest(landing, told)
     runtime.metastore(flow).drop_table(naming.STAGING_DATABASE, typed)
     ledger.advance(load, "proved", expected=["converted", "proved"], step="prove", facts=facts)
     hdfs.delete(land_facts["staging"])

@@ -1,7 +1,7 @@
 """A DataHub source for our landings in HDFS: one dataset per lake table, its schema read from Parquet's footer.
 
 DataHub has no source for HDFS. A landing keeps many loads in directories of their own; the dataset is the table's
-directory, stable from load to load, and its schema is the newest load's that was proved (its manifest is there).
+directory, stable from load to load, and its schema is that of the newest load that was proved (its manifest is there).
 """
 
 from __future__ import annotations
@@ -122,9 +122,8 @@ class LandingSource(StatefulIngestionSourceBase):
         return self.report
 
     def _newest(self, landing: Landing) -> Load | None:
-        """The proved load with the highest seq; an empty table's load has no file, so no schema, and is passed over."""
         loads = [self._read_load(directory) for directory in self._proved(landing.directory)]
-        return max((load for load in loads if load.files), key=lambda load: int(load.manifest["seq"]), default=None)
+        return max(loads, key=lambda load: int(load.manifest["seq"]), default=None)
 
     def _proved(self, directory: str) -> list[str]:
         try:
@@ -141,21 +140,23 @@ class LandingSource(StatefulIngestionSourceBase):
         return Load(directory, manifest, files)
 
     def _describe(self, landing: Landing, load: Load) -> Iterable[MetadataWorkUnit]:
-        footer = self._read_footer(load.files[0][0])
         facts = {name: str(value) for name, value in load.manifest.items() if isinstance(value, str | int)}
         dataset = Dataset(
             platform="hdfs",
             name=landing.name,
             env=self.config.env,
-            schema=[_field(field.name, field.type, field.nullable) for field in footer],
+            schema=self._read_schema(load),
             custom_properties={**facts, "location": load.directory, "files": str(len(load.files))},
             subtype="Landing",
         )
         yield from dataset.as_workunits()
 
-    def _read_footer(self, path: str) -> Any:
-        with self.client.read(path) as reader:
-            return pq.read_schema(reader)
+    def _read_schema(self, load: Load) -> list[SchemaFieldClass | tuple[str, str]]:
+        """Parquet's own types; an empty table has no file, so Hive's types from the manifest."""
+        if not load.files:
+            return list(load.manifest.get("columns", {}).items())
+        with self.client.read(load.files[0][0]) as reader:
+            return [_field(field.name, field.type, field.nullable) for field in pq.read_schema(reader)]
 
 
 def _field(name: str, kind: pa.DataType, nullable: bool) -> SchemaFieldClass:
