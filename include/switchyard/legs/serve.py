@@ -6,23 +6,23 @@ An event wakes the leg; the metastore says which version is current and the ledg
 from __future__ import annotations
 
 import logging
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from switchyard.catalog.chain import redis_database
-from switchyard.catalog.lineage import cache_step, select_step, serve_step
+from switchyard.catalog.lineage import select_step, serve_step
 from switchyard.errors import LedgerStateError, PublishConflict, ReconcileMismatch, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow, Serve
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.metastore import HiveColumn, TableVersion
 from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
-from switchyard.legs import product, versions
+from switchyard.legs import caching, product, versions
+from switchyard.legs.caching import served_part
 from switchyard.legs.runtime import Runtime, require_state, run_step
 from switchyard.report import StepReport
-from switchyard.serve.cache_publisher import CachePublisher, Warming
-from switchyard.serve.delta import DeltaReport, compute_delta, read_changed_ids
+from switchyard.serve.bson_columns import MICROSECONDS_FIELD
+from switchyard.serve.delta import DeltaReport, compute_delta
 from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
 from switchyard.serve.mongo import MongoTarget
 
@@ -34,19 +34,19 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
 
     Returns a sentence instead of a load when the current version is served already.
     """
-    serve = _serve(flow)
+    serve = served_part(flow)
     with runtime.ledger() as ledger:
         ledger.migrate()
         with ledger.lock(flow.flow, "serve"):
             recover(runtime, ledger, flow)
             version = _current_version(runtime, flow)
-            _check_cache(runtime, flow)
+            caching.check(runtime, flow)
             last = ledger.last_finished(flow.flow, "serve")
             with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
                 mongo.ping()
                 there = mongo.exists(serve.collection)
             if last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow):
-                _restore_gate(runtime, flow, last)
+                caching.restore_gate(runtime, flow, last)
                 return f"seq {version.seq} of {version.database}.{version.table} is served already"
             load = ledger.plan(
                 NewLoad(
@@ -57,9 +57,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                     owner=runtime.owner,
                     version=version.seq,
                     location=None if serve.select else version.path,
-                    facts={
-                        "plan": {"previous": _previous(last, flow, there), "columns": [c.name for c in version.columns]}
-                    },
+                    facts={"plan": {"previous": _previous(last, flow, there), **_described(version.columns)}},
                 )
             )
     log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)
@@ -76,6 +74,7 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
             except PublishConflict as error:
                 why = error.what
             else:
+                _tidy(runtime, ledger, load)
                 log.info("recovered load %s: served", load.load_id)
                 continue
         ledger.advance(load, "abandoned", expected=UNFINISHED, error=why)
@@ -113,23 +112,14 @@ def refresh_cache(runtime: Runtime, load_id: str) -> StepReport:
 
 def tidy(runtime: Runtime, load_id: str) -> StepReport:
     """Drop stagings and files of this load and of earlier ones; a later load may be at work already."""
-
-    def body(ledger: Ledger, load: Load) -> dict[str, Any]:
-        flow = thaw(load.spec)
-        with MongoTarget(runtime.connections.get(_serve(flow).connection)) as mongo:
-            dropped = mongo.drop_stagings(_serve(flow).collection, older_than_seq=load.seq + 1)
-        directories = versions.delete_finished(runtime, ledger, flow, naming.serve_scratch(flow.lake.root, flow.flow))
-        facts = {"dropped_stagings": len(dropped), "deleted_directories": directories}
-        return {**facts, **versions.vacuum(runtime, ledger, flow, "serve")} if _serve(flow).select else facts
-
-    return run_step(runtime, "tidy", load_id, "serve", body)
+    return run_step(runtime, "tidy", load_id, "serve", lambda ledger, load: _tidy(runtime, ledger, load))
 
 
 def _select(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow = thaw(load.spec)
     require_state(load, "planned")
     made = product.materialise(runtime, flow, load)
-    facts = {"version": made.version, "rows": made.rows, "columns": [column.name for column in made.columns]}
+    facts = {"version": made.version, "rows": made.rows, **_described(made.columns)}
     load = ledger.advance(
         load, "planned", expected=["planned"], step="select", facts=facts, location=made.location, version=made.version
     )
@@ -139,7 +129,7 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 
 def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     flow = thaw(load.spec)
-    serve = _serve(flow)
+    serve = served_part(flow)
     require_state(load, "planned", "staged")
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
@@ -167,7 +157,7 @@ def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 
 def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> str:
     """Write and prove the staging collection, by count and by value; returns its digest."""
-    serve = _serve(flow)
+    serve = served_part(flow)
     schema = read_schema(files)
     batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
     written = mongo.stage(staging, batches, serve.indexes)
@@ -184,7 +174,7 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
 
 def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[str, Any]]:
     flow = thaw(load.spec)
-    serve = _serve(flow)
+    serve = served_part(flow)
     require_state(load, "staged", "publishing", "refreshing", "served")
     facts = {"seq": load.seq, "version": load.version, "rows": load.facts["stage"]["rows"], "load_id": load.load_id}
     staging = load.facts["stage"]["staging"]
@@ -196,15 +186,13 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[s
                 load.state == "publishing",
                 ledger.advance(load, "publishing", expected=["staged", "publishing"]),
             )
-            _close_gate(runtime, ledger, flow, load)
+            caching.close_gate(runtime, ledger, flow, load)
             if staging is not None and not (resumed and _is_renamed(mongo, serve, load)):
                 mongo.publish_snapshot(staging, serve.collection)
         load = ledger.advance(load, "refreshing", expected=["publishing"], step="publish", facts=facts)
     if flow.cache is None and load.state == "refreshing":
         load = ledger.finish(load, step="publish", facts=facts)
-    lineage = serve_step(
-        flow, mongo_database=mongo_connection.schema, columns=[(name, name) for name in _columns(load)]
-    )
+    lineage = serve_step(flow, mongo_database=mongo_connection.schema, columns=_served_fields(flow, load))
     return load, {**facts, "lineage": lineage.facts()}
 
 
@@ -215,8 +203,8 @@ def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, An
     lineage: dict[str, Any] = {}
     if flow.cache is not None:
         with runtime.scratch() as scratch:
-            facts = _invalidate(runtime, flow, load, scratch)
-        lineage = {"lineage": _cache_lineage(runtime, flow, load)}
+            facts = caching.settle(runtime, flow, load, scratch)
+        lineage = {"lineage": caching.lineage(runtime, flow, _columns(load))}
     ledger.finish(load, step="refresh_cache", facts=facts)
     return {**facts, **lineage}
 
@@ -227,79 +215,38 @@ def _is_renamed(mongo: MongoTarget, serve: Serve, load: Load) -> bool:
     return not mongo.exists(stage["staging"]) and mongo.digest(serve.collection).hex == stage["digest"]
 
 
-def _publisher(runtime: Runtime, flow: Flow) -> CachePublisher | None:
-    return CachePublisher(flow.flow, runtime.connections.get(flow.cache.connection)) if flow.cache else None
+def _served_fields(flow: Flow, load: Load) -> list[tuple[str, str]]:
+    """Pairs of Hive column and document field; `timestamps: beside` makes two fields of a timestamp."""
+    pairs = [(name, name) for name in _columns(load)]
+    if served_part(flow).timestamps == "beside":
+        timestamps = load.facts.get("select", load.facts["plan"])["timestamps"]
+        pairs += [(name, MICROSECONDS_FIELD.format(name)) for name in timestamps]
+    return pairs
 
 
-def _close_gate(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None:
-    publisher = _publisher(runtime, flow)
-    if publisher is None:
-        return
-    served = ledger.last_finished(flow.flow, "serve")
-    gate = publisher.gate()
-    if gate is None or gate.seq != load.seq or not gate.is_open:
-        publisher.close(load.seq, served=served.seq if served and load.facts["plan"]["previous"] else None)
-
-
-def _check_cache(runtime: Runtime, flow: Flow) -> None:
-    publisher = _publisher(runtime, flow)
-    for warning in publisher.preflight() if publisher else ():
-        log.warning("%s", warning)
-
-
-def _restore_gate(runtime: Runtime, flow: Flow, served: Load) -> None:
-    publisher = _publisher(runtime, flow)
-    if publisher is not None:
-        publisher.restore(served.seq)
-
-
-def _invalidate(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> dict[str, Any]:
-    publisher, serve = _publisher(runtime, flow), _serve(flow)
-    assert publisher is not None and flow.cache is not None  # noqa: S101 - only cached flows come here
-    staged = load.facts["stage"]
-    changes = runtime.hdfs(flow).download_file(staged["changes"], scratch / "changes.parquet")
-    ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
-    fillable = partial(ids, ops=("insert", "update"))
-    with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        warming = Warming(mongo, serve.collection, flow.cache.warm, flow.cache.ttl) if flow.cache.warm else None
-        settled = publisher.settle(
-            load.seq,
-            ids if staged["changes_known"] else None,
-            limit=flow.cache.max_invalidate,
-            warm=warming,
-            warm_ids=fillable,
-        )
+def _described(columns: Iterable[HiveColumn]) -> dict[str, list[str]]:
+    found = list(columns)
     return {
-        "invalidated": settled.invalidated.keys,
-        "unlinked": settled.invalidated.unlinked,
-        "floor_raised": settled.invalidated.floor_raised,
-        "verified": settled.verified,
-        "warmed": settled.warmed.warmed,
+        "columns": [column.name for column in found],
+        "timestamps": [column.name for column in found if column.type == "timestamp"],
     }
-
-
-def _cache_lineage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
-    assert flow.cache is not None  # noqa: S101 - only cached flows come here
-    return cache_step(
-        flow,
-        mongo_database=runtime.connections.get(_serve(flow).connection).schema,
-        redis_database=redis_database(runtime.connections.get(flow.cache.connection)),
-        fields=_columns(load),
-    ).facts()
 
 
 def _columns(load: Load) -> list[str]:
     return list(load.facts.get("select", load.facts["plan"])["columns"])
 
 
-def _serve(flow: Flow) -> Serve:
-    if flow.serve is None:
-        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", next="add `serve` to its file")
-    return flow.serve
+def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+    flow = thaw(load.spec)
+    with MongoTarget(runtime.connections.get(served_part(flow).connection)) as mongo:
+        dropped = mongo.drop_stagings(served_part(flow).collection, older_than_seq=load.seq + 1)
+    directories = versions.delete_finished(runtime, ledger, flow, naming.serve_scratch(flow.lake.root, flow.flow))
+    facts = {"dropped_stagings": len(dropped), "deleted_directories": directories}
+    return {**facts, **versions.vacuum(runtime, ledger, flow, "serve")} if served_part(flow).select else facts
 
 
 def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
-    serve = _serve(flow)
+    serve = served_part(flow)
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 
 
@@ -309,7 +256,7 @@ def _find_changes(runtime: Runtime, flow: Flow, load: Load, new: list[Path], scr
     known = previous is not None and hdfs.exists(previous)
     if known:
         old = hdfs.download(previous, scratch / "old")
-    delta = compute_delta(old, new, _serve(flow).key, scratch / "changes.parquet", where=f"flow {flow.flow}")
+    delta = compute_delta(old, new, served_part(flow).key, scratch / "changes.parquet", where=f"flow {flow.flow}")
     return delta, known and delta.comparable
 
 
