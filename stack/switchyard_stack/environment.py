@@ -25,7 +25,7 @@ def client_environment(site: Site) -> dict[str, str]:
         "HIVE_URL": f"hive2://{LOOPBACK}:{port['hiveserver2']}/default?auth=NOSASL",
         "METASTORE_URL": f"thrift://{LOOPBACK}:{port['metastore']}",
         "MONGO_URL": f"{mongo}/powergrid?authSource=admin",
-        "REDIS_URL": f"redis://:{secret['redis']}@{LOOPBACK}:{port['redis']}/0",
+        "REDIS_URL": f"redis://default:{secret['redis']}@{LOOPBACK}:{port['redis']}/0",
         "AIRFLOW_URL": f"http://{LOOPBACK}:{port['airflow']}",
     }
     paths = {"SWITCHYARD_STATE": str(layout.state), "JAVA_HOME": str(site.programs.java_home)}

@@ -23,8 +23,8 @@ COMMANDS = (
     Command("plan", "switchyard.cli.legs:plan", "Say what a run would do, counts included; change nothing."),
     Command("run", "switchyard.cli.legs:run", "Run one leg of a flow."),
     Command("step", "switchyard.cli.legs:step", "Run one step of a leg."),
-    Command("status", "switchyard.cli.legs:status", "What is published, served and unfinished, per flow."),
-    Command("loads", "switchyard.cli.legs:loads", "List the loads of a flow."),
+    Command("status", "switchyard.cli.loads:status", "What is published, served and unfinished, per flow."),
+    Command("loads", "switchyard.cli.loads:loads", "List the loads of a flow."),
     Command("lineage", "switchyard.cli.catalog:lineage", "Walk flows in the catalog from source to cache."),
     Command("sync-metadata", "switchyard.cli.catalog:sync_metadata", "Re-ingest schemas into the catalog."),
 )

@@ -44,7 +44,7 @@ def run(
     from switchyard.legs.steps import run_leg
 
     _log_to_stderr(logging.INFO if verbose else logging.WARNING)
-    for report in run_leg(_runtime("switchyard run"), leg.value, find_flow(directory, flow)):
+    for report in run_leg(open_runtime("switchyard run"), leg.value, find_flow(directory, flow)):
         facts = {name: value for name, value in report.facts.items() if name != "lineage"}
         shown = ", ".join(f"{name} {value}" for name, value in facts.items() if not isinstance(value, (list, dict)))
         typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
@@ -79,7 +79,7 @@ def plan(
     """Say what a run would do now, row counts included, and change nothing."""
     from switchyard.legs.steps import forecast
 
-    found = forecast(_runtime("switchyard plan"), leg.value, find_flow(directory, flow))
+    found = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow))
     if output is Format.JSON:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -94,65 +94,10 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
 
     from switchyard.legs import ingest
 
-    examined = ingest.preflight(_runtime("switchyard preflight"), find_flow(directory, flow))
+    examined = ingest.preflight(open_runtime("switchyard preflight"), find_flow(directory, flow))
     table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB")
     for column in examined.columns:
         table.add_row(column.source, column.postgres_type, column.hive_type, column.name)
-    Console().print(table)
-
-
-def loads(
-    flow: FlowName,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20,
-    output: OutputFormat = Format.TEXT,
-) -> None:
-    """List a flow's loads, newest first."""
-    from rich.console import Console
-    from rich.table import Table
-
-    with _runtime("switchyard loads").ledger() as ledger:
-        ledger.migrate()
-        found = ledger.list_loads(flow, limit=limit)
-    if output is Format.JSON:
-        typer.echo(json.dumps([load.__dict__ for load in found], default=str, indent=2))
-        return
-    table = Table("load", "leg", "seq", "state", "rows", "created", "published", "owner", "error")
-    for load in found:
-        rows = load.facts.get("prove", load.facts.get("stage", {}))
-        counted = str(rows.get("hive_rows", rows.get("rows", "")))
-        published = f"{load.published_at:%Y-%m-%d %H:%M:%S}" if load.published_at else ""
-        created = f"{load.created_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(
-            load.load_id, load.leg, str(load.seq), load.state, counted, created, published, load.owner, load.error or ""
-        )
-    Console().print(table)
-
-
-def status(directory: FlowsDirectory = DEFAULT_FLOWS) -> None:
-    """Every flow: what is published, what is served, what is unfinished."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from switchyard.ledger.store import UNFINISHED
-
-    flows, errors = load_flows(directory)
-    table = Table("flow", "published seq", "rows", "at", "served seq", "at", "unfinished")
-    with _runtime("switchyard status").ledger() as ledger:
-        ledger.migrate()
-        for name in flows:
-            published, served = ledger.last_finished(name, "ingest"), ledger.last_finished(name, "serve")
-            open_loads = ledger.list_loads(name, None, UNFINISHED)
-            table.add_row(
-                name,
-                str(published.seq) if published else "–",
-                str(published.facts["prove"]["hive_rows"]) if published else "–",
-                f"{published.published_at:%Y-%m-%d %H:%M:%S}" if published else "–",
-                str(served.version) if served else "–",
-                f"{served.published_at:%Y-%m-%d %H:%M:%S}" if served else "–",
-                ", ".join(f"{load.leg} {load.state}" for load in open_loads),
-            )
-    for error in errors:
-        table.add_row(f"[red]{error.flow}[/]", "the flow file cannot be used: switchyard lint")
     Console().print(table)
 
 
@@ -176,7 +121,7 @@ def _run_step(
 ) -> str:
     from switchyard.legs.steps import begin, find_step, forecast
 
-    runtime = _runtime("switchyard step", given)
+    runtime = open_runtime("switchyard step", given)
     if name == "forecast":
         expected = forecast(runtime, leg.value, _flow_of(flow, directory, given))
         return json.dumps({"step": name, **expected}, default=str)
@@ -198,7 +143,7 @@ def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) ->
     return find_flow(directory, name)
 
 
-def _runtime(command: str, given: dict[str, Any] | None = None) -> Any:
+def open_runtime(command: str, given: dict[str, Any] | None = None) -> Any:
     from switchyard.legs.runtime import Runtime
 
     connections: Connections = GivenConnections(given["connections"]) if given else EnvironmentConnections()

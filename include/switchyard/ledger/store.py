@@ -161,7 +161,7 @@ class Ledger:
 
         `facts` are stored under the step's name.
         """
-        values: dict[str, Any] = {"state": to, "updated_at": sa.func.now(), **changes}
+        values: dict[str, Any] = {"state": to, "error": None, "updated_at": sa.func.now(), **changes}
         if facts is not None:
             values["facts"] = loads.c.facts.op("||")(sa.cast({step: facts}, loads.c.facts.type))
         statement = (
@@ -175,6 +175,12 @@ class Ledger:
         if row is None:
             raise self._wrong_state(load.load_id, expected)
         return _load(row)
+
+    def note_error(self, load: Load, error: str) -> None:
+        """Say why a step of a load failed; nothing else changes."""
+        statement = loads.update().where(loads.c.load_id == load.load_id).values(error=error, updated_at=sa.func.now())
+        with self._session() as session:
+            session.execute(statement)
 
     def finish(self, load: Load, *, step: str, facts: dict[str, Any]) -> Load:
         """Record a publish: the load is published (or served), the one before it superseded, in one transaction."""
@@ -198,6 +204,7 @@ class Ledger:
                     state=done,
                     published_at=sa.func.coalesce(loads.c.published_at, sa.func.now()),
                     updated_at=sa.func.now(),
+                    error=None,
                     facts=loads.c.facts.op("||")(sa.cast({step: facts}, loads.c.facts.type)),
                 )
                 .returning(*loads.c)

@@ -8,13 +8,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from switchyard.connections import Connections
-from switchyard.errors import LedgerStateError, SwitchyardError
+from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
@@ -86,11 +86,22 @@ def run_step(runtime: Runtime, step: str, load_id: str, leg: Leg, body: StepBody
         load = ledger.get(load_id)
         if load.leg != leg:
             raise SwitchyardError(f"load {load_id} belongs to leg {load.leg}, not {leg}", where=f"step {step}")
-        with ledger.lock(load.flow, leg):
+        with ledger.lock(load.flow, leg), _noted(ledger, load, step):
             facts = body(ledger, load)
     report = StepReport(step, load.flow, load_id, time.monotonic() - started, facts)
     log.info("%s", report.line())
     return report
+
+
+@contextmanager
+def _noted(ledger: Ledger, load: Load, step: str) -> Iterator[None]:
+    """Write why a step failed into the ledger, for whoever looks there; the state stays as it is."""
+    try:
+        yield
+    except SwitchyardError as error:
+        with suppress(ServerUnavailable):  # the ledger's own outage must not hide the first error
+            ledger.note_error(load, f"{step}: {error.what}")
+        raise
 
 
 def require_state(load: Load, *states: str) -> None:

@@ -1,0 +1,94 @@
+"""Commands that look into the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from switchyard.cli.legs import FlowName, open_runtime
+from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
+from switchyard.flow.loader import load_flows
+
+_PIPE_WIDTH = 200
+
+
+def loads(
+    flow: FlowName,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20,
+    output: OutputFormat = Format.TEXT,
+) -> None:
+    """List a flow's loads, newest first."""
+    with open_runtime("switchyard loads").ledger() as ledger:
+        ledger.migrate()
+        found = ledger.list_loads(flow, limit=limit)
+    if output is Format.JSON:
+        typer.echo(json.dumps([load.__dict__ for load in found], default=str, indent=2))
+        return
+    rows = [
+        {
+            "load": load.load_id,
+            "leg": load.leg,
+            "seq": load.seq,
+            "state": load.state,
+            "rows": _rows(load.facts),
+            "updated": _moment(load.updated_at),
+            "why": load.error or "",
+        }
+        for load in found
+    ]
+    _print_table(rows)
+
+
+def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
+    """Every flow: what is published, what is served, what is unfinished."""
+    from switchyard.ledger.store import UNFINISHED
+
+    flows, errors = load_flows(directory)
+    rows: list[dict[str, Any]] = []
+    with open_runtime("switchyard status").ledger() as ledger:
+        ledger.migrate()
+        for name in flows:
+            published, served = ledger.last_finished(name, "ingest"), ledger.last_finished(name, "serve")
+            unfinished = ledger.list_loads(name, None, UNFINISHED)
+            rows.append(
+                {
+                    "flow": name,
+                    "published": published.seq if published else None,
+                    "rows": _rows(published.facts) if published else None,
+                    "at": _moment(published.published_at) if published else None,
+                    "served": served.version if served else None,
+                    "served at": _moment(served.published_at) if served else None,
+                    "unfinished": ", ".join(f"{load.leg} {load.state}" for load in unfinished),
+                }
+            )
+    rows += [{"flow": error.flow, "unfinished": "its file cannot be used: switchyard lint"} for error in errors]
+    if output is Format.JSON:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    _print_table(rows)
+
+
+def _rows(facts: dict[str, Any]) -> int | None:
+    counted = facts.get("prove", facts.get("stage", {}))
+    return counted.get("hive_rows", counted.get("rows"))
+
+
+def _moment(value: dt.datetime | None) -> str | None:
+    return f"{value:%Y-%m-%d %H:%M:%S}" if value else None
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """One line a row; a pipe gets as much width as the rows need, a terminal what it has."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(*(rows[0] if rows else ("nothing here yet",)), box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*("–" if row.get(name) is None else str(row[name]) for name in rows[0]))
+    (console if console.is_terminal else Console(width=_PIPE_WIDTH)).print(table)
