@@ -50,7 +50,11 @@ class WireStop:
         self._stopped: set[int] = set()
         self._closed = threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0))
-        case.override(conn_id, host="127.0.0.1", port=self._server.getsockname()[1])
+        # A MongoDB names its own address in its greeting, and a client would go there, past the proxy.
+        extra = (
+            {"directConnection": "true", **connection.extra} if connection.conn_type == "mongo" else connection.extra
+        )
+        case.override(conn_id, host="127.0.0.1", port=self._server.getsockname()[1], extra=extra)
         self._case, self._conn_id = case, conn_id
 
     def __enter__(self) -> WireStop:

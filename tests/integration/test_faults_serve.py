@@ -1,0 +1,180 @@
+"""Kill -9 at every named step of the serve leg: MongoDB and cache stay whole and true, and the next run is right."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from cases import Case
+from matrix import record
+from readers import mongo_reader
+from servers import Servers
+from stop_points import WireStop, ledger_stop, wait_for
+from two_versions import TwoVersions
+
+from switchyard.serve.cache import ReadThroughCache
+from switchyard.serve.gate import script
+
+pytestmark = pytest.mark.xdist_group("faults_serve")
+
+
+def lua(name: str) -> bytes:
+    """How a script is called on the wire."""
+    return hashlib.sha1(script(name).encode()).hexdigest().encode()
+
+
+STOPS: dict[str, tuple[str, bytes | str, str]] = {
+    "before the staging is written": ("powergrid_mongo", b"insert", "before"),
+    "while the staging is written": ("powergrid_mongo", b"insert", "after"),
+    "while the staging's index is built": ("powergrid_mongo", b"createIndexes", "before"),
+    "staged, not in the ledger": ("ledger", "staged", ""),
+    "before `publishing` is in the ledger": ("ledger", "publishing", ""),
+    "`publishing` written, gate open": ("powergrid_redis", lua("close"), "before"),
+    "gate closed, not renamed": ("powergrid_redis", lua("close"), "after"),
+    "before the rename": ("powergrid_mongo", b"renameCollection", "before"),
+    "renamed, not in the ledger": ("powergrid_mongo", b"renameCollection", "after"),
+    "before `refreshing` is in the ledger": ("ledger", "refreshing", ""),
+    "before the invalidation": ("powergrid_redis", b"UNLINK", "before"),
+    "invalidated, gate closed": ("powergrid_redis", b"UNLINK", "after"),
+    "before the gate opens": ("powergrid_redis", lua("open"), "before"),
+    "gate open, not in the ledger": ("powergrid_redis", lua("open"), "after"),
+    "before `served` is in the ledger": ("ledger", "served", ""),
+}
+UNPUBLISHED = list(STOPS)[:8]
+ABANDONED = list(STOPS)[:5]
+
+
+@pytest.fixture(scope="module")
+def two(module_case: Callable[..., Case]) -> TwoVersions:
+    return TwoVersions.load(module_case("stop", serve={"indexes": [["x"]]}, cache={}))
+
+
+@pytest.fixture
+def warm(two: TwoVersions, servers: Servers) -> Iterator[ReadThroughCache]:
+    """Every key of both versions is cached; the other version waits in Hive; MongoDB is read all the while."""
+    two.case.run("serve")
+    old = two.shown()
+    cache = two.case.cache()
+    for key in KEYS:
+        cache.get(key)
+    two.flip("b" if old == "a" else "a")
+    with mongo_reader(servers, two.case.name, two.name) as reader:
+        yield cache
+    assert set(reader.seen) <= {"a", "b"}, "each read is of one version, whole"
+    assert len(reader.order) <= 2, "nobody went back to the old version"
+
+
+KEYS = range(62)
+
+
+def assert_cache_is_true(two: TwoVersions, cache: ReadThroughCache) -> None:
+    """Nothing is being published now: a cached read is MongoDB's."""
+    stored = {document["_id"]: document for document in two.case.documents()}
+    for _ in range(2):
+        assert [cache.get(key) for key in KEYS] == [stored.get(key) for key in KEYS]
+
+
+def kill_at(two: TwoVersions, moment: str) -> None:
+    """Run the leg as a process of its own, and kill it at that moment."""
+    where, what, when = STOPS[moment]
+    stop = ledger_stop(two.case, what) if where == "ledger" else WireStop(two.case, where, what, when)
+    with stop as at:
+        child = two.case.start("run", "serve", two.case.name)
+        reached = at.is_reached if where == "ledger" else at.reached.is_set
+        wait_for(lambda: reached() or child.poll() is not None, moment)
+        assert child.poll() is None, child.stdout.read()
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+
+
+def rerun(two: TwoVersions, servers: Servers) -> None:
+    code, said = two.case.switchyard("run", "serve", two.case.name)
+    assert code == 0, said
+    assert set(two.case.states("serve")) <= {"served", "abandoned"}
+    assert servers.mongo.list_collection_names(filter={"name": {"$regex": f"^{two.case.name}"}}) == [two.case.name]
+    assert servers.files_below(f"/lake/_serve/{two.case.name}") == []
+    assert {tuple(index["key"]) for index in servers.mongo[two.case.name].list_indexes()} == {("_id",), ("x",)}
+
+
+@pytest.mark.parametrize("moment", STOPS)
+def test_killed(two: TwoVersions, warm: ReadThroughCache, servers: Servers, moment: str) -> None:
+    old = two.shown()
+    new = "b" if old == "a" else "a"
+    kill_at(two, moment)
+    assert two.shown() == (old if moment in UNPUBLISHED else new)
+    assert_cache_is_true(two, warm)
+    rerun(two, servers)
+    assert two.shown() == new
+    assert_cache_is_true(two, warm)
+    assert two.case.states("serve")[-2 if moment in ABANDONED else -1] == (
+        "abandoned" if moment in ABANDONED else "served"
+    )
+    before = warm.counters()
+    assert_cache_is_true(two, warm)
+    assert warm.counters().hits - before.hits == 2 * len(KEYS), "the cache is in use again"
+    seen = "old" if moment in UNPUBLISHED else "new"
+    record("serve", moment, "kill -9", f"{seen} version read, cache true; next run right")
+
+
+def test_killed_twice_in_a_row(two: TwoVersions, warm: ReadThroughCache, servers: Servers) -> None:
+    """The recovery itself is killed, in the rename and in the invalidation; then Hive moves on, too."""
+    old = two.shown()
+    new = "b" if old == "a" else "a"
+    kill_at(two, "before the rename")
+    kill_at(two, "before the invalidation")
+    assert two.shown() == new
+    assert_cache_is_true(two, warm)
+    rerun(two, servers)
+    assert two.shown() == new
+    assert_cache_is_true(two, warm)
+    record("serve", "in the recovery of a kill", "kill -9 again", "next run right")
+
+
+def test_the_table_moves_on_while_a_killed_publish_waits(two: TwoVersions, servers: Servers) -> None:
+    two.case.run("serve")
+    old = two.shown()
+    new = "b" if old == "a" else "a"
+    cache = two.case.cache()
+    for key in KEYS:
+        cache.get(key)
+    two.flip(new)
+    kill_at(two, "renamed, not in the ledger")
+    two.flip(old)
+    rerun(two, servers)
+    assert two.shown() == old
+    assert_cache_is_true(two, cache)
+    record("serve", "renamed, not in the ledger", "kill -9, then a new version", "both are served, in order")
+
+
+def test_an_application_wrote_into_a_collection_whose_publish_was_killed(two: TwoVersions, servers: Servers) -> None:
+    """Foreign writes cannot be told from a rename that did not happen; the flow must not be stuck for that."""
+    two.case.run("serve")
+    old = two.shown()
+    new = "b" if old == "a" else "a"
+    two.flip(new)
+    kill_at(two, "renamed, not in the ledger")
+    servers.mongo[two.case.name].insert_one({"_id": 999, "who": "an application"})
+    code, said = two.case.switchyard("run", "serve", two.case.name)
+    assert code == 0, said
+    assert two.shown() == new
+    assert_cache_is_true(two, two.case.cache())
+    record("serve", "renamed, not in the ledger", "kill -9, then a foreign write", "next run replaces the collection")
+
+
+def test_two_runs_at_once(two: TwoVersions, warm: ReadThroughCache) -> None:
+    new = "b" if two.shown() == "a" else "a"
+    with WireStop(two.case, "powergrid_mongo", b"insert", "before") as stop:
+        first = two.case.start("run", "serve", two.case.name)
+        wait_for(lambda: stop.reached.is_set() or first.poll() is not None, "the first run at work")
+        code, said = two.case.switchyard("run", "serve", two.case.name)
+        assert code == 1
+        assert f"run by switchyard run, process {first.pid} on" in said
+        assert "is at work" in said
+    said, _ = first.communicate(timeout=60)
+    assert first.returncode == 1, "its connection to MongoDB was cut"
+    assert "connection powergrid_mongo" in said
+    two.case.run("serve")
+    assert two.shown() == new
+    record("serve", "another run at work", "second run", "refused at once, names the owner")

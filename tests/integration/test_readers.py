@@ -1,0 +1,79 @@
+"""Acceptance 5: while loads are published in a loop, every query sees one version, whole; killed cursors are retried."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from cases import Case
+from matrix import record
+from readers import Reader, hive_reader, mongo_reader
+from servers import Servers
+from switchyard.legs.steps import run_leg
+from two_versions import ROWS, TwoVersions, select_rows
+
+PUBLISHES = 12
+
+
+def publish(two: TwoVersions, number: int) -> None:
+    """Every fourth is a whole load from PostgreSQL, Sqoop and all; the others publish and serve only."""
+    letter = "b" if number % 2 else "a"
+    if number % 4 == 1:
+        two.case.sql("truncate t", f"insert into t {select_rows(letter)}")
+        two.case.run("ingest")
+    else:
+        two.flip(letter)
+    list(run_leg(two.case.runtime, "serve", two.case.flow()))
+    assert two.shown() == letter
+
+
+def test_every_reader_sees_whole_versions(new_case: Callable[..., Case], servers: Servers) -> None:
+    two = TwoVersions.load(new_case("readers", serve={"indexes": [["x"]]}, cache={}))
+    table = f"{two.case.name}.t"
+    counts = {(ROWS, sum(d["_id"] for d in documents)): name for name, documents in two.documents.items()}
+
+    def name_counts(rows: list[Any]) -> str:
+        return counts.get(tuple(rows[0]), str(rows))
+
+    readers = {
+        "Hive, rows": hive_reader(servers, f"select id, x from {table}", two.name_rows),
+        "Hive, aggregate": hive_reader(servers, f"select count(*), sum(id) from {table}", name_counts),
+        "Hive, scan in a job": hive_reader(servers, f"select id, x from {table} order by x", two.name_rows),
+        "MongoDB, documents": mongo_reader(servers, two.case.name, two.name),
+        "MongoDB, another": mongo_reader(servers, two.case.name, two.name),
+        "cache": cache_reader(two),
+    }
+    with contextlib.ExitStack() as stack:
+        for reader in readers.values():
+            stack.enter_context(reader)
+        for number in range(PUBLISHES):
+            publish(two, number + 1)
+    for name, reader in readers.items():
+        assert set(reader.seen) <= {"a", "b"}, f"{name}: a query saw what was never published"
+        assert {"a", "b"} <= set(reader.seen), f"{name}: the reader was too slow to prove anything"
+        record("both", f"{PUBLISHES} publishes in a loop", f"reader: {name}", told(reader))
+    assert two.case.version().seq == PUBLISHES + 2
+
+
+def told(reader: Reader) -> str:
+    return f"{reader.seen.total()} reads, each of one version; {len(reader.order)} changes; {reader.retries} retried"
+
+
+def cache_reader(two: TwoVersions) -> Reader:
+    """Point reads through the cache: each key's value is one that one of the two versions has."""
+    cache = two.case.cache()
+    allowed = {
+        key: {str(next((d for d in documents if d["_id"] == key), None)) for documents in two.documents.values()}
+        for key in range(ROWS + 2)
+    }
+
+    def read() -> tuple[Any, int]:
+        found = {key: str(cache.get(key)) for key in allowed}
+        strange = {key: value for key, value in found.items() if value not in allowed[key]}
+        changed = found[3]
+        if strange:
+            return str(strange), 0
+        return ("b" if "changed" in changed else "a"), 0
+
+    return Reader("cache", read)
