@@ -1,0 +1,127 @@
+"""Every DAG: it imports, keeps the house's policies, has the graph that was agreed on, and serialises."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+from switchyard.airflow.dags import ingest_dags, serve_dags
+from switchyard.airflow.operators import StepOperator
+from switchyard.flow.loader import load_flows
+
+CHECKOUT = Path(__file__).parents[2]
+FLOWS = CHECKOUT / "dags" / "flows"
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def _all_dags() -> dict[str, DAG]:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(CHECKOUT / "dags", safe_mode=True, load_op_links=False)
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+DAGS = _all_dags()
+
+
+def test_every_flow_has_its_legs_and_the_catalog_its_sync() -> None:
+    flows, errors = load_flows(FLOWS)
+    assert errors == []
+    expected = {f"ingest__{name}" for name in flows} | {f"serve__{name}" for name, flow in flows.items() if flow.serve}
+    assert set(DAGS) == expected | {"metadata_sync"}
+
+
+@pytest.mark.parametrize("dag", DAGS.values(), ids=list(DAGS))
+class TestPolicies:
+    def test_one_run_at_a_time_and_no_catch_up(self, dag: DAG) -> None:
+        assert dag.max_active_runs == 1
+        assert dag.catchup is False
+
+    def test_it_has_an_owner_a_runbook_and_a_description(self, dag: DAG) -> None:
+        assert dag.default_args["owner"] not in ("", "airflow")
+        assert "| task | what it does | when it fails |" in (dag.doc_md or "")
+        assert dag.description
+
+    def test_the_runbook_names_every_task(self, dag: DAG) -> None:
+        missing = [task.label for task in dag.tasks if task.label.split("__")[0] not in (dag.doc_md or "")]
+        assert missing == []
+
+    def test_it_can_be_triggered_by_hand_with_a_dry_run(self, dag: DAG) -> None:
+        plan = dag.params.get_param("plan")
+        assert plan.schema["type"] == "boolean"
+        assert plan.value is False
+        assert all(param.schema.get("type") for param in (dag.params.get_param(name) for name in dag.params))
+
+    def test_a_passing_outage_is_tried_again(self, dag: DAG) -> None:
+        assert all(task.retries >= 1 for task in dag.tasks)
+
+    def test_operators_are_keyword_only_and_templates_are_fields(self, dag: DAG) -> None:
+        for task in dag.tasks:
+            parameters = list(inspect.signature(type(task).__init__.__wrapped__).parameters.values())[1:]  # type: ignore[attr-defined]
+            assert all(p.kind in (p.KEYWORD_ONLY, p.VAR_KEYWORD) for p in parameters), type(task).__name__
+            assert all(hasattr(task, field) for field in task.template_fields)
+
+    def test_no_secret_is_in_the_serialised_dag_and_it_comes_back(self, dag: DAG) -> None:
+        serialised = DagSerialization.to_dict(dag)
+        assert "password" not in json.dumps(serialised).lower()
+        assert DagSerialization.from_dict(serialised).task_dict.keys() == dag.task_dict.keys()
+
+    def test_its_graph_is_the_one_agreed_on(self, dag: DAG) -> None:
+        """After a wanted change: SWITCHYARD_SNAPSHOTS=write pytest tests/dags, and read the diff."""
+        path = SNAPSHOTS / f"{dag.dag_id}.json"
+        graph = json.dumps(_graph(dag), indent=1, sort_keys=True) + "\n"
+        if os.environ.get("SWITCHYARD_SNAPSHOTS") == "write":
+            path.write_text(graph)
+        assert path.read_text() == graph
+
+
+def test_reads_of_a_source_share_its_pool() -> None:
+    flows, _ = load_flows(FLOWS)
+    for name, flow in flows.items():
+        pools = {task.label: task.pool for task in DAGS[f"ingest__{name}"].tasks}
+        assert pools["land"] == pools["preflight"] == f"connection__{flow.source.connection}"
+
+
+def test_the_serve_leg_is_woken_by_the_table_that_the_ingest_leg_publishes() -> None:
+    for name in load_flows(FLOWS)[0]:
+        publish = DAGS[f"ingest__{name}"].get_task("publish")
+        assert [asset.uri for asset in publish.outlets] == [
+            asset.uri for asset in DAGS[f"serve__{name}"].timetable.asset_condition.objects
+        ]
+
+
+def test_a_wrong_flow_file_breaks_only_its_own_dags(tmp_path: Path) -> None:
+    for path in FLOWS.iterdir():
+        (tmp_path / path.name).write_text(path.read_text())
+    good = (tmp_path / "telemetry.yaml").read_text()
+    (tmp_path / "telemetry.yaml").write_text(good.replace("schedule:", "sedule:"))
+    line = good[: good.index("schedule:")].count("\n") + 1
+    for leg, made in (("ingest", ingest_dags), ("serve", serve_dags)):
+        dags = {dag.dag_id: dag for dag in made(tmp_path)}
+        assert {dag_id for dag_id in DAGS if dag_id.startswith(leg)} == set(dags)
+        (task,) = dags[f"{leg}__telemetry"].tasks
+        with pytest.raises(Exception, match="sedule") as refused:
+            task.execute(context={})  # type: ignore[arg-type]
+        assert f"telemetry.yaml:{line}" in str(refused.value)
+        assert "`schedule`" in str(refused.value)
+        assert isinstance(dags[f"{leg}__grid_loads"].get_task("publish"), StepOperator)
+
+
+def _graph(dag: DAG) -> dict[str, Any]:
+    return {
+        task.task_id: {
+            "operator": type(task).__name__,
+            "downstream": sorted(task.downstream_task_ids),
+            "pool": task.pool,
+            "outlets": sorted(outlet.uri for outlet in task.outlets),
+        }
+        for task in dag.tasks
+    }
