@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# Everything, on real servers: one stack for the run, left as it was found.
+# Checks, then every test, on real servers: one stack for the run, with Airflow's servers; it stays up afterwards.
+# Arguments go to pytest. KEEP=0 stops the stack at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="${SWITCHYARD_STATE:-$PWD/.switchyard}/venv/bin"
-"$bin/ruff" check . && "$bin/ruff" format --check . && "$bin/mypy" && "$bin/lint-imports"
+"$bin/ruff" check .
+"$bin/ruff" format --check --quiet .
+"$bin/mypy"
+"$bin/lint-imports" >/dev/null
+"$bin/switchyard" docs --check >/dev/null
 "$bin/switchyard" stack up --airflow
+[ "${KEEP:-1}" = 1 ] || trap '"$bin/switchyard" stack down' EXIT
 eval "$("$bin/switchyard" stack env)"
 "$bin/switchyard" stack data
-"$bin/python" -m pytest "$@"
+# Two workers; tests that stop servers or share a flow name a group, which stays on one worker.
+"$bin/python" -m pytest -n 2 --dist loadgroup "$@"

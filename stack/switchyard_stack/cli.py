@@ -37,6 +37,7 @@ def _complete(incomplete: str) -> list[str]:
 
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(_SERVER_NAMES), autocompletion=_complete)]
+_DEMO_WIDTH = 130  # of its tables; a narrower terminal wraps them
 _TO_RESET = ("data", "run", "logs", "conf", "tmp", "bin", "airflow", "catalog", "ports.json", "secrets.json")
 
 
@@ -251,7 +252,8 @@ def demo() -> None:
         from switchyard_stack.demo import run_demo
 
         load_and_show(site.layout, _console)
-        run_demo(site.layout, Console(highlight=False), environment.shell_environment(site))
+        console = Console(highlight=False, soft_wrap=True, width=max(Console().width, _DEMO_WIDTH))
+        run_demo(site.layout, console, environment.shell_environment(site))
 
 
 @app.command()
