@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from measure import Bench
+from workspace import Workspace, open_workspace
+
 from switchyard.connections import Connection
 from switchyard.extract import postgres
 from switchyard.extract.preflight import examine
@@ -17,7 +19,6 @@ from switchyard.extract.statement import SPLIT_TOKEN, build_statement
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.legs import ingest
-from workspace import Workspace, open_workspace
 
 _LIMIT = "psql COPY to /dev/null"
 

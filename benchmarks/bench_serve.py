@@ -11,11 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 from measure import Bench
 from pymongo import MongoClient
+from workspace import Workspace, open_workspace
+
 from switchyard.flow.spec import Flow
 from switchyard.legs import ingest, serve
 from switchyard.serve.delta import compute_delta
 from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
-from workspace import Workspace, open_workspace
 
 _OBVIOUS = "to_pylist + insert_many, no proof"
 _KEY = ["id"]

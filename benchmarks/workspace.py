@@ -13,6 +13,7 @@ import psycopg
 from psycopg import conninfo
 from pymongo import MongoClient
 from redis import Redis
+
 from switchyard.connections import EnvironmentConnections
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs

@@ -34,7 +34,8 @@ def test_types_have_a_rule(postgres: str, hive: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "postgres", ["numeric", "numeric(39,0)", "numeric(3,-2)", "integer[]", "interval", "money", "point", "hstore", "xml"]
+    "postgres",
+    ["numeric", "numeric(39,0)", "numeric(3,-2)", "integer[]", "interval", "money", "point", "hstore", "xml"],
 )
 def test_the_others_are_refused_with_a_cure(postgres: str) -> None:
     refusal = carry(SourceColumn("c", postgres), 0)

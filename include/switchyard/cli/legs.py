@@ -144,6 +144,7 @@ def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) ->
 
 
 def open_runtime(command: str, given: dict[str, Any] | None = None) -> Any:
+    """The edges of a leg, with the connections of this shell, or those that the parent process gave."""
     from switchyard.legs.runtime import Runtime
 
     connections: Connections = GivenConnections(given["connections"]) if given else EnvironmentConnections()

@@ -74,7 +74,8 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
 
 def _rows(facts: dict[str, Any]) -> int | None:
     counted = facts.get("prove", facts.get("stage", {}))
-    return counted.get("hive_rows", counted.get("rows"))
+    rows = counted.get("hive_rows", counted.get("rows"))
+    return None if rows is None else int(rows)
 
 
 def _moment(value: dt.datetime | None) -> str | None:
