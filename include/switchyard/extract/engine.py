@@ -21,7 +21,7 @@ class ExtractRequest:
     mappers: int
     split_by: str | None
     scratch: Path
-    hdfs_user: str = ""
+    hdfs: Connection
 
 
 class Engine(Protocol):

@@ -20,6 +20,11 @@ _TAIL_LINES = 30
 _SESSION = "ApplicationName=switchyard&options=-c%20extra_float_digits=1"
 """A login may have a setting that cuts floats, and pgjdbc leaves it as it is on PostgreSQL 12 and later (seen)."""
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
+_NO_POSTGRES = re.compile(
+    r"Connection to .* refused|authentication failed|connection attempt failed"
+)
+_HDFS_FULL = re.compile(r"could only be written to|No space left|quota of .* is exceeded")
+_NO_HDFS = re.compile(r"Call From .* failed|SafeModeException|NoRouteToHostException|hdfs.*UnknownHostException")
 
 
 class SqoopEngine:
@@ -35,7 +40,7 @@ class SqoopEngine:
             if _ERROR.search(line):
                 tail.append(line)
 
-        environment = {**os.environ, **({"HADOOP_USER_NAME": request.hdfs_user} if request.hdfs_user else {})}
+        environment = {**os.environ, **({"HADOOP_USER_NAME": request.hdfs.login} if request.hdfs.login else {})}
         try:
             code = run_child(build_command(request, password_file), on_line, environment, request.scratch)
         except FileNotFoundError as error:
@@ -89,17 +94,25 @@ def _write_password(scratch: Path, password: str) -> Path:
 
 def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Exception:
     text = "\n  ".join(tail[-6:]) or "Sqoop gave no reason"
-    if ("Connection to" in text and "refused" in text) or "authentication failed" in text:
+    source, hdfs = request.source, request.hdfs
+    if _NO_POSTGRES.search(text):
         return ServerUnavailable(
-            f"Sqoop could not reach PostgreSQL at {request.source.address}:\n  {text}",
-            where=f"connection {request.source.conn_id}",
+            f"Sqoop could not reach PostgreSQL at {source.address}:\n  {text}",
+            where=f"connection {source.conn_id}",
             next="check that the server runs and that the connection's login and password are right",
         )
-    if "could only be written to 0" in text or "No space left" in text:
+    if _HDFS_FULL.search(text):
         return StepFailed(
-            f"HDFS has no room for the landing:\n  {text}",
-            where="connection of HDFS",
-            next="free space on the DataNodes (or start them), then run again; nothing was published",
+            f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
+            where=f"connection {hdfs.conn_id}",
+            next="free space on the DataNodes (or start them, or raise the directory's quota), then run again; "
+            "nothing was published",
+        )
+    if _NO_HDFS.search(text):
+        return ServerUnavailable(
+            f"Sqoop could not write to HDFS at {hdfs.address}:\n  {text}",
+            where=f"connection {hdfs.conn_id}",
+            next="check that NameNode and DataNode run and are out of safe mode; nothing was published",
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, next="nothing was published; run again")

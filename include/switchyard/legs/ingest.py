@@ -126,7 +126,7 @@ def _land(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
                 mappers=flow.engine.mappers,
                 split_by=quote_postgres(split_by) if split_by else None,
                 scratch=scratch,
-                hdfs_user=hdfs.connection.login,
+                hdfs=hdfs.connection,
             )
         )
     landed = tally_lines((hdfs.read_chunks(file.path) for file in hdfs.list_files(staging)), len(columns))
