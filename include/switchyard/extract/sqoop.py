@@ -20,9 +20,7 @@ _TAIL_LINES = 30
 _SESSION = "ApplicationName=switchyard&options=-c%20extra_float_digits=1"
 """A login may have a setting that cuts floats, and pgjdbc leaves it as it is on PostgreSQL 12 and later (seen)."""
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
-_NO_POSTGRES = re.compile(
-    r"Connection to .* refused|authentication failed|connection attempt failed"
-)
+_NO_POSTGRES = re.compile(r"Connection to .* refused|authentication failed|connection attempt failed")
 _HDFS_FULL = re.compile(r"could only be written to|No space left|quota of .* is exceeded")
 _NO_HDFS = re.compile(r"Call From .* failed|SafeModeException|NoRouteToHostException|hdfs.*UnknownHostException")
 
