@@ -26,7 +26,7 @@ def _all_dags() -> dict[str, DAG]:
 
     bag = DagBag(CHECKOUT / "dags", safe_mode=True, load_op_links=False)
     assert bag.import_errors == {}
-    return dict(bag.dags)
+    return dict(sorted(bag.dags.items()))
 
 
 DAGS = _all_dags()
