@@ -1,123 +1,160 @@
-"""Airflow's own servers: a trigger through the API that the UI uses runs both legs, the second by the asset."""
+"""Airflow's own servers run the shipped flow `telemetry`: triggered through the REST API as by the UI's button."""
 
 from __future__ import annotations
 
-import json
-import os
-import time
-import urllib.request
-import uuid
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow_api import Airflow, wait
 from servers import Servers
 
-FINISHED = ("success", "failed")
-PATIENCE_SECONDS = 300
+from switchyard.connections import EnvironmentConnections
+from switchyard.flow.loader import load_flow
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.steps import run_leg
+from switchyard.serve.cache import ReadThroughCache
 
+pytestmark = pytest.mark.xdist_group("telemetry")
 
-class Api:
-    """Airflow's REST API, as the UI calls it."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        passwords = json.loads((Path(os.environ["AIRFLOW_HOME"]) / "passwords.json").read_text())
-        self.token = ""
-        login = {"username": "admin", "password": passwords["admin"]}
-        self.token = self.call("POST", "/auth/token", login)["access_token"]
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        request = urllib.request.Request(self.url + path, method=method)
-        request.add_header("Content-Type", "application/json")
-        if self.token:
-            request.add_header("Authorization", f"Bearer {self.token}")
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
-
-    def trigger(self, dag_id: str, **conf: Any) -> str:
-        run_id = f"by-hand-{uuid.uuid4().hex[:8]}"
-        self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
-        return run_id
-
-    def runs(self, dag_id: str) -> dict[str, dict[str, Any]]:
-        found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")["dag_runs"]
-        return {run["dag_run_id"]: run for run in found}
-
-    def wait(self, dag_id: str, run_id: str) -> str:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            state = self.runs(dag_id)[run_id]["state"]
-            if state in FINISHED:
-                return str(state)
-            time.sleep(1)
-        raise AssertionError(f"{dag_id} {run_id} is still {state} after {PATIENCE_SECONDS} s")
-
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, str]:
-        found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
-        return {task["task_id"]: task["state"] for task in found}
-
-    def asset_events(self) -> int:
-        return int(self.call("GET", "/api/v2/assets/events?source_dag_id=ingest__telemetry&limit=1")["total_entries"])
+FLOWS = Path(__file__).parents[2] / "dags" / "flows"
+INGEST, SERVE = "ingest__telemetry", "serve__telemetry"
+INGEST_STEPS = ["preflight", "plan", "land_and_prove.land", "land_and_prove.convert", "land_and_prove.prove"]
 
 
 @pytest.fixture(scope="module")
-def api(servers: Servers) -> Iterator[Api]:
-    made = Api(os.environ["AIRFLOW_URL"])
-    for dag_id in ("ingest__telemetry", "serve__telemetry"):
-        made.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
-    yield made
+def airflow(servers: Servers) -> Airflow:
+    """Airflow's API; it fails, and does not skip, when Airflow's servers are not up."""
+    try:
+        found = Airflow()
+        wait(lambda: {INGEST, SERVE} <= {dag["dag_id"] for dag in found.get("/dags")["dags"]}, "the DAGs to be parsed")
+    except OSError as error:
+        pytest.fail(f"Airflow does not answer ({error}): switchyard stack up --airflow", pytrace=False)
+    for dag_id in (INGEST, SERVE):
+        found.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+    return found
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was(servers: Servers) -> Iterator[None]:
-    """The demo's four rows, whatever a test did to them."""
-    yield
-    servers.postgres("delete from public.telemetry where id > 4")
-    servers.postgres("update public.telemetry set wattage = 75000 where id = 1")
+@pytest.fixture(scope="module")
+def telemetry(servers: Servers, airflow: Airflow) -> Iterator[Servers]:
+    """Rows of the tests' own in public.telemetry; taken away again, on every hop."""
+    servers.postgres("delete from public.telemetry where id >= 9000")
+    servers.postgres("insert into public.telemetry (id, name, wattage) values (9001, 'T1', 1), (9002, 'T2', 2)")
+    run_here()
+    yield servers
+    servers.postgres("delete from public.telemetry where id >= 9000")
+    run_here()
 
 
-def test_a_trigger_by_hand_runs_both_legs_and_readers_follow(api: Api, servers: Servers) -> None:
-    from switchyard.connections import EnvironmentConnections
-    from switchyard.flow.loader import load_flows
-    from switchyard.serve.cache import ReadThroughCache
-
-    flow = load_flows(Path(__file__).parents[2] / "dags" / "flows")[0]["telemetry"]
-    reader = ReadThroughCache.from_flow(flow, EnvironmentConnections())
-    servers.postgres("insert into public.telemetry (id, name, wattage) values (5, 'Node5', 1)")
-    _run_both(api)
-    assert {key: (reader.get(key) or {}).get("wattage") for key in (1, 2, 5)} == {1: 75000, 2: 65000, 5: 1}
-    servers.postgres("update public.telemetry set wattage = 76000 where id = 1")
-    servers.postgres("delete from public.telemetry where id = 5")
-    _run_both(api)
-    hits = reader.counters().hits
-    assert (reader.get(2) or {})["wattage"] == 65000
-    assert reader.counters().hits == hits + 1, "a value that did not change is still served from the cache"
-    assert (reader.get(1) or {})["wattage"] == 76000
-    assert reader.get(5) is None
+def run_here() -> None:
+    """Both legs, without Airflow: it takes a minute and more for the two runs, most of it its own."""
+    runtime = Runtime(EnvironmentConnections(), "test")
+    for leg in ("ingest", "serve"):
+        list(run_leg(runtime, leg, load_flow(FLOWS / "telemetry.yaml")))
 
 
-def test_a_dry_run_changes_nothing_and_wakes_nobody(api: Api, servers: Servers) -> None:
-    events = api.asset_events()
-    run_id = api.trigger("ingest__telemetry", plan=True)
-    assert api.wait("ingest__telemetry", run_id) == "success"
-    states = api.tasks("ingest__telemetry", run_id)
-    assert states.pop("preflight") == "success"
-    assert set(states.values()) == {"skipped"}
-    assert api.asset_events() == events
+def run_both(airflow: Airflow) -> tuple[str, str]:
+    """Trigger the ingest leg, and wait for the serve leg that its asset wakes; both runs' ids."""
+    before = {run["dag_run_id"] for run in airflow.runs(SERVE)}
+    ingested = airflow.trigger(INGEST)
+    assert airflow.wait_for_run(INGEST, ingested)["state"] == "success", airflow.tasks(INGEST, ingested)
+    served = wait(lambda: [run for run in airflow.runs(SERVE) if run["dag_run_id"] not in before], "the asset's run")
+    assert served[0]["run_type"] == "asset_triggered"
+    assert airflow.wait_for_run(SERVE, served[0]["dag_run_id"])["state"] == "success"
+    return ingested, served[0]["dag_run_id"]
 
 
-def test_no_dag_file_has_an_import_error(api: Api) -> None:
-    assert api.call("GET", "/api/v2/importErrors")["import_errors"] == []
+def numbers(servers: Servers) -> list[tuple[int, str, Any]]:
+    return [(d["_id"], d["name"], d["wattage"]) for d in servers.mongo["telemetry"].find({}).sort("_id", 1)]
 
 
-def _run_both(api: Api) -> None:
-    before = set(api.runs("serve__telemetry"))
-    assert api.wait("ingest__telemetry", api.trigger("ingest__telemetry")) == "success"
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (new := set(api.runs("serve__telemetry")) - before):
-        assert time.monotonic() < deadline, "the asset woke no run of serve__telemetry"
-        time.sleep(1)
-    assert [api.wait("serve__telemetry", run_id) for run_id in new] == ["success"] * len(new)
+def cache() -> ReadThroughCache:
+    return ReadThroughCache.from_flow(load_flow(FLOWS / "telemetry.yaml"), EnvironmentConnections())
+
+
+def test_there_are_no_import_errors(airflow: Airflow) -> None:
+    assert airflow.get("/importErrors")["import_errors"] == []
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("airflow")), "dags", "list-import-errors"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "No data found" in done.stdout
+
+
+def test_a_trigger_by_hand_runs_both_legs(airflow: Airflow, telemetry: Servers) -> None:
+    """Acceptance 4, in Airflow: a changed value and a deleted row are gone from Redis and MongoDB, the others are hits."""
+    source = "select id, name, wattage from public.telemetry order by id"
+    assert numbers(telemetry) == telemetry.postgres(source)
+    reader = cache()
+    for _ in range(2):
+        assert [reader.get(key)["wattage"] for key in (9001, 9002, 1)] == [1, 2, 75000]
+    telemetry.postgres("update public.telemetry set wattage = 11 where id = 9001")
+    telemetry.postgres("delete from public.telemetry where id = 9002")
+
+    ingested, served = run_both(airflow)
+    assert numbers(telemetry) == telemetry.postgres(source)
+    assert telemetry.hive("select id, name, wattage from telemetry_db.telemetry order by id") == numbers(telemetry)
+    before = reader.counters()
+    assert reader.get(1)["wattage"] == 75000
+    assert reader.counters().hits == before.hits + 1
+    assert (reader.get(9001)["wattage"], reader.get(9002)) == (11, None)
+    assert airflow.tasks(INGEST, ingested) == dict.fromkeys([*INGEST_STEPS, "publish", "tidy"], "success")
+    steps = ["plan", "stage_and_prove.stage", "publish", "refresh_cache", "tidy"]
+    assert airflow.tasks(SERVE, served) == dict.fromkeys(steps, "success")
+
+
+def test_the_event_tells_people_what_was_published(airflow: Airflow, telemetry: Servers) -> None:
+    event = airflow.events(INGEST)[0]
+    rows = telemetry.hive("select count(*) from telemetry_db.telemetry")[0][0]
+    assert event["extra"].keys() >= {"load_id", "seq", "rows", "bytes"}
+    assert event["extra"]["rows"] == rows
+    assert event["extra"]["bytes"] > 0
+    with Runtime(EnvironmentConnections(), "test").ledger() as ledger:
+        assert ledger.get(event["extra"]["load_id"]).state == "published"
+
+
+def test_a_plan_changes_nothing_and_wakes_nobody(airflow: Airflow, telemetry: Servers) -> None:
+    def state() -> Any:
+        with Runtime(EnvironmentConnections(), "test").ledger() as ledger:
+            loads = [(load.load_id, load.state) for load in ledger.list_loads("telemetry")]
+        return loads, airflow.events(INGEST), [run["dag_run_id"] for run in airflow.runs(SERVE)]
+
+    telemetry.postgres("insert into public.telemetry (id, name, wattage) values (9003, 'T3', 3)")
+    before = state()
+    planned = airflow.trigger(INGEST, plan=True)
+    assert airflow.wait_for_run(INGEST, planned)["state"] == "success"
+    tasks = airflow.tasks(INGEST, planned)
+    assert (tasks["preflight"], tasks["plan"], tasks["publish"]) == ("success", "skipped", "skipped")
+    rows = telemetry.postgres("select count(*) from public.telemetry")[0][0]
+    log = " ".join(airflow.log(INGEST, planned, "plan").split())
+    assert f"source rows {rows}" in log
+    assert "source rows are exact" in log
+    assert state() == before
+
+
+def test_params_are_checked(airflow: Airflow) -> None:
+    with pytest.raises(AssertionError, match=r"400.*plan"):
+        airflow.trigger(INGEST, plan="perhaps")
+
+
+def test_a_failed_task_says_what_where_and_what_next(airflow: Airflow, telemetry: Servers) -> None:
+    """A source that cannot be carried fails the preflight, at once and for good; the old version stays."""
+    before = numbers(telemetry)
+    telemetry.postgres("alter table public.telemetry add x interval")
+    try:
+        run = airflow.trigger(INGEST)
+        assert airflow.wait_for_run(INGEST, run)["state"] == "failed"
+    finally:
+        telemetry.postgres("alter table public.telemetry drop x")
+    tasks = airflow.tasks(INGEST, run)
+    assert (tasks["preflight"], tasks["plan"]) == ("failed", "upstream_failed")
+    log = airflow.log(INGEST, run, "preflight")
+    assert "connection powergrid_postgres" in log
+    assert "column 'x' is interval" in log
+    assert "extract(epoch from" in log
+    tries = airflow.get(f"/dags/{INGEST}/dagRuns/{run}/taskInstances/preflight")["try_number"]
+    assert tries == 1, "what would fail again in the same way is not retried"
+    assert numbers(telemetry) == before

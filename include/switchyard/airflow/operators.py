@@ -68,6 +68,8 @@ class StepOperator(BaseOperator):
         dry_run = str(self.dry_run_only) == "True"
         report = self._run_child("forecast" if dry_run else self.step, context)
         if dry_run:
+            for name, value in report.items():
+                self.log.info("%-20s %s", name.replace("_", " "), value)
             raise AirflowSkipException("plan only: nothing was changed; the plan is in this task's log")
         if report.get("nothing_to_do"):
             raise AirflowSkipException(str(report["nothing_to_do"]))
