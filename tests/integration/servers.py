@@ -57,6 +57,10 @@ class Servers:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
+    def forget_hive(self) -> None:
+        """Open a new session next time: HiveServer2 was killed."""
+        self._local.__dict__.pop("hive", None)
+
     def webhdfs(self, operation: str, path: str, method: str = "GET", **arguments: Any) -> dict[str, Any]:
         """One WebHDFS call; an empty answer for a path that is not there."""
         query = urlencode({"op": operation, "user.name": self.hdfs_user, **arguments})

@@ -85,7 +85,7 @@ def test_there_are_no_import_errors(airflow: Airflow) -> None:
 
 
 def test_a_trigger_by_hand_runs_both_legs(airflow: Airflow, telemetry: Servers) -> None:
-    """Acceptance 4, in Airflow: a changed value and a deleted row are gone from Redis and MongoDB, the others are hits."""
+    """Acceptance 4, in Airflow: changed values and deleted rows leave Redis and MongoDB, the others are hits."""
     source = "select id, name, wattage from public.telemetry order by id"
     assert numbers(telemetry) == telemetry.postgres(source)
     reader = cache()
