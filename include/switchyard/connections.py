@@ -1,8 +1,8 @@
 """Airflow connections, seen without importing Airflow.
 
 Secrets come from Airflow connections only. A step that runs as its own process reads the same places that Airflow
-reads first: `AIRFLOW_CONN_<ID>` (URI or JSON), then the file of Airflow's LocalFilesystemBackend when it is the
-configured secrets backend. Inside a task, `switchyard.airflow.connections` supplies the rest (database, Vault, …).
+reads first: the file of Airflow's LocalFilesystemBackend when it is the configured secrets backend, then
+`AIRFLOW_CONN_<ID>` (URI or JSON). Inside a task, `switchyard.airflow.connections` supplies the rest (Vault, …).
 """
 
 from __future__ import annotations
@@ -112,21 +112,22 @@ class GivenConnections:
 
 @dataclass(frozen=True)
 class EnvironmentConnections:
-    """Connections of the environment: `AIRFLOW_CONN_*`, then the local filesystem secrets backend's file."""
+    """Connections of the environment: the local filesystem secrets backend's file, then `AIRFLOW_CONN_*`.
+
+    In this order, because Airflow asks a configured backend before its environment: a task and a shell with the same
+    variables must never use different servers.
+    """
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def get(self, conn_id: str) -> Connection:
         """Return the connection; raises ConnectionMissing."""
-        value = self.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
-        if value is not None:
-            return _parse(conn_id, value)
-        stored = self._file().get(conn_id)
-        if stored is None:
+        found = self._file().get(conn_id) or self.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
+        if found is None:
             raise ConnectionMissing(
-                "no such connection in AIRFLOW_CONN_* or the secrets file", where=conn_id, next=_how_to_add(conn_id)
+                "no such connection in the secrets file or AIRFLOW_CONN_*", where=conn_id, next=_how_to_add(conn_id)
             )
-        return _parse(conn_id, stored)
+        return _parse(conn_id, found)
 
     def _file(self) -> Mapping[str, Any]:
         if "LocalFilesystemBackend" not in self.environ.get("AIRFLOW__SECRETS__BACKEND", ""):

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from servers import Servers
 
-from switchyard.connections import Connection, EnvironmentConnections
+from switchyard.connections import EnvironmentConnections
 from switchyard.flow import naming
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
@@ -27,6 +27,7 @@ from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
 from switchyard.serve.cache import ReadThroughCache
 
+_SECRETS_FILE = "AIRFLOW__SECRETS__BACKEND_KWARGS"
 Facts = dict[str, dict[str, Any]]
 
 
@@ -48,6 +49,7 @@ class Case:
     name: str
     spec: dict[str, Any]
     environ: dict[str, str] = field(default_factory=dict, repr=False)
+    overridden: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def flow(self, **over: Any) -> Flow:
         """The flow as the model has it."""
@@ -58,9 +60,21 @@ class Case:
         self.spec = merged(self.spec, over)
 
     def override(self, conn_id: str, **fields: Any) -> None:
-        """Another host, port, login or password for one connection, as AIRFLOW_CONN_* of this case only."""
-        found = replace(EnvironmentConnections().get(conn_id), **fields)
-        self.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = _json(found)
+        """Another host, port, login or password for one connection, in a secrets file of this case's own."""
+        self.overridden[conn_id] = replace(EnvironmentConnections().get(conn_id), **fields).fields()
+        self._write_connections()
+
+    def restore(self, conn_id: str) -> None:
+        """The connection as it was."""
+        del self.overridden[conn_id]
+        self._write_connections()
+
+    def _write_connections(self) -> None:
+        stack = json.loads(os.environ[_SECRETS_FILE])["connections_file_path"]
+        path = self.directory / "connections.json"
+        path.write_text(json.dumps({**json.loads(Path(stack).read_text()), **self.overridden}))
+        path.chmod(0o600)
+        self.environ[_SECRETS_FILE] = json.dumps({"connections_file_path": str(path)})
 
     @property
     def connections(self) -> EnvironmentConnections:
@@ -195,10 +209,6 @@ def open_cases(servers: Servers, directory: Path) -> Iterator[Any]:
     finally:
         for case in made:
             case.clean_up()
-
-
-def _json(connection: Connection) -> str:
-    return json.dumps(connection.fields())
 
 
 def _drop_database(metastore: Metastore, name: str) -> None:

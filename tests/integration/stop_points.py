@@ -64,7 +64,7 @@ class WireStop:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._closed.set()
         self._server.close()
-        del self._case.environ[f"AIRFLOW_CONN_{self._conn_id.upper()}"]
+        self._case.restore(self._conn_id)
 
     def _accept(self) -> None:
         while not self._closed.is_set():

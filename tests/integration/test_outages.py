@@ -1,6 +1,6 @@
 """Acceptance 7: a server that is down, a wrong password, a full disk: an error that names the connection and the cure.
 
-Wrong ports and passwords come as AIRFLOW_CONN_* of one run, so that nobody else's server is stopped. What only a real
+Wrong ports and passwords come in a secrets file of one run, so that nobody else's server is stopped. What only a real
 stop can show is in test_stopped_servers.py.
 """
 
@@ -86,7 +86,7 @@ def test_a_fault_names_its_connection_and_its_cure(loaded: Case, request: pytest
     try:
         code, said = loaded.switchyard("run", leg, loaded.name)
     finally:
-        loaded.environ.clear()
+        loaded.restore(conn_id)
     assert code == 1, said
     error = said[said.index("error: ") :]
     assert f"connection {conn_id}" in error.split("\n")[0]

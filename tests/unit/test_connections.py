@@ -50,16 +50,18 @@ def test_secrets_are_not_shown() -> None:
         assert "require" not in shown
 
 
-def test_the_environment_comes_before_the_secrets_file(tmp_path: Path) -> None:
+def test_the_secrets_file_comes_before_the_environment_as_in_airflow(tmp_path: Path) -> None:
     file = tmp_path / "connections.json"
     file.write_text(json.dumps({"pg": URI, "mongo": {"conn_type": "mongo", "host": "m", "port": 27017}}))
     environment = {
-        "AIRFLOW_CONN_PG": '{"conn_type": "postgres", "host": "first"}',
+        "AIRFLOW_CONN_PG": '{"conn_type": "postgres", "host": "second"}',
+        "AIRFLOW_CONN_ONLY": '{"conn_type": "postgres", "host": "here"}',
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(file)}),
     }
     connections = EnvironmentConnections(environment)
-    assert connections.get("pg").host == "first"
+    assert connections.get("pg").host != "second"
+    assert connections.get("only").host == "here"
     assert connections.get("mongo").address == "m:27017"
     with pytest.raises(ConnectionMissing):
         connections.get("redis")
