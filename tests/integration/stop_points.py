@@ -37,17 +37,18 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = _PATIENCE
 
 
 class WireStop:
-    """A TCP proxy to a connection's server. At the `nth` request that holds `pattern` it stands still for good.
+    """A TCP proxy to a connection's server. At the first request that holds `pattern` it stands still for good.
 
     `before`: the server never sees that request. `after`: the server has answered it, and the client never hears.
     """
 
-    def __init__(self, case: Case, conn_id: str, pattern: bytes, when: When, nth: int = 1) -> None:
+    def __init__(self, case: Case, conn_id: str, pattern: bytes, when: When) -> None:
         connection = case.connections.get(conn_id)
         self.target = (connection.host, connection.port)
-        self.pattern, self.when, self.left = pattern, when, nth
+        self.pattern, self.when = pattern, when
         self.reached = threading.Event()
         self._stopped: set[int] = set()
+        self._open: list[socket.socket] = []
         self._closed = threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0))
         # A MongoDB names its own address in its greeting, and a client would go there, past the proxy.
@@ -62,9 +63,16 @@ class WireStop:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._closed.set()
-        self._server.close()
+        self.cut()
         self._case.restore(self._conn_id)
+
+    def cut(self) -> None:
+        """End all connections, as a server's death does; nobody can open a new one."""
+        self._closed.set()
+        for one in (self._server, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
     def _accept(self) -> None:
         while not self._closed.is_set():
@@ -72,7 +80,12 @@ class WireStop:
                 client, _ = self._server.accept()
             except OSError:
                 return
-            server = socket.create_connection(self.target)
+            try:
+                server = socket.create_connection(self.target)
+            except OSError:  # it is down: so are we
+                client.close()
+                continue
+            self._open += [client, server]
             for work in (self._requests, self._answers):
                 threading.Thread(target=work, args=(client, server), daemon=True).start()
 
@@ -82,13 +95,11 @@ class WireStop:
             while data := client.recv(1 << 16):
                 seen = seen[-len(self.pattern) :] + data
                 if self.pattern in seen and not self.reached.is_set():
-                    seen, self.left = b"", self.left - 1
-                    if self.left == 0:
-                        self._stopped.add(server.fileno())
-                        if self.when == "before":
-                            self.reached.set()
-                            self._closed.wait()
-                            return
+                    self._stopped.add(server.fileno())
+                    if self.when == "before":
+                        self.reached.set()
+                        self._closed.wait()
+                        return
                 server.sendall(data)
 
     def _answers(self, client: socket.socket, server: socket.socket) -> None:

@@ -119,10 +119,10 @@ def test_hiveserver2_is_killed_while_it_converts(source: SourceStop) -> None:
     with WireStop(case, "lake_hive", b"insert overwrite", "after") as stop:
         child = case.start("run", "ingest", case.name)
         wait_for(lambda: stop.reached.is_set() or child.poll() is not None, "the INSERT")
-        killing = killed("hiveserver2")
-        killing.__enter__()
-    error = end(child)
-    killing.__exit__(None, None, None)
+        assert child.poll() is None, child.stdout.read()
+        with killed("hiveserver2"):
+            stop.cut()
+            error = end(child)
     assert "connection lake_hive" in error
     assert_ingest_recovers(case, old)
     record("ingest", "while Hive converts", "kill -9 of HiveServer2", error.split("\n")[0][7:110])
@@ -133,10 +133,10 @@ def test_the_metastore_is_killed_before_it_hears_of_the_publish(source: SourceSt
     with WireStop(case, "lake_metastore", b"alter_table_with_environment_context", "before") as stop:
         child = case.start("run", "ingest", case.name)
         wait_for(lambda: stop.reached.is_set() or child.poll() is not None, "the metastore call")
-        killing = killed("metastore")
-        killing.__enter__()
-    error = end(child)
-    killing.__exit__(None, None, None)
+        assert child.poll() is None, child.stdout.read()
+        with killed("metastore"):
+            stop.cut()
+            error = end(child)
     assert "connection lake_metastore" in error
     assert_ingest_recovers(case, old)
     record("ingest", "publish", "kill -9 of the metastore", error.split("\n")[0][7:110])
@@ -162,10 +162,10 @@ def test_a_server_is_killed_while_the_serve_leg_uses_it(two: TwoVersions, server
     with WireStop(two.case, conn_id, pattern, when) as stop:
         child = two.case.start("run", "serve", two.case.name)
         wait_for(lambda: stop.reached.is_set() or child.poll() is not None, fault)
-        killing = killed(service)
-        killing.__enter__()
-    error = end(child)
-    killing.__exit__(None, None, None)
+        assert child.poll() is None, child.stdout.read()
+        with killed(service):
+            stop.cut()
+            error = end(child)
     assert f"connection {conn_id}" in error
     assert two.shown() in ("a", "b")
     cache = two.case.cache()

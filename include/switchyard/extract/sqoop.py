@@ -20,9 +20,13 @@ _TAIL_LINES = 30
 _SESSION = "ApplicationName=switchyard&options=-c%20extra_float_digits=1"
 """A login may have a setting that cuts floats, and pgjdbc leaves it as it is on PostgreSQL 12 and later (seen)."""
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
-_NO_POSTGRES = re.compile(r"Connection to .* refused|authentication failed|connection attempt failed")
+_NO_POSTGRES = re.compile(
+    r"Connection to .* refused|authentication failed|connection attempt failed|PSQLException: (FATAL|An I/O error)"
+)
 _HDFS_FULL = re.compile(r"could only be written to|No space left|quota of .* is exceeded")
-_NO_HDFS = re.compile(r"Call From .* failed|SafeModeException|NoRouteToHostException|hdfs.*UnknownHostException")
+_NO_HDFS = re.compile(
+    r"Call From .* failed|End of File Exception between|SafeModeException|NoRouteToHost|All datanodes .* are bad"
+)
 
 
 class SqoopEngine:
@@ -91,22 +95,22 @@ def _write_password(scratch: Path, password: str) -> Path:
 
 
 def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Exception:
-    text = "\n  ".join(tail[-6:]) or "Sqoop gave no reason"
+    whole, text = "\n".join(tail), "\n  ".join(tail[-6:]) or "Sqoop gave no reason"
     source, hdfs = request.source, request.hdfs
-    if _NO_POSTGRES.search(text):
+    if _NO_POSTGRES.search(whole):
         return ServerUnavailable(
             f"Sqoop could not reach PostgreSQL at {source.address}:\n  {text}",
             where=f"connection {source.conn_id}",
             next="check that the server runs and that the connection's login and password are right",
         )
-    if _HDFS_FULL.search(text):
+    if _HDFS_FULL.search(whole):
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
             where=f"connection {hdfs.conn_id}",
             next="free space on the DataNodes (or start them, or raise the directory's quota), then run again; "
             "nothing was published",
         )
-    if _NO_HDFS.search(text):
+    if _NO_HDFS.search(whole):
         return ServerUnavailable(
             f"Sqoop could not write to HDFS at {hdfs.address}:\n  {text}",
             where=f"connection {hdfs.conn_id}",

@@ -6,6 +6,7 @@ recognised at once: PostgreSQL frees the lock of a dead session. States change b
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import secrets
@@ -119,8 +120,9 @@ class Ledger:
             try:
                 yield
             finally:
-                session.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-                session.commit()
+                with contextlib.suppress(sa.exc.DBAPIError):  # a session that died has freed it
+                    session.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                    session.commit()
 
     def plan(self, new: NewLoad) -> Load:
         """Give out the next seq and write the load down, in one transaction."""
@@ -270,16 +272,16 @@ class Ledger:
 
     @contextmanager
     def _connected(self) -> Iterator[Session]:
+        """A session; raises ServerUnavailable when there is none, or when it dies meanwhile."""
         try:
-            session = self._engine.connect()
-        except sa.exc.OperationalError as error:
+            with self._engine.connect() as session:
+                yield session
+        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
             raise ServerUnavailable(
                 f"the ledger's PostgreSQL at {self.connection.address} does not answer: {_first_line(error)}",
                 where=f"connection {self.connection.conn_id}",
                 next="check that the server runs and that the connection's host, port, database and login are right",
             ) from error
-        with session:
-            yield session
 
 
 def _values(new: NewLoad) -> dict[str, Any]:
@@ -294,5 +296,5 @@ def _new_load_id() -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dt%H%M%S}_{secrets.token_hex(3)}"
 
 
-def _first_line(error: sa.exc.OperationalError) -> str:
+def _first_line(error: sa.exc.DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0]
