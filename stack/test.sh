@@ -13,5 +13,10 @@ bin="${SWITCHYARD_STATE:-$PWD/.switchyard}/venv/bin"
 [ "${KEEP:-1}" = 1 ] || trap '"$bin/switchyard" stack down' EXIT
 eval "$("$bin/switchyard" stack env)"
 "$bin/switchyard" stack data
-# Two workers; tests that stop servers or share a flow name a group, which stays on one worker.
-"$bin/python" -m pytest -n 2 --dist loadgroup "$@"
+if [ $# -gt 0 ]; then
+    exec "$bin/python" -m pytest "$@"
+fi
+# Two workers; tests that share a flow or a stack name a group, which stays on one worker.
+"$bin/python" -m pytest -n 2 --dist loadgroup -m "not outage"
+# Then, alone, those that kill the stack's servers.
+"$bin/python" -m pytest -m outage

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 
 for package, home in (("switchyard", "include"), ("switchyard_stack", "stack")):
     if importlib.util.find_spec(package) is None:
         sys.path.insert(0, str(CHECKOUT / home))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The workers of a run note their faults in one file."""
+    os.environ.setdefault("SWITCHYARD_FAULT_MATRIX", str(Path(tempfile.mkdtemp(prefix="faults-")) / "matrix"))
+    config.addinivalue_line("markers", "outage: stops servers of the stack; run alone, in a stack of its own")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the fault matrix."""
+    path = Path(os.environ["SWITCHYARD_FAULT_MATRIX"])
+    if not path.exists():
+        return
+    rows = sorted(json.loads(line) for line in path.read_text().splitlines())
+    terminalreporter.section("faults provoked, and what came of them")
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        terminalreporter.write_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))

@@ -82,6 +82,7 @@ def _ready_site(layout: Layout) -> Site:
             "artifacts",
             f"{report.files} files, {report.bytes / 1e6:.0f} MB in {report.seconds:.0f} s, checksums verified",
         )
+        site = run.open_site(layout)  # it took a while: a port may be taken that was free
     render_all(site)
     Supervisor(site).ensure()
     return site

@@ -53,10 +53,14 @@ def _next_free(name: str, preferred: int, used: set[int], free: Callable[[int], 
     raise StackError(f"no free port for {name} among {preferred}, {preferred + _STEP}, …", next="stop what holds them")
 
 
-def remembered_ports(path: Path) -> dict[str, int]:
-    """The ports of this state; chooses and writes them at first use."""
+def remembered_ports(path: Path, *, bound: bool = True) -> dict[str, int]:
+    """The ports of this state; chooses and writes them at first use.
+
+    `bound`: there is data that names these ports (HDFS' in every table's location); without, one that somebody took
+    meanwhile is chosen again.
+    """
     known = json.loads(path.read_text()) if path.exists() else {}
-    chosen = choose_ports(known)
+    chosen = choose_ports(known if bound else {name: port for name, port in known.items() if is_free(port)})
     if chosen != known:
         path.write_text(json.dumps(chosen, indent=2) + "\n")
     return chosen

@@ -31,7 +31,8 @@ def open_site(layout: Layout) -> Site:
 
     programs = find_programs(as_root=os.geteuid() == 0)
     layout.make_directories()
-    return Site(layout, remembered_ports(layout.ports_file), remembered_secrets(layout.secrets_file), programs)
+    ports = remembered_ports(layout.ports_file, bound=(layout.data / "postgres").exists())
+    return Site(layout, ports, remembered_secrets(layout.secrets_file), programs)
 
 
 @contextlib.contextmanager

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import matrix
 import pytest
 from cases import Case, open_cases
 from servers import NEEDED, Servers
@@ -56,20 +53,3 @@ def runtime() -> Runtime:
     from switchyard.connections import EnvironmentConnections
 
     return Runtime(EnvironmentConnections(), "tests")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """The workers of a run note their faults in one file."""
-    os.environ.setdefault("SWITCHYARD_FAULT_MATRIX", str(Path(tempfile.mkdtemp(prefix="faults-")) / "matrix"))
-    config.addinivalue_line("markers", "outage: stops servers of the stack; run alone, in a stack of its own")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the fault matrix."""
-    rows = sorted(matrix.read(Path(os.environ["SWITCHYARD_FAULT_MATRIX"])))
-    if not rows:
-        return
-    terminalreporter.section("faults provoked, and what came of them")
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        terminalreporter.write_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))

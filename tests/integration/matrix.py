@@ -12,8 +12,3 @@ def record(leg: str, moment: str, fault: str, outcome: str) -> None:
     if path := os.environ.get("SWITCHYARD_FAULT_MATRIX"):
         with Path(path).open("a") as file:
             file.write(json.dumps([leg, moment, fault, outcome]) + "\n")
-
-
-def read(path: Path) -> list[list[str]]:
-    """All rows of a run."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -43,8 +43,7 @@ def killed(*services: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for service in reversed(services):
-            stack("start", service)
+        stack("up")
 
 
 def end(child: subprocess.Popen[str]) -> str:

@@ -31,7 +31,7 @@ _HIVE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _NESTED = re.compile(r"/\*|\*/")
-_FIRST_WORD = re.compile(r"[\s(]*(\w+)")
+_FIRST_WORD = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+)", re.DOTALL)
 
 
 def find_fault(text: str, dialect: Dialect) -> str | None:
