@@ -16,7 +16,7 @@ eval "$("$bin/switchyard" stack env)"
 if [ $# -gt 0 ]; then
     exec "$bin/python" -m pytest "$@"
 fi
-# Two workers; tests that share a flow or a stack name a group, which stays on one worker.
-"$bin/python" -m pytest -n 2 --dist loadgroup -m "not outage"
+# Two workers; the tests of a file share flows and stacks, so a file stays on one worker.
+"$bin/python" -m pytest -n 2 --dist loadfile -m "not outage"
 # Then, alone, those that kill the stack's servers.
 "$bin/python" -m pytest -m outage

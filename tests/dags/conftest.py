@@ -1,14 +1,12 @@
-"""The DAGs as Airflow parses them, without a database or a server."""
+"""The DAGs as Airflow parses them; without a stack's environment, an Airflow home of the run's own."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
-
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = tempfile.mkdtemp(prefix="no-plugins-")
-os.environ["AIRFLOW__DATAHUB__ENABLED"] = "False"
+if "AIRFLOW_HOME" not in os.environ:  # a stack's environment stays as it is: other tests of the run need it
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-")
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = tempfile.mkdtemp(prefix="no-plugins-")
+    os.environ["AIRFLOW__DATAHUB__ENABLED"] = "False"

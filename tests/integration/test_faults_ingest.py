@@ -20,8 +20,6 @@ from readers import Reader, hive_reader
 from servers import Servers
 from stop_points import SourceStop, WireStop, ledger_stop, sqoop_of, wait_for
 
-pytestmark = pytest.mark.xdist_group("faults_ingest")
-
 ROWS = 3000
 LAST_SEQ = 0
 

@@ -17,8 +17,6 @@ from two_versions import TwoVersions
 from switchyard.serve.cache import ReadThroughCache
 from switchyard.serve.gate import script
 
-pytestmark = pytest.mark.xdist_group("faults_serve")
-
 
 def lua(name: str) -> bytes:
     """How a script is called on the wire."""

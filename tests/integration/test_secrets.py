@@ -16,8 +16,6 @@ import psutil
 import pytest
 from servers import Servers
 
-pytestmark = pytest.mark.xdist_group("telemetry")
-
 STATE = Path(os.environ.get("SWITCHYARD_STATE", "."))
 SHORTEST = 8
 

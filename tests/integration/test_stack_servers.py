@@ -27,8 +27,6 @@ from switchyard_stack.processes import find_ours, listening_addresses
 
 _CORE = ("postgres", "redis", "mongo", "datanode")  # with the namenode: quick to start, and every kind of state
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 def run_stack(*arguments: str, state: Path | None = None, timeout: float = 400) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **({"SWITCHYARD_STATE": str(state)} if state else {})}
