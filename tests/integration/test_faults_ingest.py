@@ -84,6 +84,7 @@ def rerun(case: Case) -> None:
     published = {load.location for load in case.loads("ingest") if load.state == "published"}
     stray = [path for path in case.files() if path.rsplit("/", 1)[0] not in published]
     assert stray == [], "only versions are left in HDFS"
+    assert list((case.directory / "scratch").iterdir()) == [], "no copy and no password file is left on this machine"
 
 
 @contextlib.contextmanager

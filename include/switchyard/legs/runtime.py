@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hive import Hive
 from switchyard.lake.metastore import Metastore
 from switchyard.ledger.store import Ledger, Load
+from switchyard.legs.scratch import open_scratch
 from switchyard.report import StepReport
 
 log = logging.getLogger(__name__)
@@ -50,15 +50,9 @@ class Runtime:
         finally:
             ledger.close()
 
-    @contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """A private directory on this machine, gone at the end."""
-        self.scratch_root.mkdir(parents=True, exist_ok=True)
-        path = Path(tempfile.mkdtemp(prefix="switchyard-", dir=self.scratch_root))
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
+    def scratch(self) -> AbstractContextManager[Path]:
+        """A private directory on this machine, gone at the end; after a kill -9, with the next step's."""
+        return open_scratch(self.scratch_root)
 
     def hdfs(self, flow: Flow) -> Hdfs:
         """The flow's HDFS."""
