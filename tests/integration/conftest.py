@@ -33,6 +33,14 @@ def servers() -> Servers:
     return found
 
 
+@pytest.fixture(scope="module")
+def telemetry_alone(servers: Servers) -> Iterator[None]:
+    """The shipped flow `telemetry`, for one file at a time: a second run would take over the first one's load."""
+    with servers.session("LEDGER_URL", autocommit=True) as session:
+        session.execute("select pg_advisory_lock(59171)")
+        yield
+
+
 @pytest.fixture
 def new_case(servers: Servers, tmp_path: object) -> Iterator[Callable[..., Case]]:
     """Makes flows for one test."""

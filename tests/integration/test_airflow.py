@@ -39,7 +39,7 @@ def airflow(servers: Servers) -> Airflow:
 
 
 @pytest.fixture(scope="module")
-def telemetry(servers: Servers, airflow: Airflow) -> Iterator[Servers]:
+def telemetry(servers: Servers, airflow: Airflow, telemetry_alone: None) -> Iterator[Servers]:
     """Rows of the tests' own in public.telemetry; taken away again, on every hop."""
     servers.postgres("delete from public.telemetry where id >= 9000")
     servers.postgres("insert into public.telemetry (id, name, wattage) values (9001, 'T1', 1), (9002, 'T2', 2)")

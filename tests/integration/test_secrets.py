@@ -44,7 +44,7 @@ class ProcessList:
 
 
 @pytest.fixture(scope="module")
-def run(servers: Servers) -> ProcessList:
+def run(servers: Servers, telemetry_alone: None) -> ProcessList:
     """Both legs of the shipped flow by `airflow dags test`, while the process list is looked at."""
     servers.postgres("insert into public.telemetry (id, name, wattage) values (9100, 'secret test', 1)")
     try:
