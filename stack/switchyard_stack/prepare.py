@@ -146,7 +146,8 @@ def prepare_mongo(site: Site) -> None:
         if _start_once(site, [str(site.layout.scripts / "secantusd-py"), "--config"]):
             ready.touch()
     if not ready.exists():
-        raise StackError("SecantusDB did not end after its first start", next=f"read {site.layout.logs}/mongo-setup.log")
+        log = site.layout.logs / "mongo-setup.log"
+        raise StackError("SecantusDB did not end after its first start", next=f"read {log}")
 
 
 def _start_once(site: Site, command: list[str]) -> bool:
