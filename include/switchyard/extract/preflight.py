@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from switchyard.errors import PreflightRefused
 from switchyard.extract.postgres import SourceShape, read_shape, relation
-from switchyard.flow.spec import Flow
+from switchyard.flow.spec import ColumnChoice, Flow
 from switchyard.lake.types import CarriedColumn, Refusal, carry, quote_postgres, unusable_names
 
 if TYPE_CHECKING:
     import psycopg
 
+_NOTHING_SAID = ColumnChoice.model_validate({})
 _SPLITTABLE = ("smallint", "integer", "bigint")
 
 
@@ -34,11 +35,13 @@ def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Exam
         findings.append("rename with source.query: select … as another_name")
     columns: list[CarriedColumn] = []
     for position, column in enumerate(shape.columns):
-        carried = carry(column, position)
+        said = flow.columns.get(column.name, _NOTHING_SAID)
+        carried = carry(column, position, said.as_, said.description)
         if isinstance(carried, Refusal):
             findings.append(f"column {column.name!r} is {carried.postgres}: {carried.why}; {carried.cure}")
         else:
             columns.append(carried)
+    findings += [f"columns names {name!r}, which the source does not have" for name in _unknown(flow, shape)]
     split_by = _choose_split(flow, shape, findings)
     findings += _missing_keys(flow, shape)
     _refuse(flow, findings)
@@ -64,6 +67,11 @@ def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, 
         if found
     ]
     _refuse(flow, findings)
+
+
+def _unknown(flow: Flow, shape: SourceShape) -> list[str]:
+    names = {column.name for column in shape.columns}
+    return [name for name in flow.columns if name not in names]
 
 
 def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | None:

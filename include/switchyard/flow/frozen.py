@@ -15,7 +15,7 @@ from switchyard.flow.spec import Flow
 
 def frozen_spec(flow: Flow) -> dict[str, Any]:
     """The whole flow in JSON values, defaults included, so that a later default does not change an old load."""
-    return flow.model_dump(mode="json")
+    return flow.model_dump(mode="json", by_alias=True)
 
 
 def spec_hash(flow: Flow) -> str:

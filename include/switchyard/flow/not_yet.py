@@ -5,7 +5,6 @@ from __future__ import annotations
 KEYS: dict[tuple[str, ...], str] = {
     ("contract",): "every load takes the source's columns and types as they are now; leave `contract` out",
     ("checks",): "counts are always reconciled at every hop; leave `checks` out",
-    ("columns",): "to read some columns only, list them in `source.columns`; leave `columns` out",
     ("diff",): "leave `diff` out",
     ("source", "cursor"): "every load reads the whole source; leave `cursor` out",
     ("source", "tombstone"): "a row deleted at the source leaves with the next load; leave `tombstone` out",

@@ -67,6 +67,13 @@ def _check_select(text: str) -> str:
     return _check_sql(text, "hive", ("select", "with"))
 
 
+def _check_as(text: str) -> str:
+    found = re.fullmatch(r"string|decimal\((\d+),(\d+)\)", text)
+    if not found or (found[1] and not 0 <= int(found[2]) <= int(found[1]) <= 38):
+        raise refuse(f"{text!r} is no type to carry a column as", next="string, or decimal(p,s) with 0 ≤ s ≤ p ≤ 38")
+    return text
+
+
 FlowName = Annotated[str, AfterValidator(identifiers.check_flow), _editor(identifiers.FLOW, 64)]
 ConnectionId = Annotated[str, AfterValidator(identifiers.check_connection), _editor(identifiers.CONNECTION, 128)]
 HiveName = Annotated[str, AfterValidator(identifiers.check_hive), _editor(identifiers.HIVE, identifiers.HIVE_LENGTH)]
@@ -81,6 +88,17 @@ class Closed(BaseModel):
     """Immutable, takes no unknown key, and bends no type: `"4"` is not a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ColumnChoice(Closed):
+    """What a flow says of one source column."""
+
+    as_: Annotated[str, AfterValidator(_check_as)] | None = Field(
+        None,
+        alias="as",
+        description="carry it as `string`, or (numeric, money) as `decimal(p,s)`, instead of by the type table",
+    )
+    description: str = Field("", max_length=4_000, description="what it means; becomes the Hive column's comment")
 
 
 class Source(Closed):
@@ -235,6 +253,9 @@ class Flow(Closed):
     cache: Cache | None = None
     engine: Engine = Field(default_factory=Engine)
     reconcile: Reconcile = Field(default_factory=Reconcile)
+    columns: dict[SourceColumn, ColumnChoice] = Field(
+        default_factory=dict, description="what is said of single columns, by their name in the source"
+    )
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Flow:

@@ -19,13 +19,17 @@ _CALENDAR = "infinity, BC or a year after 9999, which Hive's calendar does not h
 
 @dataclass(frozen=True)
 class TypeRule:
-    """How one PostgreSQL type travels. Templates: `{c}` the quoted column, `{p}`/`{s}` precision and scale."""
+    """How one PostgreSQL type travels. Templates: `{c}` the quoted column, `{p}`/`{s}` precision and scale.
+
+    `staged` is the Hive type that reads the JSON value, before the cast.
+    """
 
     postgres: str
     hive: str
     mongo: str
     carry: str = _TEXT
     cast: str = "{c}"
+    staged: str = "string"
     unfit: str = ""
     unfit_means: str = ""
     note: str = ""
@@ -63,9 +67,53 @@ class CarriedColumn:
     cast: str
     unfit: str = ""
     unfit_means: str = ""
+    staged: str = "string"
+    comment: str = ""
 
 
-_STRING_CAST = "select it as text: use source.query with {c}::text"
+_PLAIN_ELEMENTS = (
+    ("smallint", "SMALLINT", "int32"),
+    ("integer", "INT", "int32"),
+    ("bigint", "BIGINT", "int64"),
+    ("boolean", "BOOLEAN", "bool"),
+    ("text", "STRING", "string"),
+    ("character varying", "STRING", "string"),
+    ("uuid", "STRING", "string"),
+)
+_NOT_A_LIST = "array_ndims({c}) > 1 or array_lower({c}, 1) <> 1"
+_NOT_A_LIST_MEANS = "an array of several dimensions or with bounds of its own, which a list does not have"
+
+
+def _array(element: str, hive: str, mongo: str) -> TypeRule:
+    """One-dimensional arrays travel as JSON lists; PostgreSQL's type does not say how many dimensions a value has."""
+    return TypeRule(
+        f"{element}[]",
+        f"ARRAY<{hive}>",
+        f"array of {mongo}",
+        carry="{c}",
+        staged=f"array<{hive.lower()}>",
+        unfit=_NOT_A_LIST,
+        unfit_means=_NOT_A_LIST_MEANS,
+    )
+
+
+def _float_array(element: str) -> TypeRule:
+    """JSON has no NaN, no Infinity, and Hive's reader drops the sign of -0."""
+    unfit = f"{_NOT_A_LIST} or {{c}}::text[] && array['NaN', 'Infinity', '-Infinity', '-0']"
+    means = f"{_NOT_A_LIST_MEANS}, or NaN, ±Infinity or -0, which JSON does not have"
+    return TypeRule(
+        f"{element}[]",
+        "ARRAY<DOUBLE>",
+        "array of double",
+        carry="{c}",
+        staged="array<double>",
+        unfit=unfit,
+        unfit_means=means,
+    )
+
+
+_UNFIT = {True: "'unfit'", False: "null"}
+_AS_STRING = "carry its text: columns: {{{n}: {{as: string}}}}"
 
 RULES: tuple[TypeRule, ...] = (
     TypeRule("smallint", "SMALLINT", "int32", cast="cast({c} as smallint)"),
@@ -128,28 +176,43 @@ RULES: tuple[TypeRule, ...] = (
     TypeRule("macaddr", "STRING", "string"),
     TypeRule("macaddr8", "STRING", "string"),
     TypeRule("enum", "STRING", "string"),
+    TypeRule("bit", "STRING", "string", note="digits 0 and 1"),
+    TypeRule("bit varying", "STRING", "string", note="digits 0 and 1"),
+    TypeRule("xml", "STRING", "string", note="the text as stored"),
+    *(_array(element, hive, mongo) for element, hive, mongo in _PLAIN_ELEMENTS),
+    *(_float_array(element) for element in ("real", "double precision")),
 )
 
 REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "numeric",
         "numeric without precision has no DECIMAL that holds every value",
-        "give it one: source.query with {c}::numeric(38,10), or {c}::text",
+        'give it one: columns: {{{n}: {{as: "decimal(38,10)"}}}}, or ' + _AS_STRING,
     ),
     Refusal(
-        "numeric(p,s) beyond DECIMAL(38)", "DECIMAL holds at most 38 digits, with 0 ≤ scale ≤ precision", _STRING_CAST
+        "numeric(p,s) beyond DECIMAL(38)", "DECIMAL holds at most 38 digits, with 0 ≤ scale ≤ precision", _AS_STRING
     ),
-    Refusal("array", "arrays are not carried yet", "use source.query with array_to_json({c})::text"),
-    Refusal("composite", "composite types are not carried yet", "use source.query with row_to_json({c})::text"),
-    Refusal("range", "range types are not carried yet", "use source.query with lower({c}), upper({c}) or {c}::text"),
-    Refusal(
-        "interval",
-        "its text depends on the server's IntervalStyle",
-        "use source.query with extract(epoch from {c})::numeric(38,6), or {c}::text",
-    ),
-    Refusal("money", "its text depends on the server's lc_monetary", "use source.query with {c}::numeric(20,2)"),
-    Refusal("any other type", "there is no rule for it in the type table", _STRING_CAST),
+    Refusal("array of another type", "its elements have no rule in the type table", _AS_STRING),
+    Refusal("composite", "it has no type of its own in Hive", _AS_STRING),
+    Refusal("range", "it has no type of its own in Hive", _AS_STRING),
+    Refusal("interval", "it has no type of its own in Parquet and MongoDB", _AS_STRING),
+    Refusal("money", "its text depends on the server's lc_monetary", 'columns: {{{n}: {{as: "decimal(20,2)"}}}}'),
+    Refusal("any other type", "there is no rule for it in the type table", _AS_STRING),
 )
+
+AS_STRING: tuple[tuple[str, str, str], ...] = (
+    ("array", "array_to_json({c})::text", "a JSON list, of lists for several dimensions"),
+    ("composite", "row_to_json({c})::text", "a JSON object"),
+    ("bytea", "encode({c}, 'hex')", "hexadecimal digits"),
+    ("character", "{c}", "blank padding kept"),
+    ("boolean", "case {c} when true then 'true' when false then 'false' end", "true or false"),
+    (
+        "timestamp with time zone",
+        "({c} at time zone 'UTC')::text || case when isfinite({c}) then 'Z' else '' end",
+        "UTC, Z",
+    ),
+)
+"""What `as: string` makes of a type; of every other type it is PostgreSQL's own text, infinity and NaN included."""
 
 _BY_NAME = {rule.postgres: rule for rule in RULES}
 _REFUSED = {refusal.postgres: refusal for refusal in REFUSALS}
@@ -166,26 +229,34 @@ def quote_hive(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def rule_for(column: SourceColumn) -> TypeRule | Refusal:
-    """Find the rule of a column's type, or the refusal that stands in its place."""
+def rule_for(column: SourceColumn, choice: str | None = None) -> TypeRule | Refusal:
+    """Find the rule of a column's type, or the refusal that stands in its place.
+
+    `choice` is the flow's `as` for the column: `string`, or `decimal(p,s)` for numeric and money.
+    """
     base = _base_name(column)
+    if choice == "string":
+        special = {name: text for name, text, _ in AS_STRING}
+        kind = "array" if column.type.endswith("[]") else base
+        return TypeRule(f"{base} as string", "STRING", "string", carry=special.get(kind, _TEXT))
+    if choice is not None:
+        return _as_decimal(base, choice)
     if base in _BY_NAME:
-        return _BY_NAME[base]
-    if base == "numeric(p,s)":
         return _BY_NAME[base]
     return _REFUSED.get(base, _REFUSED["any other type"])
 
 
-def carry(column: SourceColumn, position: int) -> CarriedColumn | Refusal:
+def carry(column: SourceColumn, position: int, choice: str | None = None, comment: str = "") -> CarriedColumn | Refusal:
     """Apply the table to one column. `position` names the carrier field `c<position>`."""
-    rule = rule_for(column)
+    rule = rule_for(column, choice)
     quoted = quote_postgres(column.name)
     if isinstance(rule, Refusal):
-        return Refusal(column.type, rule.why, rule.cure.format(c=quoted))
-    precision, scale = _precision(column.type)
-    carried, unfit = rule.carry.format(c=quoted), rule.unfit.format(c=quoted)
-    if unfit:  # a value that comes after the preflight: no cast takes this text, so the proof finds it
-        carried = f"case when {unfit} then 'unfit' else {carried} end"
+        return Refusal(column.type, rule.why, rule.cure.format(c=quoted, n=column.name))
+    precision, scale = _precision(choice.replace("decimal", "numeric") if choice else column.type)
+    carried = rule.carry.format(c=quoted)
+    unfit = rule.unfit.format(c=quoted, p=precision, s=scale)
+    if unfit:  # it may come after the preflight: text that no cast takes, or a NULL too many, so the proof finds it
+        carried = f"case when {unfit} then {_UNFIT[rule.staged == 'string']} else {carried} end"
     return CarriedColumn(
         source=column.name,
         name=column.name.lower(),
@@ -195,6 +266,27 @@ def carry(column: SourceColumn, position: int) -> CarriedColumn | Refusal:
         cast=rule.cast.format(c=f"c{position}", p=precision, s=scale),
         unfit=unfit,
         unfit_means=rule.unfit_means,
+        staged=rule.staged,
+        comment=comment,
+    )
+
+
+def _as_decimal(base: str, choice: str) -> TypeRule | Refusal:
+    if base not in ("numeric", "numeric(p,s)", "numeric(p,s) beyond DECIMAL(38)", "money"):
+        return Refusal(base, f"as: {choice} is for numeric and money", _AS_STRING)
+    value = "{c}::numeric" if base == "money" else "{c}"
+    decimal = _BY_NAME["numeric(p,s)"]
+    # A modifier rounds in silence, and NaN and Infinity do not fit: a value that changes is no value of this type.
+    unfit = f"{value}::text in ('NaN', 'Infinity', '-Infinity') or abs({value}) >= 10::numeric ^ ({{p}} - {{s}})"
+    unfit += f" or round({value}, {{s}}) <> {value}"
+    return TypeRule(
+        f"{base} as {choice}",
+        decimal.hive,
+        decimal.mongo,
+        carry=f"{value}::text",
+        cast=decimal.cast,
+        unfit=unfit,
+        unfit_means=f"a value that {choice} does not hold",
     )
 
 
@@ -219,7 +311,8 @@ def _base_name(column: SourceColumn) -> str:
     if column.kind in _KINDS:
         return _KINDS[column.kind]
     if column.type.endswith("[]"):
-        return "array"
+        element = re.sub(r"\(\d+\)", "", column.type)
+        return element if element in _BY_NAME else "array of another type"
     if column.type.startswith("numeric("):
         precision, scale = _precision(column.type)
         return "numeric(p,s)" if 0 <= scale <= precision <= 38 else "numeric(p,s) beyond DECIMAL(38)"

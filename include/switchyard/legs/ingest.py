@@ -156,7 +156,7 @@ def _convert(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     metastore, url = runtime.metastore(flow), runtime.hdfs(flow).url
     try_id = naming.new_try()
     landing = naming.landing(flow.lake.root, flow.lake.database, flow.lake.table, load.load_id, try_id)
-    fields = [HiveColumn("m", "string"), *(HiveColumn(f"c{i}", "string") for i in range(len(columns)))]
+    fields = [HiveColumn("m", "string"), *(HiveColumn(f"c{i}", column.staged) for i, column in enumerate(columns))]
     text = versions.staging_table(runtime, flow, "text", load.load_id, try_id)
     metastore.create_json_table(naming.STAGING_DATABASE, text, fields, url + load.facts["land"]["staging"])
     typed = versions.typed_table(runtime, flow, _hive_columns(columns), landing, load.load_id, try_id)
@@ -245,7 +245,7 @@ def _carried(load: Load) -> list[CarriedColumn]:
 
 
 def _hive_columns(columns: tuple[CarriedColumn, ...] | list[CarriedColumn]) -> list[HiveColumn]:
-    return [HiveColumn(column.name, column.hive_type) for column in columns]
+    return [HiveColumn(column.name, column.hive_type, column.comment) for column in columns]
 
 
 def _count(runtime: Runtime, flow: Flow) -> int | None:
