@@ -107,6 +107,10 @@ class LoadInProgress(SwitchyardError):
     """Another run of this leg of the flow is alive; the message names its owner."""
 
 
+class FlowHeld(SwitchyardError):
+    """The flow is on hold, after a rollback; no load may begin until it is released."""
+
+
 class LedgerStateError(SwitchyardError):
     """A step was asked for in a state of the load that does not allow it."""
 

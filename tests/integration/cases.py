@@ -22,7 +22,7 @@ from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.metastore import Metastore, TableVersion
-from switchyard.ledger.store import Load
+from switchyard.ledger.loads import Load
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
 from switchyard.serve.cache import ReadThroughCache

@@ -92,7 +92,7 @@ def types_page() -> str:
     way = [
         (_code(r.postgres), _code(r.carry.format(c="c")), _code(r.cast.format(c="text", p="p", s="s"))) for r in RULES
     ]
-    refused = [(r.postgres, r.why, r.cure.format(c="c")) for r in REFUSALS]
+    refused = [(r.postgres, r.why, r.cure.format(c="c", n="c")) for r in REFUSALS]
     return "\n".join(
         [
             _NOTICE.format(source="include/switchyard/lake/types.py") + _TYPES_HEAD,

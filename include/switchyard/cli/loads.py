@@ -45,7 +45,7 @@ def loads(
 
 def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
     """Every flow: what is published, what is served, what is unfinished."""
-    from switchyard.ledger.store import UNFINISHED
+    from switchyard.ledger.loads import UNFINISHED
 
     flows, errors = load_flows(directory)
     rows: list[dict[str, Any]] = []

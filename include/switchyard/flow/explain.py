@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from switchyard.errors import Problem
 from switchyard.flow import not_yet
+from switchyard.flow.proof import Contract, Diff, Reconcile
 from switchyard.flow.refusal import REFUSED, nearest
-from switchyard.flow.spec import Cache, Engine, Flow, Lake, Reconcile, Serve, Source
+from switchyard.flow.spec import Cache, Engine, Flow, Lake, Serve, Source
 from switchyard.flow.tree import Map, Seq, mark_at
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -21,6 +22,8 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "cache": Cache,
     "engine": Engine,
     "reconcile": Reconcile,
+    "contract": Contract,
+    "diff": Diff,
 }
 
 Path = tuple[str | int, ...]
@@ -173,14 +176,34 @@ def _at(tree: Map, path: Path) -> Map:
 
 
 def _fields(path: Path) -> list[str]:
-    """The keys that are known where `path` ends."""
-    return list((SECTIONS[str(path[0])] if len(path) > 1 else Flow).model_fields)
+    """The keys that are known where `path` ends, as the file spells them."""
+    model = _model_around(path)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
 
 
 def _describe(path: Path) -> str:
-    model = SECTIONS.get(str(path[0])) if len(path) > 1 else Flow
-    field = model.model_fields.get(str(path[min(len(path), 2) - 1])) if model else None
+    model = _model_around(path)
+    field = model.model_fields.get(str(path[-1])) if model and path else None
     return (field.description or "") if field else ""
+
+
+def _model_around(path: Path) -> type[BaseModel] | None:
+    """The model that the last part of `path` is a key of; None inside a value that has no keys of its own."""
+    model: type[BaseModel] | None = Flow
+    for part in path[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        if field is not None:
+            model = _model_in(field.annotation)
+        elif model is None:
+            return None
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model of an annotation, or of the items of its list or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _cure_type(kind: str, found: object) -> str:

@@ -1,99 +1,45 @@
 """The flow file's closed model. Pure: no I/O, no Airflow.
 
 Unknown keys and impossible combinations are refused here; `switchyard.flow.loader` adds file, line and the nearest
-right word. Which names are safe to use where is told in `switchyard.flow.identifiers`.
+right word. What kinds of names there are is told in `switchyard.flow.fields`, what a load must prove in
+`switchyard.flow.proof`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from switchyard.flow import identifiers
 from switchyard.flow.duration import Duration
+from switchyard.flow.fields import (
+    Closed,
+    Collection,
+    ConnectionId,
+    FlowName,
+    HiveName,
+    Label,
+    LakeColumn,
+    SourceColumn,
+    Unique,
+    check_as,
+    check_query,
+    check_select,
+    check_table,
+    check_where,
+)
 from switchyard.flow.identifiers import PgTable, parse_pg_table
+from switchyard.flow.proof import Check, Contract, Diff, DiffMode, Reconcile
 from switchyard.flow.refusal import refuse
-from switchyard.flow.sql import Dialect, find_fault, first_word, mentions
-
-_LONGEST_SQL = 50_000
-_SHORT: dict[str, Any] = {"minLength": 1, "maxLength": identifiers.POSTGRES_NAME_BYTES}
-T = TypeVar("T", bound=Sequence[Any])
-
-
-def _editor(pattern: re.Pattern[str], longest: int) -> Any:
-    """What the JSON Schema says of a name; pydantic does not check it, or one error would be told twice."""
-    return Field(json_schema_extra={"pattern": f"^{pattern.pattern}$", "minLength": 1, "maxLength": longest})
-
-
-def _no_duplicates(values: T) -> T:
-    for at, value in enumerate(values):
-        if value in values[:at]:
-            raise refuse(f"{value!r} is listed twice", at=[at])
-    return values
-
-
-def _check_table(text: str) -> str:
-    parse_pg_table(text)
-    return text
-
-
-def _check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
-    if len(text) > _LONGEST_SQL:
-        raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", next="make it a view")
-    if fault := find_fault(text, dialect):
-        raise refuse(f"this SQL {fault}")
-    if not text.strip() or (starts and first_word(text) not in starts):
-        raise refuse("this is not a query" if starts else "the condition is empty", next=" or ".join(starts))
-    if "$CONDITIONS" in text or "${" in text:
-        raise refuse("this SQL has a placeholder, and nothing fills it in", next="leave out $CONDITIONS and ${…}")
-    return text
-
-
-def _check_where(text: str) -> str:
-    if first_word(text) == "where":
-        raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
-    return _check_sql(text, "postgres", ())
-
-
-def _check_query(text: str) -> str:
-    return _check_sql(text, "postgres", ("select", "with", "values", "table"))
-
-
-def _check_select(text: str) -> str:
-    return _check_sql(text, "hive", ("select", "with"))
-
-
-def _check_as(text: str) -> str:
-    found = re.fullmatch(r"string|decimal\((\d+),(\d+)\)", text)
-    if not found or (found[1] and not 0 <= int(found[2]) <= int(found[1]) <= 38):
-        raise refuse(f"{text!r} is no type to carry a column as", next="string, or decimal(p,s) with 0 ≤ s ≤ p ≤ 38")
-    return text
-
-
-FlowName = Annotated[str, AfterValidator(identifiers.check_flow), _editor(identifiers.FLOW, 64)]
-ConnectionId = Annotated[str, AfterValidator(identifiers.check_connection), _editor(identifiers.CONNECTION, 128)]
-HiveName = Annotated[str, AfterValidator(identifiers.check_hive), _editor(identifiers.HIVE, identifiers.HIVE_LENGTH)]
-LakeColumn = Annotated[str, AfterValidator(identifiers.check_lake_column), Field(json_schema_extra={"minLength": 1})]
-SourceColumn = Annotated[str, AfterValidator(identifiers.check_postgres_column), Field(json_schema_extra=_SHORT)]
-Collection = Annotated[str, AfterValidator(identifiers.check_collection), _editor(identifiers.COLLECTION, 120)]
-Label = Annotated[str, AfterValidator(identifiers.check_label), _editor(identifiers.LABEL, 100)]
-Unique = AfterValidator(_no_duplicates)
-
-
-class Closed(BaseModel):
-    """Immutable, takes no unknown key, and bends no type: `"4"` is not a number."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from switchyard.flow.sql import mentions
 
 
 class ColumnChoice(Closed):
     """What a flow says of one source column."""
 
-    as_: Annotated[str, AfterValidator(_check_as)] | None = Field(
+    as_: Annotated[str, AfterValidator(check_as)] | None = Field(
         None,
         alias="as",
         description="carry it as `string`, or (numeric, money) as `decimal(p,s)`, instead of by the type table",
@@ -105,18 +51,34 @@ class Source(Closed):
     """What is read from PostgreSQL: a table (optionally some columns, some rows), or a query."""
 
     connection: ConnectionId = Field(description="Airflow connection of the PostgreSQL database")
-    table: Annotated[str, AfterValidator(_check_table)] | None = Field(
+    table: Annotated[str, AfterValidator(check_table)] | None = Field(
         None, description='schema.table with PostgreSQL\'s quoting: public.orders, "My Schema"."My.Table"'
     )
-    query: Annotated[str, AfterValidator(_check_query)] | None = Field(None, description="a SELECT, instead of table")
+    query: Annotated[str, AfterValidator(check_query)] | None = Field(None, description="a SELECT, instead of table")
     columns: Annotated[list[SourceColumn], Field(min_length=1), Unique] | None = Field(
         None, description="columns to read, unquoted, as PostgreSQL's catalog holds them; default: all"
     )
-    where: Annotated[str, AfterValidator(_check_where)] | None = Field(
+    where: Annotated[str, AfterValidator(check_where)] | None = Field(
         None, description="a SQL condition on the rows to read"
     )
     key: Annotated[list[SourceColumn], Unique] = Field(
         default_factory=list, description="columns that identify a row; default: the primary key"
+    )
+    cursor: SourceColumn | None = Field(
+        None, description="timestamp of a row's last change, set by the database's clock; append and merge read by it"
+    )
+    cursor_clock: Literal["detect", "database"] = Field(
+        "detect",
+        description="detect: refuse a cursor that no default and no trigger sets; database: you vouch that it is the "
+        "database's clock all the same",
+    )
+    tombstone: SourceColumn | None = Field(
+        None, description="boolean or timestamp: a row in which it is true, or not NULL, is deleted (merge)"
+    )
+    sweep: Literal["never", "always"] = Field(
+        "never",
+        description="always: every merge reads the whole source, once, and finds by key and value what the cursor "
+        "cannot tell: deleted rows, and changes that set no cursor",
     )
 
     @model_validator(mode="after")
@@ -130,6 +92,10 @@ class Source(Closed):
         for column in self.key:
             if self.columns is not None and column not in self.columns:
                 raise refuse(f"key column {column!r} is not among the `columns` to read", at=["key"])
+        for name in ("cursor", "tombstone"):
+            column = getattr(self, name)
+            if self.columns is not None and column is not None and column not in self.columns:
+                raise refuse(f"column {column!r} is not among the `columns` to read", at=[name])
         return self
 
     @property
@@ -145,7 +111,11 @@ class Lake(Closed):
 
     database: HiveName = Field(description="Hive database")
     table: HiveName = Field(description="Hive table; only this flow writes it")
-    mode: Literal["replace"] = Field("replace", description="replace: every load is a whole new version")
+    mode: Literal["replace", "append", "merge"] = Field(
+        "replace",
+        description="replace: every load is a whole new version; append: a load adds the rows since the last one, in a "
+        "partition of its own; merge: a load changes rows by key, in a whole new version",
+    )
     format: Literal["parquet"] = Field("parquet", description="file format of the landings")
     hdfs: ConnectionId = Field("lake_hdfs", description="Airflow connection of the NameNode")
     hive: ConnectionId = Field("lake_hive", description="Airflow connection of HiveServer2")
@@ -175,7 +145,7 @@ class Serve(Closed):
     indexes: Annotated[list[Annotated[list[LakeColumn], Field(min_length=1, max_length=32), Unique]], Unique] = Field(
         default_factory=list, max_length=63, description="columns of each index, ascending: [[name], [subnet, name]]"
     )
-    select: Annotated[str, AfterValidator(_check_select)] | None = Field(
+    select: Annotated[str, AfterValidator(check_select)] | None = Field(
         None, description="HiveQL SELECT over the lake table; Hive materialises its result"
     )
     table: HiveName | None = Field(None, description="Hive table of the product; default: the collection's name")
@@ -184,6 +154,12 @@ class Serve(Closed):
         description="timestamps finer than MongoDB's millisecond: refuse the load, keep microseconds in a second "
         "field <column>_us, or store text",
     )
+    publish: Literal["snapshot", "delta"] = Field(
+        "snapshot",
+        description="snapshot: a staging collection is renamed into place; delta: the changed documents are replaced "
+        "one by one, for small changes and sharded collections",
+    )
+    diff: DiffMode | None = Field(None, description="compare Hive and MongoDB by value after every publish")
 
     @model_validator(mode="after")
     def _product_has_a_table(self) -> Serve:
@@ -206,6 +182,9 @@ class Cache(Closed):
         timedelta(minutes=15),
         description="how long a cached value lives, e.g. 15m",
         json_schema_extra={"default": "15m"},
+    )
+    negative: Duration | None = Field(
+        None, description="how long it is remembered that a key is not there, e.g. 30s; default: not at all"
     )
     warm: int = Field(0, ge=0, le=10_000_000, description="how many changed keys to fill after a publish")
     max_invalidate: int = Field(
@@ -230,12 +209,6 @@ class Engine(Closed):
         return self
 
 
-class Reconcile(Closed):
-    """What a load may look like before it is published."""
-
-    allow_empty: bool = Field(False, description="publish even when the source has no rows")
-
-
 class Flow(Closed):
     """One flow file. Its name is the file's stem."""
 
@@ -253,17 +226,39 @@ class Flow(Closed):
     cache: Cache | None = None
     engine: Engine = Field(default_factory=Engine)
     reconcile: Reconcile = Field(default_factory=Reconcile)
+    contract: Contract = Field(default_factory=Contract)
+    checks: Annotated[list[Check], Field(max_length=1_000), Unique] = Field(
+        default_factory=list, description="promises about the data, tested on every landing before it is published"
+    )
+    diff: Diff = Field(default_factory=Diff)
     columns: dict[SourceColumn, ColumnChoice] = Field(
         default_factory=dict, description="what is said of single columns, by their name in the source"
     )
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Flow:
+        _check_mode(self.source, self.lake)
         if self.cache is not None and self.serve is None:
             raise refuse("`cache` needs `serve`: Redis holds what MongoDB serves", at=["cache"])
         if self.serve is not None and self.serve.select is not None:
             _check_product(self.lake, self.serve, self.serve.select)
         return self
+
+
+def _check_mode(source: Source, lake: Lake) -> None:
+    if lake.mode == "append" and source.cursor is None:
+        raise refuse(
+            "mode append reads what came since the last load: by which column?",
+            next="set source.cursor",
+            at=["lake", "mode"],
+        )
+    if lake.mode == "merge" and source.cursor is None and source.sweep == "never":
+        cure = "set source.cursor, or source.sweep: always"
+        raise refuse("mode merge needs a way to find what changed", next=cure, at=["lake", "mode"])
+    if lake.mode != "merge":
+        for name in ("tombstone", "sweep"):
+            if getattr(source, name) not in (None, "never"):
+                raise refuse(f"`{name}` is for mode merge, and this flow's is {lake.mode}", at=["source", name])
 
 
 def _check_product(lake: Lake, serve: Serve, select: str) -> None:

@@ -55,11 +55,22 @@ class TableVersion:
     location: str
     columns: tuple[HiveColumn, ...]
     rows: int | None
+    partitions: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
         """The location without its file system: an absolute HDFS path."""
-        return "/" + self.location.split("://", 1)[-1].split("/", 1)[1]
+        return hdfs_path(self.location)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The directories that hold the version's files: one, or one a partition."""
+        return tuple(map(hdfs_path, self.partitions)) or (self.path,)
+
+
+def hdfs_path(location: str) -> str:
+    """A location without its file system."""
+    return "/" + location.split("://", 1)[-1].split("/", 1)[1]
 
 
 class Metastore:

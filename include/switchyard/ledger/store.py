@@ -12,7 +12,6 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -21,54 +20,14 @@ from sqlalchemy.dialects.postgresql import insert
 from switchyard.connections import Connection
 from switchyard.errors import LedgerStateError, LoadInProgress, ServerUnavailable
 from switchyard.flow.naming import Leg
+from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
 from switchyard.ledger.migrations import HEAD, migrate_to_head
 from switchyard.ledger.tables import flows, loads
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Session
 
-UNFINISHED = ("planned", "landed", "converted", "proved", "staged", "publishing", "refreshing")
-FINISHED: dict[Leg, str] = {"ingest": "published", "serve": "served"}
 _MIGRATION_LOCK = 0x5917C4
-
-
-@dataclass(frozen=True)
-class Load:
-    """One row of `loads`."""
-
-    load_id: str
-    flow: str
-    leg: Leg
-    seq: int
-    previous_seq: int | None
-    version: int | None
-    state: str
-    spec: dict[str, Any]
-    spec_hash: str
-    owner: str
-    try_id: str | None
-    location: str | None
-    facts: dict[str, Any]
-    error: str | None
-    created_at: dt.datetime
-    updated_at: dt.datetime
-    published_at: dt.datetime | None
-    superseded_at: dt.datetime | None
-
-
-@dataclass(frozen=True)
-class NewLoad:
-    """What a plan writes down. `facts` are frozen with it."""
-
-    flow: str
-    leg: Leg
-    spec: dict[str, Any]
-    spec_hash: str
-    owner: str
-    previous_seq: int | None = None
-    version: int | None = None
-    location: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 class Ledger:
@@ -97,7 +56,7 @@ class Ledger:
 
     def migrate(self) -> None:
         """Bring the tables to the newest version; two at once wait for each other."""
-        with self._session() as session:
+        with self.session() as session:
             if self._revision(session) == HEAD:
                 return
             session.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
@@ -127,7 +86,7 @@ class Ledger:
     def plan(self, new: NewLoad) -> Load:
         """Give out the next seq and write the load down, in one transaction."""
         counter = flows.c.last_ingest_seq if new.leg == "ingest" else flows.c.last_serve_seq
-        with self._session() as session:
+        with self.session() as session:
             session.execute(insert(flows).values(flow=new.flow).on_conflict_do_nothing())
             known = session.scalar(sa.select(counter).where(flows.c.flow == new.flow).with_for_update()) or 0
             seq = max(known, new.previous_seq or 0) + 1
@@ -141,7 +100,7 @@ class Ledger:
 
     def get(self, load_id: str) -> Load:
         """Find a load; raises LedgerStateError when there is none."""
-        with self._session() as session:
+        with self.session() as session:
             row = session.execute(sa.select(loads).where(loads.c.load_id == load_id)).one_or_none()
         if row is None:
             raise LedgerStateError(
@@ -172,7 +131,7 @@ class Ledger:
             .values(values)
             .returning(*loads.c)
         )
-        with self._session() as session:
+        with self.session() as session:
             row = session.execute(statement).one_or_none()
         if row is None:
             raise self._wrong_state(load.load_id, expected)
@@ -181,13 +140,25 @@ class Ledger:
     def note_error(self, load: Load, error: str) -> None:
         """Say why a step of a load failed; nothing else changes."""
         statement = loads.update().where(loads.c.load_id == load.load_id).values(error=error, updated_at=sa.func.now())
-        with self._session() as session:
+        with self.session() as session:
             session.execute(statement)
 
-    def finish(self, load: Load, *, step: str, facts: dict[str, Any]) -> Load:
-        """Record a publish: the load is published (or served), the one before it superseded, in one transaction."""
+    def finish(
+        self,
+        load: Load,
+        *,
+        step: str,
+        facts: dict[str, Any],
+        above: int = 0,
+        flow_changes: dict[str, Any] | None = None,
+    ) -> Load:
+        """Record a publish in one transaction: the load is published (or served), those before it are superseded.
+
+        `above` spares the loads up to that seq (a partition stays when another joins it); `flow_changes` are new
+        values of the flow's row, such as its bookmark.
+        """
         done = FINISHED[load.leg]
-        with self._session() as session:
+        with self.session() as session:
             session.execute(
                 loads.update()
                 .where(
@@ -196,9 +167,12 @@ class Ledger:
                     loads.c.state == done,
                     loads.c.superseded_at.is_(None),
                     loads.c.seq < load.seq,
+                    loads.c.seq > above,
                 )
                 .values(superseded_at=sa.func.now())
             )
+            if flow_changes:
+                session.execute(flows.update().where(flows.c.flow == load.flow).values(flow_changes))
             row = session.execute(
                 loads.update()
                 .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", done)))
@@ -224,7 +198,7 @@ class Ledger:
             query = query.where(loads.c.leg == leg)
         if states is not None:
             query = query.where(loads.c.state.in_(states))
-        with self._session() as session:
+        with self.session() as session:
             rows = session.execute(query.limit(limit) if limit else query).all()
         return [_load(row) for row in rows]
 
@@ -235,7 +209,7 @@ class Ledger:
 
     def find_version(self, flow: str, seq: int) -> Load | None:
         """The ingest load that published a seq."""
-        with self._session() as session:
+        with self.session() as session:
             row = session.execute(
                 sa.select(loads).where(loads.c.flow == flow, loads.c.leg == "ingest", loads.c.seq == seq)
             ).one_or_none()
@@ -266,7 +240,8 @@ class Ledger:
         )
 
     @contextmanager
-    def _session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[Session]:
+        """One transaction; raises ServerUnavailable when the database is down."""
         with self._connected() as session, session.begin():
             yield session
 

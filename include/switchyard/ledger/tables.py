@@ -19,6 +19,8 @@ flows = Table(
     Column("flow", Text, primary_key=True),
     Column("last_ingest_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("last_serve_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("bookmark", Text, comment="high watermark of the last published load"),
+    Column("held", Text, comment="why no load may begin; NULL: it may"),
     comment="one row a flow: the seqs given out so far; locked while a load is planned",
 )
 
@@ -43,6 +45,10 @@ loads = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("published_at", DateTime(timezone=True)),
     Column("superseded_at", DateTime(timezone=True)),
+    Column("kind", Text, nullable=False, server_default=text("'load'"), comment="what it is for"),
+    Column("low", Text, comment="low watermark, included; NULL: from the beginning"),
+    Column("high", Text, comment="high watermark, not included; NULL: to the end"),
+    CheckConstraint("kind in ('load', 'backfill', 'replay', 'rollback', 'adopt')", name="kind"),
     CheckConstraint("leg in ('ingest', 'serve')", name="leg"),
     CheckConstraint(
         "state in ('planned', 'landed', 'converted', 'proved', 'staged', 'publishing', 'published', 'refreshing',"

@@ -11,7 +11,8 @@ from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step
 from switchyard.errors import SwitchyardError
 from switchyard.flow.spec import Flow, Serve
-from switchyard.ledger.store import Ledger, Load
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 from switchyard.serve.cache_publisher import CachePublisher, Warming
 from switchyard.serve.delta import read_changed_ids

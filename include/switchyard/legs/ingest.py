@@ -20,7 +20,8 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hive import Hive, count_statement, quote_table
 from switchyard.lake.metastore import HiveColumn
 from switchyard.lake.types import CarriedColumn, quote_hive, quote_postgres
-from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
+from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
+from switchyard.ledger.store import Ledger
 from switchyard.legs import versions
 from switchyard.legs.runtime import Runtime, require_state, run_step
 from switchyard.prove.reconcile import Tally, check_converted, check_landing, tally_lines

@@ -10,7 +10,7 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hive import count_statement, quote_table
 from switchyard.lake.metastore import HiveColumn, TableVersion
 from switchyard.lake.types import quote_hive
-from switchyard.ledger.store import Load
+from switchyard.ledger.loads import Load
 from switchyard.legs import versions
 from switchyard.legs.runtime import Runtime
 

@@ -19,7 +19,8 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hive import Hive
 from switchyard.lake.metastore import Metastore
-from switchyard.ledger.store import Ledger, Load
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
 from switchyard.legs.scratch import open_scratch
 from switchyard.report import StepReport
 

@@ -16,7 +16,8 @@ from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.lake.metastore import HiveColumn, TableVersion
-from switchyard.ledger.store import UNFINISHED, Ledger, Load, NewLoad
+from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
+from switchyard.ledger.store import Ledger
 from switchyard.legs import caching, product, versions
 from switchyard.legs.caching import served_part
 from switchyard.legs.runtime import Runtime, require_state, run_step

@@ -16,7 +16,7 @@ from switchyard.flow.spec import Flow
 from switchyard.report import StepReport
 
 if TYPE_CHECKING:
-    from switchyard.ledger.store import Load
+    from switchyard.ledger.loads import Load
     from switchyard.legs.runtime import Runtime
 
 FlowStep = Callable[["Runtime", Flow], dict[str, Any]]

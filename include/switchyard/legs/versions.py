@@ -12,7 +12,8 @@ from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import HiveColumn, TableVersion
-from switchyard.ledger.store import FINISHED, UNFINISHED, Ledger, Load
+from switchyard.ledger.loads import FINISHED, UNFINISHED, Load
+from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,98 @@
+"""What the flow file's models share: closed models, and one annotated type for every kind of name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from switchyard.flow import identifiers
+from switchyard.flow.identifiers import parse_pg_table
+from switchyard.flow.refusal import refuse
+from switchyard.flow.sql import Dialect, find_fault, first_word
+
+_LONGEST_SQL = 50_000
+_SHORT: dict[str, Any] = {"minLength": 1, "maxLength": identifiers.POSTGRES_NAME_BYTES}
+T = TypeVar("T", bound=Sequence[Any])
+
+
+def _editor(pattern: re.Pattern[str], longest: int) -> Any:
+    """What the JSON Schema says of a name; pydantic does not check it, or one error would be told twice."""
+    return Field(json_schema_extra={"pattern": f"^{pattern.pattern}$", "minLength": 1, "maxLength": longest})
+
+
+def no_duplicates(values: T) -> T:
+    """Refuse a list that says something twice."""
+    for at, value in enumerate(values):
+        if value in values[:at]:
+            raise refuse(f"{value!r} is listed twice", at=[at])
+    return values
+
+
+def check_table(text: str) -> str:
+    """`schema.table`, as PostgreSQL quotes it."""
+    parse_pg_table(text)
+    return text
+
+
+def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
+    """One piece of SQL, which stays inside its brackets; `starts`: the words it may begin with."""
+    if len(text) > _LONGEST_SQL:
+        raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", next="make it a view")
+    if fault := find_fault(text, dialect):
+        raise refuse(f"this SQL {fault}")
+    if not text.strip() or (starts and first_word(text) not in starts):
+        raise refuse("this is not a query" if starts else "the condition is empty", next=" or ".join(starts))
+    if "$CONDITIONS" in text or "${" in text:
+        raise refuse("this SQL has a placeholder, and nothing fills it in", next="leave out $CONDITIONS and ${…}")
+    return text
+
+
+def check_where(text: str) -> str:
+    """A SQL condition on the rows of the source."""
+    if first_word(text) == "where":
+        raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
+    return check_sql(text, "postgres", ())
+
+
+def check_query(text: str) -> str:
+    """A PostgreSQL query."""
+    return check_sql(text, "postgres", ("select", "with", "values", "table"))
+
+
+def check_select(text: str) -> str:
+    """A HiveQL query."""
+    return check_sql(text, "hive", ("select", "with"))
+
+
+def check_condition(text: str) -> str:
+    """A HiveQL condition on one row."""
+    if first_word(text) == "where":
+        raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
+    return check_sql(text, "hive", ())
+
+
+def check_as(text: str) -> str:
+    """A type to carry a column as, by choice."""
+    found = re.fullmatch(r"string|decimal\((\d+),(\d+)\)", text)
+    if not found or (found[1] and not 0 <= int(found[2]) <= int(found[1]) <= 38):
+        raise refuse(f"{text!r} is no type to carry a column as", next="string, or decimal(p,s) with 0 ≤ s ≤ p ≤ 38")
+    return text
+
+
+FlowName = Annotated[str, AfterValidator(identifiers.check_flow), _editor(identifiers.FLOW, 64)]
+ConnectionId = Annotated[str, AfterValidator(identifiers.check_connection), _editor(identifiers.CONNECTION, 128)]
+HiveName = Annotated[str, AfterValidator(identifiers.check_hive), _editor(identifiers.HIVE, identifiers.HIVE_LENGTH)]
+LakeColumn = Annotated[str, AfterValidator(identifiers.check_lake_column), Field(json_schema_extra={"minLength": 1})]
+SourceColumn = Annotated[str, AfterValidator(identifiers.check_postgres_column), Field(json_schema_extra=_SHORT)]
+Collection = Annotated[str, AfterValidator(identifiers.check_collection), _editor(identifiers.COLLECTION, 120)]
+Label = Annotated[str, AfterValidator(identifiers.check_label), _editor(identifiers.LABEL, 100)]
+Unique = AfterValidator(no_duplicates)
+
+
+class Closed(BaseModel):
+    """Immutable, takes no unknown key, and bends no type: `"4"` is not a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,0 +1,55 @@
+"""What the ledger keeps of a flow as a whole: its bookmark, and whether it is on hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from switchyard.errors import FlowHeld
+from switchyard.ledger.store import Ledger
+from switchyard.ledger.tables import flows
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """`bookmark`: the high watermark of what is published, as PostgreSQL's text; `held`: why no load may begin."""
+
+    bookmark: str | None
+    held: str | None
+
+
+def read_state(ledger: Ledger, flow: str) -> FlowState:
+    """The flow's row; all None for a flow that never ran."""
+    with ledger.session() as session:
+        row = session.execute(sa.select(flows.c.bookmark, flows.c.held).where(flows.c.flow == flow)).one_or_none()
+    return FlowState(row.bookmark, row.held) if row else FlowState(None, None)
+
+
+def hold(ledger: Ledger, flow: str, why: str) -> None:
+    """Let no load of the flow begin until it is released."""
+    with ledger.session() as session:
+        session.execute(
+            insert(flows).values(flow=flow, held=why).on_conflict_do_update(index_elements=["flow"], set_={"held": why})
+        )
+
+
+def release(ledger: Ledger, flow: str) -> str | None:
+    """Let loads begin again; returns why they could not."""
+    held = read_state(ledger, flow).held
+    with ledger.session() as session:
+        session.execute(flows.update().where(flows.c.flow == flow).values(held=None))
+    return held
+
+
+def require_released(ledger: Ledger, flow: str) -> FlowState:
+    """The flow's state; raises FlowHeld when it is on hold."""
+    state = read_state(ledger, flow)
+    if state.held is not None:
+        raise FlowHeld(
+            f"the flow is on hold: {state.held}",
+            where=f"flow {flow}",
+            next=f"when the reason is gone: switchyard release {flow}",
+        )
+    return state
