@@ -214,5 +214,5 @@ def open_cases(servers: Servers, directory: Path) -> Iterator[Any]:
 def _drop_database(metastore: Metastore, name: str) -> None:
     from pymetastore.hive_metastore.ttypes import NoSuchObjectException
 
-    with metastore._client() as client, contextlib.suppress(NoSuchObjectException):
+    with metastore.client() as client, contextlib.suppress(NoSuchObjectException):
         client.drop_database(name, False, True)

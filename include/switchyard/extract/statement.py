@@ -1,19 +1,26 @@
 """The one SQL statement an engine reads: a manifest row, then a JSON line for every row, in one snapshot.
 
-PostgreSQL gives one snapshot to one statement, so the manifest row (`{"m": …}`) counts exactly the rows that follow
-it: rows, and non-NULL values per column. What arrives is compared with it, not with a count taken at another moment.
+PostgreSQL gives one snapshot to one statement, so the manifest row (`{"m": …}`) describes exactly the rows that follow
+it: how many, how many of them fit the lake's types, and the aggregates of every column over those that do. What
+arrives is compared with it, not with a count taken at another moment.
+
+A row with a value that does not fit carries `q`: which columns do not fit, with their raw text, and the whole row as
+text; it will be quarantined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Source
 from switchyard.lake.types import CarriedColumn, quote_postgres
+from switchyard.prove.aggregates import source_aggregates
 
 SPLIT_TOKEN = "$CONDITIONS"  # noqa: S105 - Sqoop's placeholder, replaced by each mapper's range
+REFUSED_FIELD = "struct<bad:map<string,string>,row:map<string,string>>"
+"""Hive type of `q`."""
 
 
 @dataclass(frozen=True)
@@ -24,19 +31,98 @@ class Statement:
     boundary: str | None
 
 
-def build_statement(source: Source, columns: Sequence[CarriedColumn], split_by: str | None) -> Statement:
-    """Write the statement for a source and its carried columns."""
-    where = f"({source.where}) and {SPLIT_TOKEN}" if source.where else SPLIT_TOKEN
-    rows = f"from {relation(source)} where {where}"
-    fields = ", ".join(f"{column.carry} as c{i}" for i, column in enumerate(columns))
-    counts = ", ".join(f"count({quote_postgres(column.source)})" for column in columns)
-    manifest = f"json_build_object('rows', count(*), 'values', to_json(array[{counts}]))::text"
+@dataclass(frozen=True)
+class Bounds:
+    """Watermarks of the cursor as PostgreSQL's text: `low` included, `high` not; None: no bound."""
+
+    column: str
+    low: str | None
+    high: str | None
+
+    def condition(self) -> str:
+        """SQL for the rows within."""
+        quoted = quote_postgres(self.column)
+        low = [] if self.low is None else [f"{quoted} >= {_literal(self.low)}"]
+        high = [] if self.high is None else [f"{quoted} < {_literal(self.high)}"]
+        return " and ".join(low + high) or "true"
+
+
+def build_statement(
+    source: Source,
+    columns: Sequence[CarriedColumn],
+    split_by: str | None,
+    *,
+    bounds: Bounds | None = None,
+    left_out: Sequence[CarriedColumn] = (),
+) -> Statement:
+    """Write the statement for a source, its carried columns, and those that only may refuse a row (`left_out`)."""
+    condition = row_condition(source, bounds)
+    rows = f"from {relation(source)} where {condition} and {SPLIT_TOKEN}"
+    judged = [column for column in (*columns, *left_out) if column.unfit]
+    unfit = unfit_condition(judged)
+    fields = ", ".join(f"{_fitting(column)} as c{i}" for i, column in enumerate(columns))
+    refused = f", {_refused(columns, judged, unfit)} as q" if judged else ""
     query = (
-        f"select json_build_object('m', {manifest})::text as j {rows}"
-        f" union all select row_to_json(r)::text from (select {fields} {rows}) r"
+        f"select json_build_object('m', {_manifest(columns, unfit, bounds)}::text)::text as j {rows}"
+        f" union all select row_to_json(r)::text from (select {fields}{refused} {rows}) r"
     )
     if split_by is None:
         return Statement(query, None)
     column = quote_postgres(split_by)
-    bounds = f"select min({column}), max({column}) from {relation(source)} where ({source.where or 'true'})"
-    return Statement(query, bounds)
+    return Statement(query, f"select min({column}), max({column}) from {relation(source)} where {condition}")
+
+
+def row_condition(source: Source, bounds: Bounds | None) -> str:
+    """SQL for the rows that a load reads."""
+    where = f"({source.where})" if source.where else "true"
+    return f"{where} and {bounds.condition()}" if bounds else where
+
+
+def unfit_condition(columns: Sequence[CarriedColumn]) -> str:
+    """SQL that is true for a row that some column refuses, and never NULL."""
+    return " or ".join(f"({column.unfit}) is true" for column in columns if column.unfit) or "false"
+
+
+def _fitting(column: CarriedColumn) -> str:
+    return f"case when ({column.unfit}) is not true then {column.carry} end" if column.unfit else column.carry
+
+
+def _manifest(columns: Sequence[CarriedColumn], unfit: str, bounds: Bounds | None) -> str:
+    fit = f"filter (where not ({unfit}))" if unfit != "false" else ""
+    counted = (", ".join(_aggregates(column, fit)) for column in columns)
+    aggregates = ", ".join(f"json_build_object({pairs})" for pairs in counted)
+    highest = f"max({quote_postgres(bounds.column)})::text" if bounds else "null"
+    return (
+        f"json_build_object('rows', count(*), 'refused', count(*) filter (where {unfit}), 'high', {highest}, "
+        f"'columns', json_build_array({aggregates}))"
+    )
+
+
+def _aggregates(column: CarriedColumn, fit: str) -> Iterator[str]:
+    for name, sql in source_aggregates(column).items():
+        yield f"'{name}', {_filtered(sql, fit)}"
+
+
+def _filtered(sql: str, fit: str) -> str:
+    """An aggregate, and perhaps a cast after it, over the rows that fit."""
+    if not fit:
+        return sql
+    return f"({sql.removesuffix('::text')} {fit})::text" if sql.endswith("::text") else f"{sql} {fit}"
+
+
+def _refused(columns: Sequence[CarriedColumn], judged: Sequence[CarriedColumn], unfit: str) -> str:
+    """The JSON of a row that is refused; NULL, and no work, for any other."""
+    bad = ", ".join(f"({_literal(c.source)}, {c.raw}, ({c.unfit}) is true)" for c in judged)
+    listed = dict.fromkeys((*columns, *judged))
+    whole = ", ".join(f"({_literal(c.source)}, {c.raw})" for c in listed if c.source)
+    return (
+        f"case when {unfit} then json_build_object("
+        f"'bad', (select json_object_agg(k, v) from (values {bad}) as bad(k, v, is_bad) where is_bad), "
+        f"'row', (select json_object_agg(k, v) from (values {whole}) as whole(k, v))) end"
+    )
+
+
+def _literal(text: str) -> str:
+    """A text literal that does not depend on standard_conforming_strings."""
+    quoted = text.replace("'", "''")
+    return "E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in text else f"'{quoted}'"

@@ -58,7 +58,22 @@ def staging(root: str, database: str, table: str, load_id: str, try_id: str) -> 
     return f"{root}/_staging/{database}/{table}/load={load_id}/try={try_id}"
 
 
-def staging_table(kind: Literal["text", "typed", "view"], load_id: str, try_id: str) -> str:
+def batch(root: str, database: str, table: str, load_id: str, try_id: str, part: str) -> str:
+    """A load's directory beside its staging: `batch` is its typed rows before they become a version, `kept` those of
+    them that no check refuses.
+    """
+    return f"{staging(root, database, table, load_id, try_id)}.{part}"
+
+
+def quarantine_table(table: str) -> str:
+    """Hive table of a lake table's refused rows, in the same database."""
+    return f"{table}__quarantine"
+
+
+StagingKind = Literal["text", "typed", "view", "batch", "kept", "old", "refused"]
+
+
+def staging_table(kind: StagingKind, load_id: str, try_id: str) -> str:
     """Table in STAGING_DATABASE, over a staging directory or over the landing before its publish."""
     return f"{kind}_{load_id}_{try_id}"
 
@@ -143,7 +158,11 @@ def collection_asset_uri(connection: str, collection: str) -> str:
 
 def targets(flow: Flow) -> dict[tuple[str, str], str]:
     """Everything only one flow may write to: the key that names it in the flow file, and a printable name."""
-    found = {("lake", "table"): f"Hive table {flow.lake.database}.{flow.lake.table}"}
+    quarantine = quarantine_table(flow.lake.table)
+    found = {
+        ("lake", "table"): f"Hive table {flow.lake.database}.{flow.lake.table}",
+        ("lake", "quarantine"): f"Hive table {flow.lake.database}.{quarantine}",
+    }
     if flow.serve is not None:
         if flow.serve.select is not None:
             database, table = served_table(flow.lake, flow.serve)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from switchyard.connections import Connection
 from switchyard.errors import ServerUnavailable, StepFailed
-from switchyard.lake.types import quote_hive
 
 if TYPE_CHECKING:
     from pyhive.hive import Cursor
@@ -100,17 +99,6 @@ class HiveSession:
             where=f"connection {self._hive.connection.conn_id}",
             next="nothing was published; see HiveServer2's log, and HDFS for space left",
         )
-
-
-def count_statement(table: str, columns: Sequence[str]) -> str:
-    """HiveQL for the number of rows, then of non-NULL values of each column."""
-    values = "".join(f", count({quote_hive(c)})" for c in columns)
-    return f"select count(*){values} from {quote_table(table)}"
-
-
-def quote_table(table: str) -> str:
-    """Quote `database.table`."""
-    return ".".join(quote_hive(part) for part in table.split("."))
 
 
 def _running() -> tuple[int, ...]:

@@ -56,6 +56,7 @@ class TableVersion:
     columns: tuple[HiveColumn, ...]
     rows: int | None
     partitions: tuple[str, ...] = ()
+    partitioned: bool = False
 
     @property
     def path(self) -> str:
@@ -65,7 +66,7 @@ class TableVersion:
     @property
     def paths(self) -> tuple[str, ...]:
         """The directories that hold the version's files: one, or one a partition."""
-        return tuple(map(hdfs_path, self.partitions)) or (self.path,)
+        return tuple(map(hdfs_path, self.partitions)) if self.partitioned else (self.path,)
 
 
 def hdfs_path(location: str) -> str:
@@ -83,7 +84,7 @@ class Metastore:
         """Create the database if it is not there."""
         from pymetastore.hive_metastore.ttypes import AlreadyExistsException, Database, NoSuchObjectException
 
-        with self._client() as client:
+        with self.client() as client:
             try:
                 client.get_database(database)
             except NoSuchObjectException:
@@ -96,18 +97,31 @@ class Metastore:
         """Current version of a table, or None when there is no such table."""
         from pymetastore.hive_metastore.ttypes import NoSuchObjectException
 
-        with self._client() as client:
-            try:
-                found = _get_table(client, database, table)
-            except NoSuchObjectException:
-                return None
-        return _version(found)
+        with self.client() as client:
+            while True:
+                try:
+                    found = describe(client, database, table)
+                    if not found.partitionKeys:
+                        return _version(found)
+                    partitions = client.get_partitions(database, table, -1)
+                    again = describe(client, database, table)
+                except NoSuchObjectException:
+                    return None
+                if again.parameters.get(SEQ_PROPERTY) == found.parameters.get(SEQ_PROPERTY):
+                    return _version(again, partitions)
 
     def create_parquet_table(
-        self, database: str, table: str, columns: Sequence[HiveColumn], location: str, parameters: dict[str, str]
+        self,
+        database: str,
+        table: str,
+        columns: Sequence[HiveColumn],
+        location: str,
+        parameters: dict[str, str],
+        partition: HiveColumn | None = None,
     ) -> None:
         """Create an EXTERNAL Parquet table whose DROP never deletes data; nothing happens when it exists."""
-        self._create(database, table, columns, location, _PARQUET, {"parquet.compression": "SNAPPY", **parameters})
+        parameters = {"parquet.compression": "SNAPPY", **parameters}
+        self._create(database, table, columns, location, _PARQUET, parameters, partition)
 
     def create_json_table(self, database: str, table: str, columns: Sequence[HiveColumn], location: str) -> None:
         """Create an EXTERNAL table over JSON lines."""
@@ -117,7 +131,7 @@ class Metastore:
         """Drop a table, never its data; nothing happens when it is not there."""
         from pymetastore.hive_metastore.ttypes import NoSuchObjectException
 
-        with self._client() as client:
+        with self.client() as client:
             try:
                 client.drop_table(database, table, False)
             except NoSuchObjectException:
@@ -127,7 +141,7 @@ class Metastore:
         """Names of all tables of a database; empty when there is no such database."""
         from pymetastore.hive_metastore.ttypes import MetaException, NoSuchObjectException
 
-        with self._client() as client:
+        with self.client() as client:
             try:
                 return list(client.get_all_tables(database))
             except (NoSuchObjectException, MetaException):
@@ -148,10 +162,10 @@ class Metastore:
         """
         from pymetastore.hive_metastore.ttypes import EnvironmentContext, InvalidOperationException, MetaException
 
-        with self._client() as client:
-            table = _get_table(client, expected.database, expected.table)
+        with self.client() as client:
+            table = describe(client, expected.database, expected.table)
             table.sd.location = location
-            table.sd.cols = _fields(columns)
+            table.sd.cols = fields(columns)
             table.parameters[SEQ_PROPERTY] = str(seq)
             table.parameters[LOAD_PROPERTY] = load_id
             table.parameters.update({name: str(value) for name, value in stats.items()})
@@ -191,11 +205,12 @@ class Metastore:
         location: str,
         formats: tuple[str, str, str],
         parameters: dict[str, str],
+        partition: HiveColumn | None = None,
     ) -> None:
         from pymetastore.hive_metastore.ttypes import AlreadyExistsException, SerDeInfo, StorageDescriptor, Table
 
         storage = StorageDescriptor(
-            cols=_fields(columns),
+            cols=fields(columns),
             location=location,
             inputFormat=formats[0],
             outputFormat=formats[1],
@@ -210,18 +225,19 @@ class Metastore:
             dbName=database,
             owner="switchyard",
             sd=storage,
-            partitionKeys=[],
+            partitionKeys=fields([partition] if partition else []),
             parameters={"EXTERNAL": "TRUE", "external.table.purge": "false", **parameters},
             tableType="EXTERNAL_TABLE",
         )
-        with self._client() as client:
+        with self.client() as client:
             try:
                 client.create_table(made)
             except AlreadyExistsException:
                 return
 
     @contextmanager
-    def _client(self) -> Iterator[Client]:
+    def client(self) -> Iterator[Client]:
+        """A connection for some calls; raises ServerUnavailable."""
         from pymetastore.hive_metastore.ThriftHiveMetastore import Client
         from thrift.protocol.TBinaryProtocol import TBinaryProtocol
         from thrift.transport.TSocket import TSocket
@@ -243,13 +259,17 @@ class Metastore:
             transport.close()
 
 
-def _get_table(client: Client, database: str, table: str) -> Any:
+def describe(client: Client, database: str, table: str) -> Any:
+    """The table as Thrift has it; raises NoSuchObjectException."""
     from pymetastore.hive_metastore.ttypes import GetTableRequest
 
     return client.get_table_req(GetTableRequest(dbName=database, tblName=table)).table
 
 
-def _version(table: Any) -> TableVersion:
+def _version(table: Any, partitions: Sequence[Any] = ()) -> TableVersion:
+    """What a table says; of an append table's partitions those that its seq knows, in their order."""
+    known = table.parameters.get(SEQ_PROPERTY, "-1")
+    numbered = sorted((int(p.values[0]), p.sd.location) for p in partitions if p.values[0].isdigit())
     return TableVersion(
         database=table.dbName,
         table=table.tableName,
@@ -259,10 +279,13 @@ def _version(table: Any) -> TableVersion:
         location=table.sd.location,
         columns=tuple(HiveColumn(c.name, c.type, c.comment or "") for c in table.sd.cols),
         rows=int(table.parameters["numRows"]) if "numRows" in table.parameters else None,
+        partitions=tuple(location for seq, location in numbered if seq <= int(known)),
+        partitioned=bool(table.partitionKeys),
     )
 
 
-def _fields(columns: Sequence[HiveColumn]) -> list[Any]:
+def fields(columns: Sequence[HiveColumn]) -> list[Any]:
+    """The columns as Thrift has them."""
     from pymetastore.hive_metastore.ttypes import FieldSchema
 
     return [FieldSchema(name=c.name, type=c.type.lower(), comment=c.comment or None) for c in columns]

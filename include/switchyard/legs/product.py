@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
-from switchyard.lake.hive import count_statement, quote_table
+from switchyard.lake.statements import quote_table
 from switchyard.lake.metastore import HiveColumn, TableVersion
 from switchyard.lake.types import quote_hive
 from switchyard.ledger.loads import Load
@@ -69,7 +69,7 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
         typed = versions.typed_table(runtime, flow, columns, landing, load.load_id, try_id)
         staged = f"{naming.STAGING_DATABASE}.{typed}"
         hive.run(f"insert overwrite table {quote_table(staged)} select * from {staged_view}")
-        rows = int(hive.run(count_statement(staged, []))[0][0])
+        rows = int(hive.run(f"select count(*) from {quote_table(staged)}")[0][0])
         expected = int(hive.run(f"select count(*) from {staged_view}")[0][0])
         hive.run(f"drop view {staged_view}")
     metastore.drop_table(naming.STAGING_DATABASE, typed)

@@ -1,61 +1,89 @@
-"""Counts of one load, hop by hop, compared. Pure."""
+"""Counts and aggregates of one load, hop by hop, compared. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from switchyard.errors import ReconcileMismatch, SourceMoved
+from switchyard.flow.amount import rows_allowed
+from switchyard.flow.proof import Reconcile
+from switchyard.lake.types import CarriedColumn
+from switchyard.prove.aggregates import Aggregates, add_up, differences
 
 _MANIFEST_PREFIX = b'{"m"'
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Rows, and non-NULL values per column, in column order."""
+class Read:
+    """What source statements say that they read: rows, those of them that do not fit, aggregates of those that do.
+
+    `high` is the largest cursor value, as PostgreSQL's text.
+    """
 
     rows: int
-    values: tuple[int, ...]
+    refused: int
+    high: str | None
+    columns: tuple[Aggregates, ...]
 
-    def plus(self, other: Tally) -> Tally:
-        """The tally of both together."""
-        return Tally(self.rows + other.rows, tuple(a + b for a, b in zip(self.values, other.values, strict=True)))
+    def facts(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, facts: dict[str, Any]) -> Read:
+        """From the ledger."""
+        return cls(**{**facts, "columns": tuple(facts["columns"])})
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What was found in the landing: the statements' own tallies added up, data lines, bytes."""
+    """What was found in the landing: one manifest a statement, data lines, bytes."""
 
-    read: Tally
+    manifests: tuple[Read, ...]
     lines: int
     bytes: int
 
+    def read(self, columns: Sequence[CarriedColumn]) -> Read:
+        """All statements together."""
+        parts = self.manifests
+        return Read(
+            rows=sum(part.rows for part in parts),
+            refused=sum(part.refused for part in parts),
+            high=max((part.high for part in parts if part.high is not None), default=None),
+            columns=tuple(add_up(column, [part.columns[i] for part in parts]) for i, column in enumerate(columns))
+            if parts
+            else (),
+        )
 
-def tally_lines(files: Iterable[Iterable[bytes]], columns: int) -> Landed:
-    r"""Count the lines of JSON files given as chunks of bytes, and add up their manifest rows.
 
-    A manifest row is `{"m" : "{\"rows\": …, \"values\": […]}"}`; PostgreSQL's JSON text never holds a raw newline.
+def tally_lines(files: Iterable[Iterable[bytes]]) -> Landed:
+    r"""Count the lines of JSON files given as chunks of bytes, and collect their manifest rows.
+
+    A manifest row is `{"m" : "{\"rows\": …}"}`; PostgreSQL's JSON text never holds a raw newline.
     """
-    read, lines, size = Tally(0, (0,) * columns), 0, 0
+    manifests: list[Read] = []
+    lines, size = 0, 0
     for chunks in files:
         rest = b""
         for chunk in chunks:
             size += len(chunk)
             lines += chunk.count(b"\n")
             buffer = rest + chunk
-            for manifest in _manifests(buffer):
-                read = read.plus(manifest)
-                lines -= 1
+            manifests += _manifests(buffer)
             rest = buffer[buffer.rfind(b"\n") + 1 :]
         if rest:
             raise ReconcileMismatch(
                 "a landed file ends in the middle of a line", where="landing", next="nothing was published; run again"
             )
-    return Landed(read, lines, size)
+    return Landed(tuple(manifests), lines - len(manifests), size)
 
 
-def check_landing(landed: Landed, flow: str, *, allow_empty: bool, before: int | None, after: int | None) -> None:
+def check_landing(
+    landed: Landed, flow: str, *, policy: Reconcile, may_be_empty: bool, before: int | None, after: int | None
+) -> None:
     """Compare what the source statement read with what landed; `before`/`after` when mappers shared no snapshot.
 
     Raises SourceMoved when the source changed meanwhile, ReconcileMismatch for any other difference.
@@ -66,15 +94,15 @@ def check_landing(landed: Landed, flow: str, *, allow_empty: bool, before: int |
             where=f"flow {flow}",
             next="nothing was published; run again, or set engine.mappers to 1: one statement reads one snapshot",
         )
-    read = landed.read.rows
-    if landed.lines != read or (before is not None and before != read):
+    read = sum(part.rows for part in landed.manifests)
+    if not landed.manifests or landed.lines != read or (before is not None and before != read):
         source = "" if before is None else f", the source has {before}"
         raise ReconcileMismatch(
             f"the source statement read {read} rows and {landed.lines} landed{source}",
             where=f"flow {flow}",
             next="nothing was published; run again, and see the engine's log if it happens twice",
         )
-    if read == 0 and not allow_empty:
+    if read == 0 and not (policy.allow_empty or may_be_empty):
         raise ReconcileMismatch(
             "the source has no rows",
             where=f"flow {flow}",
@@ -82,20 +110,19 @@ def check_landing(landed: Landed, flow: str, *, allow_empty: bool, before: int |
         )
 
 
-def check_converted(read: Tally, hive: Tally, columns: Sequence[str], flow: str) -> None:
-    """Compare the source statement's tally with Hive's; raises ReconcileMismatch that names the columns."""
-    if hive.rows != read.rows:
+def check_converted(
+    read: Read, rows: int, aggregates: Sequence[Aggregates], columns: Sequence[CarriedColumn], flow: str
+) -> None:
+    """Compare the source statement's rows and aggregates with Hive's; raises ReconcileMismatch naming the columns."""
+    fitting = read.rows - read.refused
+    if rows != fitting:
+        refused = f", {read.refused} of them refused," if read.refused else ""
         raise ReconcileMismatch(
-            f"the source statement read {read.rows} rows and Hive has {hive.rows}",
+            f"the source statement read {read.rows} rows{refused} and Hive has {rows}",
             where=f"flow {flow}",
             next="nothing was published; see HiveServer2's log",
         )
-    bent = [
-        f"{name}: {there} values became {here}"
-        for name, there, here in zip(columns, read.values, hive.values, strict=True)
-        if there != here
-    ]
-    if bent:
+    if bent := differences(columns, read.columns, aggregates):
         raise ReconcileMismatch(
             f"values were lost in Hive's types: {'; '.join(bent)}",
             where=f"flow {flow}",
@@ -103,7 +130,34 @@ def check_converted(read: Tally, hive: Tally, columns: Sequence[str], flow: str)
         )
 
 
-def _manifests(buffer: bytes) -> Iterable[Tally]:
+def check_equation(name: str, left: int, right: dict[str, int], flow: str, policy: Reconcile) -> str | None:
+    """`left` rows must be the sum of the parts; under `tolerance` a small difference is said instead.
+
+    Raises ReconcileMismatch with all numbers.
+    """
+    total = sum(right.values())
+    if left == total:
+        return None
+    parts = " + ".join(f"{count} {part}" for part, count in right.items())
+    what = f"{name} {left} rows, and there are {parts} = {total}"
+    if policy.policy == "tolerance" and abs(left - total) <= rows_allowed(policy.tolerance, left):
+        return what
+    raise ReconcileMismatch(what, where=f"flow {flow}", next="nothing was published; run again, and see the logs")
+
+
+def check_shrink(before: int | None, rows: int, flow: str, policy: Reconcile) -> None:
+    """Refuse a version with far fewer rows than the one before it; raises ReconcileMismatch."""
+    if before is None or policy.max_shrink is None or before - rows <= rows_allowed(policy.max_shrink, before):
+        return
+    raise ReconcileMismatch(
+        f"the version before has {before} rows and this one {rows}: {before - rows} fewer, at most "
+        f"{policy.max_shrink} may go",
+        where=f"flow {flow}",
+        next="nothing was published; if that is right, raise reconcile.max_shrink in the flow for this load",
+    )
+
+
+def _manifests(buffer: bytes) -> Iterator[Read]:
     start = 0
     while True:
         at = buffer.find(_MANIFEST_PREFIX, start)
@@ -114,5 +168,4 @@ def _manifests(buffer: bytes) -> Iterable[Tally]:
             return
         start = end
         if at == 0 or buffer[at - 1 : at] == b"\n":
-            manifest = json.loads(json.loads(buffer[at:end])["m"])
-            yield Tally(int(manifest["rows"]), tuple(int(v) for v in manifest["values"]))
+            yield Read.of(json.loads(json.loads(buffer[at:end])["m"]))

@@ -1,0 +1,150 @@
+"""The bounds of an incremental load: what may be read now so that no later commit can slip in below.
+
+PostgreSQL's `now()` is the start of a transaction. A transaction that is still open may commit rows stamped with its
+start, so the high watermark is the start of the oldest open transaction, or now when there is none. `now` is taken
+first and the transactions are looked at a second later: one that had taken its time and not yet shown it is seen then.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from switchyard.extract.postgres import SourceShape, relation
+from switchyard.flow.spec import Flow, Source
+from switchyard.lake.types import quote_postgres
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Session = psycopg.Connection[tuple[object, ...]]
+
+_SETTLE_SECONDS = 1.0
+_CLOCK = r"(now\(\)|current_timestamp|transaction_timestamp|statement_timestamp|clock_timestamp|localtimestamp)"
+
+_HIGH = """
+select least(%s::timestamptz, min(xact_start))::text from pg_stat_activity
+where xact_start is not null and pid <> pg_backend_pid() and coalesce(datname, current_database()) = current_database()
+and coalesce(backend_type, '') not in ('autovacuum worker', 'walsender')
+"""
+_SERVER = """
+select pg_is_in_recovery(),
+       pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+       (select count(*) from pg_prepared_xacts where database = current_database())
+"""
+_CLOCK_SET = """
+select coalesce(pg_get_expr(d.adbin, d.adrelid) ~* %(clock)s, false),
+       exists (select 1 from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+               where t.tgrelid = a.attrelid and not t.tgisinternal and t.tgenabled in ('O', 'A')
+               and t.tgtype & 2 = 2 and t.tgtype & 16 = 16
+               and position(a.attname in p.prosrc) > 0 and p.prosrc ~* %(clock)s)
+from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where a.attrelid = to_regclass(%(table)s) and a.attname = %(column)s
+"""
+
+
+def reads_by_cursor(flow: Flow) -> bool:
+    """Whether a load reads only what the cursor says is new."""
+    return flow.lake.mode != "replace" and flow.source.cursor is not None and flow.source.sweep == "never"
+
+
+def find_high(session: Session) -> str:
+    """The high watermark, not included: PostgreSQL's text of a timestamptz, in UTC. Takes a second."""
+    row = session.execute("select clock_timestamp()::text").fetchone()
+    time.sleep(_SETTLE_SECONDS)
+    session.rollback()  # pg_stat_activity is read once a transaction
+    found = session.execute(_HIGH, [row[0] if row else None]).fetchone()
+    assert found is not None  # noqa: S101 - an aggregate gives a row
+    return str(found[0])
+
+
+def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
+    """What keeps the cursor from telling every change, each finding with its cure."""
+    source = flow.source
+    if flow.lake.mode == "replace" or source.cursor is None:
+        return []
+    types = {column.name: column.type for column in shape.columns}
+    if source.cursor not in types:
+        return [f"source.cursor {source.cursor!r} is not a column of the source; it has {', '.join(types)}"]
+    if not types[source.cursor].startswith("timestamp"):
+        return [
+            f"source.cursor {source.cursor!r} is {types[source.cursor]}: only timestamps of the database's clock show "
+            "in which order rows were committed; choose one, or use mode merge with source.sweep: always"
+        ]
+    findings = _check_values(session, source)
+    if reads_by_cursor(flow):
+        findings += _check_server(session)
+        findings += _check_zone(session, source, types[source.cursor])
+        findings += _check_clock(session, flow)
+    return findings
+
+
+def _check_values(session: Session, source: Source) -> list[str]:
+    column = quote_postgres(source.cursor or "")
+    row = session.execute(
+        f"select count(*) filter (where {column} is null), "
+        f"count(*) filter (where {column} > clock_timestamp() + interval '1 minute') "
+        f"from {relation(source)} where {source.where or 'true'}".encode()
+    ).fetchone()
+    nulls, future = (int(str(value)) for value in row or (0, 0))
+    found = []
+    if nulls:
+        cure = "make the column NOT NULL, or leave them out with source.where"
+        found.append(f"source.cursor {source.cursor!r} is NULL in {nulls} rows, which no load would read; {cure}")
+    if future:
+        cure = "correct them, or leave them out with source.where"
+        found.append(f"source.cursor {source.cursor!r} lies in the future in {future} rows; {cure}")
+    return found
+
+
+def _check_server(session: Session) -> list[str]:
+    row = session.execute(_SERVER).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    found = []
+    if row[0]:
+        found.append("the connection is to a standby, which does not show the open transactions: use the primary")
+    if not row[1]:
+        cure = "grant pg_read_all_stats to the connection's login"
+        found.append(f"the login may not see others' transactions, and one could slip under the watermark; {cure}")
+    if row[2]:
+        cure = "commit them or roll them back (pg_prepared_xacts)"
+        found.append(f"{row[2]} prepared transactions are open, and may commit rows below any watermark; {cure}")
+    return found
+
+
+def _check_zone(session: Session, source: Source, type_name: str) -> list[str]:
+    if "with time zone" in type_name:
+        return []
+    row = session.execute(
+        "select coalesce((select split_part(c, '=', 2) from pg_db_role_setting s, unnest(s.setconfig) c where c ilike "
+        "'timezone=%' and s.setrole = 0 and s.setdatabase in (0, (select oid from pg_database where datname = "
+        "current_database())) order by s.setdatabase desc limit 1), (select boot_val from pg_settings where name = "
+        "'TimeZone'))"
+    ).fetchone()
+    zone = str(row[0]) if row else "unknown"
+    if zone.upper() in ("UTC", "GMT", "ETC/UTC", "ETC/GMT", "UNIVERSAL"):
+        return []
+    return [
+        f"source.cursor {source.cursor!r} has no time zone, and the database's is {zone}: an hour is told twice a year; "
+        "make the column timestamptz, or use source.sweep: always"
+    ]
+
+
+def _check_clock(session: Session, flow: Flow) -> list[str]:
+    source = flow.source
+    if source.cursor_clock == "database":
+        return []
+    cure = (
+        "if it is, say so: source.cursor_clock: database; if not, use mode merge with source.sweep: always, which reads "
+        "the whole source"
+    )
+    if source.table is None:
+        return [
+            f"whether the database's clock sets source.cursor {source.cursor!r} of a query, nobody can tell; {cure}"
+        ]
+    row = session.execute(_CLOCK_SET, {"clock": _CLOCK, "table": relation(source), "column": source.cursor}).fetchone()
+    by_default, by_trigger = row if row else (False, False)
+    if by_trigger or (by_default and flow.lake.mode == "append"):
+        return []
+    missing = "no trigger sets it for changed rows" if by_default else "no default and no trigger sets it"
+    return [f"source.cursor {source.cursor!r}: {missing} by the database's clock; {cure}"]
