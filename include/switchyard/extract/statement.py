@@ -28,7 +28,7 @@ def build_statement(source: Source, columns: Sequence[CarriedColumn], split_by: 
     """Write the statement for a source and its carried columns."""
     where = f"({source.where}) and {SPLIT_TOKEN}" if source.where else SPLIT_TOKEN
     rows = f"from {relation(source)} where {where}"
-    fields = ", ".join(f"{column.carry} as c{i}" for i, column in enumerate(columns))
+    fields = ", ".join(f"{_carried(column)} as c{i}" for i, column in enumerate(columns))
     counts = ", ".join(f"count({quote_postgres(column.source)})" for column in columns)
     manifest = f"json_build_object('rows', count(*), 'values', to_json(array[{counts}]))::text"
     query = (
@@ -40,3 +40,11 @@ def build_statement(source: Source, columns: Sequence[CarriedColumn], split_by: 
     column = quote_postgres(split_by)
     bounds = f"select min({column}), max({column}) from {relation(source)} where ({source.where or 'true'})"
     return Statement(query, bounds)
+
+
+def _carried(column: CarriedColumn) -> str:
+    """An unfit value may come after the preflight: text that no cast takes, or a NULL too many, and the proof fails."""
+    if not column.unfit:
+        return column.carry
+    unfit = "'unfit'" if column.staged == "string" and column.hive_type != "STRING" else "null"
+    return f"case when {column.unfit} then {unfit} else {column.carry} end"
