@@ -21,7 +21,7 @@ from cases import Case
 from servers import Servers
 
 from switchyard.errors import ValueRefused
-from switchyard.lake.types import RULES
+from switchyard.lake.type_rules import RULES
 
 EPOCH = dt.datetime(1970, 1, 1)
 TEXTS = [

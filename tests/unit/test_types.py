@@ -2,7 +2,8 @@
 
 import pytest
 
-from switchyard.lake.types import REFUSALS, RULES, Refusal, SourceColumn, carry, unusable_names
+from switchyard.lake.type_rules import AS_STRING, REFUSALS, RULES, Refusal
+from switchyard.lake.types import SourceColumn, carry, unusable_names
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def generated_files(dags: Path) -> dict[str, str]:
 
 def types_page() -> str:
     """The type table, from `switchyard.lake.types`."""
-    from switchyard.lake.types import REFUSALS, RULES
+    from switchyard.lake.type_rules import REFUSALS, RULES
 
     rules = [
         (_code(rule.postgres), _code(rule.hive.format(p="p", s="s")), rule.mongo, rule.unfit_means, rule.note)

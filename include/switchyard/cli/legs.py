@@ -95,10 +95,12 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
     from switchyard.legs import ingest
 
     examined = ingest.preflight(open_runtime("switchyard preflight"), find_flow(directory, flow))
-    table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB")
+    table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB", "note")
     for column in examined.columns:
-        table.add_row(column.source, column.postgres_type, column.hive_type, column.name)
+        table.add_row(column.source, column.postgres_type, column.hive_type, column.name, column.note)
     Console().print(table)
+    for note in examined.notes:
+        typer.echo(f"note: {note}")
 
 
 def find_flow(directory: Path, name: str) -> Flow:

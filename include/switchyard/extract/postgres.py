@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection
@@ -16,12 +16,32 @@ if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_SECONDS = 10
+TEXT_SETTINGS = "-c extra_float_digits=1 -c intervalstyle=postgres -c bytea_output=hex"
+"""Options of every session on the source: what a login may have set, and what the text of a value depends on."""
 
 _TYPES = """
-select t.oid, t.typtype, coalesce(b.typtype, t.typtype)
-from pg_type t left join pg_type b on b.oid = t.typbasetype and t.typtype = 'd'
-where t.oid = any(%s)
+with recursive described as (
+    select n, o, m from unnest(%s::oid[], %s::int[]) with ordinality as x(o, m, n)
+), unwrapped as (
+    select d.n, t.typelem as o, d.m from described d join pg_type t on t.oid = d.o
+    where t.typcategory = 'A' and t.typelem <> 0 and t.typlen = -1 and t.typname not in ('int2vector', 'oidvector')
+    union all
+    select u.n, t.typbasetype, t.typtypmod from unwrapped u join pg_type t on t.oid = u.o where t.typtype = 'd'
+), element as (
+    select u.* from unwrapped u join pg_type t on t.oid = u.o where t.typtype <> 'd'
+), named as (
+    select t.oid, t.typtype, case when e.objid is null then null else t.typname end as extension_type
+    from pg_type t left join pg_depend e
+    on e.classid = 'pg_type'::regclass and e.objid = t.oid and e.deptype = 'e'
+    where t.oid in (select o from described union select o from element)
+)
+select coalesce(t.extension_type, format_type(d.o, d.m)), t.typtype,
+       coalesce(et.extension_type, format_type(e.o, e.m), ''), coalesce(et.typtype, 'b')
+from described d join named t on t.oid = d.o
+left join element e on e.n = d.n left join named et on et.oid = e.o
+order by d.n
 """
+"""A domain arrives as its base type, by the protocol; an array of domains does not."""
 
 _TABLE = """
 select a.attname, a.attnotnull, a.attgenerated <> '' as generated,
@@ -29,17 +49,36 @@ select a.attname, a.attnotnull, a.attgenerated <> '' as generated,
 from pg_attribute a
 left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
 where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
-order by a.attnum
+order by coalesce(array_position(i.indkey::int2[], a.attnum), 0), a.attnum
 """
+
+_RELATION = """
+with recursive tree as (
+    select to_regclass(%s)::oid as oid
+    union all
+    select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
+)
+select (select relkind from pg_class where oid = to_regclass(%s)),
+       count(*) - 1,
+       case when bool_and(c.relkind in ('r', 'm', 'p') and (c.reltuples >= 0 or c.relkind = 'p'))
+            then sum(c.reltuples) filter (where c.relkind <> 'p') end::bigint
+from tree join pg_class c on c.oid = tree.oid
+"""
+"""Kind, number of children (partitions or heirs, all levels), and PostgreSQL's estimate, which it keeps per table."""
 
 
 @dataclass(frozen=True)
 class SourceShape:
-    """The columns of a source statement, its key, and how many rows PostgreSQL believes it has (None: no estimate)."""
+    """The columns of a source statement, its key, and how many rows PostgreSQL believes it has (None: no estimate).
+
+    `kind` is pg_class.relkind (a query has none), `children` how many partitions or heirs are read with it.
+    """
 
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
     estimated_rows: int | None
+    kind: str = ""
+    children: int = 0
 
 
 @contextmanager
@@ -59,8 +98,9 @@ def connect(connection: Connection) -> Iterator[psycopg.Connection[tuple[object,
             password=connection.password,
             dbname=connection.schema,
             connect_timeout=_CONNECT_SECONDS,
-            options="-c default_transaction_read_only=on -c datestyle=ISO -c timezone=UTC -c extra_float_digits=1",
+            options=f"-c default_transaction_read_only=on -c datestyle=ISO -c timezone=UTC {TEXT_SETTINGS}",
             application_name="switchyard",
+            client_encoding="UTF8",
         )
     except psycopg.OperationalError as error:
         raise ServerUnavailable(
@@ -93,13 +133,11 @@ def read_shape(session: psycopg.Connection[tuple[object, ...]], source: Source, 
         return SourceShape(columns, tuple(source.key), None)
     name = relation(source)
     facts = {str(row[0]): row for row in session.execute(_TABLE, [name])}
-    columns = tuple(
-        SourceColumn(c.name, c.type, c.kind, bool(facts[c.name][1]), bool(facts[c.name][2])) for c in columns
-    )
+    columns = tuple(replace(c, not_null=bool(facts[c.name][1]), generated=bool(facts[c.name][2])) for c in columns)
     key = tuple(source.key) or tuple(column for column, row in facts.items() if row[3])
-    estimate = session.execute("select reltuples::bigint from pg_class where oid = to_regclass(%s)", [name]).fetchone()
-    rows = int(str(estimate[0])) if estimate else -1
-    return SourceShape(columns, key, rows if rows >= 0 and source.where is None else None)
+    found = session.execute(_RELATION, [name, name]).fetchone() or ("", 0, None)
+    rows = None if found[2] is None or source.where else int(str(found[2]))
+    return SourceShape(columns, key, rows, str(found[0]), int(str(found[1])))
 
 
 def count_rows(session: psycopg.Connection[tuple[object, ...]], source: Source) -> int:
@@ -125,15 +163,8 @@ def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, f
     described = cursor.description or []
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
     oids = [column.type_code for column in described]
-    kinds = {row[0]: str(row[2]) for row in session.execute(_TYPES, [oids])}
-    names = session.execute(
-        "select format_type(o, m) from unnest(%s::oid[], %s::int[]) with ordinality as x(o, m, n) order by n",
-        [oids, modifiers],
-    ).fetchall()
-    return tuple(
-        SourceColumn(column.name, str(name[0]), kinds.get(column.type_code, "b"))
-        for column, name in zip(described, names, strict=True)
-    )
+    types = session.execute(_TYPES, [oids, modifiers]).fetchall()
+    return tuple(SourceColumn(column.name, *map(str, found)) for column, found in zip(described, types, strict=True))
 
 
 def _explained(error: psycopg.Error, connection: Connection) -> Exception:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchyard.errors import PreflightRefused
-from switchyard.extract.postgres import SourceShape, read_shape, relation
+from switchyard.extract.notes import describe_columns, describe_source
+from switchyard.extract.postgres import SourceShape, read_shape
+from switchyard.extract.values import hidden_rows, unfit_values, unserved_values, untranslatable_text
 from switchyard.flow.spec import ColumnChoice, Flow
-from switchyard.lake.types import CarriedColumn, Refusal, carry, quote_postgres, unusable_names
+from switchyard.lake.type_rules import Refusal
+from switchyard.lake.types import CarriedColumn, carry, unusable_names
 
 if TYPE_CHECKING:
     import psycopg
 
 _NOTHING_SAID = ColumnChoice.model_validate({})
 _SPLITTABLE = ("smallint", "integer", "bigint")
+_POLICY = (
+    "row-level security decides which rows this login sees: give it BYPASSRLS; or say that what it sees is what is"
+    " wanted, with source.query instead of source.table"
+)
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A source that may be read: its shape, and how each column travels."""
+    """A source that may be read: its shape, how each column travels, and what was taken care of (`notes`)."""
 
     shape: SourceShape
     columns: tuple[CarriedColumn, ...]
     split_by: str | None
+    notes: tuple[str, ...] = ()
 
 
 def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Examined:
@@ -44,29 +52,24 @@ def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Exam
     findings += [f"columns names {name!r}, which the source does not have" for name in _unknown(flow, shape)]
     split_by = _choose_split(flow, shape, findings)
     findings += _missing_keys(flow, shape)
+    notes = [*describe_source(flow, shape), *describe_columns(shape, columns)]
+    if hidden_rows(session, flow):
+        (findings if flow.source.query is None else notes).append(_POLICY)
     _refuse(flow, findings)
-    return Examined(shape, tuple(columns), split_by)
+    return Examined(shape, tuple(columns), split_by, tuple(notes))
 
 
-def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, examined: Examined) -> None:
-    """Look for values that Hive's types cannot hold, and NULLs in the split column, in one query."""
-    checks = [(c.source, c.unfit, c.unfit_means) for c in examined.columns if c.unfit]
-    if examined.split_by is not None and flow.engine.mappers > 1:
-        quoted = quote_postgres(examined.split_by)
-        checks.append((examined.split_by, f"{quoted} is null", "NULL, and it divides the rows among the mappers"))
-    if not checks:
-        return
-    counts = ", ".join(f"count(*) filter (where {condition})" for _, condition, _ in checks)
-    row = session.execute(
-        f"select {counts} from {relation(flow.source)} where {flow.source.where or 'true'}".encode()
-    ).fetchone()
-    findings = [
-        f"column {name!r}: {found} rows hold {means}; leave them out with source.where, or carry text: "
-        f"source.query with {quote_postgres(name)}::text"
-        for (name, _, means), found in zip(checks, row or (), strict=False)
-        if found
-    ]
+def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, examined: Examined) -> Examined:
+    """Look for values that a hop cannot hold; returns what was examined, with more notes.
+
+    Raises PreflightRefused with all findings at once.
+    """
+    split_by = examined.split_by if flow.engine.mappers > 1 else None
+    findings = untranslatable_text(session, flow, examined.columns)
+    findings = findings or unfit_values(session, flow, examined.columns, split_by)
     _refuse(flow, findings)
+    notes = unserved_values(session, flow, examined.columns)
+    return replace(examined, notes=(*examined.notes, *notes))
 
 
 def _unknown(flow: Flow, shape: SourceShape) -> list[str]:
@@ -96,6 +99,8 @@ def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
     findings = [
         f"source.key names {key!r}, which is not a column of the source" for key in flow.source.key if key not in names
     ]
+    if flow.lake.mode == "merge" and not shape.primary_key:
+        findings.append("mode merge changes rows by key, and there is no primary key: set source.key")
     if flow.serve is not None and flow.serve.select is None:
         lower = {name.lower() for name in names}
         findings += [

@@ -9,16 +9,19 @@ import shlex
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from switchyard.errors import ServerUnavailable, StepFailed
 from switchyard.extract.engine import ExtractRequest
+from switchyard.extract.postgres import TEXT_SETTINGS
 from switchyard.process import run_child
 
 log = logging.getLogger(__name__)
 
 _TAIL_LINES = 30
-_SESSION = "ApplicationName=switchyard&options=-c%20extra_float_digits=1"
-"""A login may have a setting that cuts floats, and pgjdbc leaves it as it is on PostgreSQL 12 and later (seen)."""
+_SESSION = f"ApplicationName=switchyard&options={quote(TEXT_SETTINGS)}"
+"""pgjdbc sets DateStyle and TimeZone itself, the latter to the JVM's, and leaves the rest as the login has it (seen)."""
+_ZONE = "UTC"
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
 _NO_POSTGRES = re.compile(
     r"Connection to .* refused|authentication failed|connection attempt failed|PSQLException: (FATAL|An I/O error)"
@@ -42,7 +45,11 @@ class SqoopEngine:
             if _ERROR.search(line):
                 tail.append(line)
 
-        environment = {**os.environ, **({"HADOOP_USER_NAME": request.hdfs.login} if request.hdfs.login else {})}
+        environment = {
+            **os.environ,
+            "TZ": _ZONE,
+            **({"HADOOP_USER_NAME": request.hdfs.login} if request.hdfs.login else {}),
+        }
         try:
             code = run_child(build_command(request, password_file), on_line, environment, request.scratch)
         except FileNotFoundError as error:
@@ -69,6 +76,7 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
         *sqoop_command(),
         "import",
         *("-D", f"mapreduce.job.name={request.name}"),
+        *("-D", f"mapreduce.map.env.TZ={_ZONE}"),
         *("--connect", f"jdbc:postgresql://{source.host}:{source.port or 5432}/{source.schema}?{_SESSION}"),
         *("--username", source.login),
         *("--password-file", password_file.as_uri()),

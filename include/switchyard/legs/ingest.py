@@ -35,9 +35,7 @@ ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 def preflight(runtime: Runtime, flow: Flow) -> Examined:
     """Look at the live source; raises PreflightRefused with every finding and its cure."""
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-        examined = examine(session, flow)
-        examine_values(session, flow, examined)
-    return examined
+        return examine_values(session, flow, examine(session, flow))
 
 
 def plan(runtime: Runtime, flow: Flow) -> Load:

@@ -79,7 +79,8 @@ def _ingest_steps() -> tuple[Step, ...]:
 
     def preflight(runtime: Runtime, flow: Flow) -> dict[str, Any]:
         examined = ingest.preflight(runtime, flow)
-        return {"columns": len(examined.columns), "key": list(examined.shape.primary_key)}
+        key, notes = list(examined.shape.primary_key), list(examined.notes)
+        return {"columns": len(examined.columns), "key": key, "notes": notes}
 
     return (
         Step("preflight", from_flow=preflight),

@@ -1,0 +1,42 @@
+"""What the preflight says of a source that may be read: what is peculiar, and already taken care of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from switchyard.extract.postgres import SourceShape
+from switchyard.flow.hive_words import RESERVED
+from switchyard.flow.spec import Flow
+from switchyard.lake.types import CarriedColumn
+
+_KINDS = {
+    "v": "is a view: it is read as its query gives it",
+    "m": "is a materialized view: its rows are those of its last REFRESH",
+    "f": "is a foreign table: another server's rows, which that server may change between two reads",
+}
+
+
+def describe_source(flow: Flow, shape: SourceShape) -> Iterator[str]:
+    """What kind of relation it is, and what follows from that."""
+    if shape.kind in _KINDS:
+        yield f"{flow.source.table} {_KINDS[shape.kind]}"
+    if shape.kind == "p":
+        yield f"{flow.source.table} is partitioned: its {shape.children} partitions are read as one table"
+    elif shape.children:
+        yield f"{shape.children} tables inherit from {flow.source.table}: their rows are read with its own"
+    if not shape.primary_key:
+        yield "there is no primary key: name the columns that identify a row in source.key"
+
+
+def describe_columns(shape: SourceShape, columns: Sequence[CarriedColumn]) -> Iterator[str]:
+    """Names that change or need quotes, and values that PostgreSQL computes."""
+    if generated := [column.name for column in shape.columns if column.generated]:
+        yield f"{_listed(generated)}: computed by PostgreSQL, carried as the value it has"
+    if folded := [f"{column.source} becomes {column.name}" for column in columns if column.source != column.name]:
+        yield f"{_listed(folded)}: Hive has lower-case names only, and MongoDB gets the same"
+    if reserved := [column.name for column in columns if column.name in RESERVED]:
+        yield f"{_listed(reserved)}: a reserved word in HiveQL; quote it there: `{reserved[0]}`"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

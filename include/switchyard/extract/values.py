@@ -1,0 +1,115 @@
+"""The part of the preflight that reads data: one query for all columns, and the source's policies and encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from switchyard.extract.postgres import relation
+from switchyard.flow.spec import Flow
+from switchyard.lake.type_rules import AS_STRING_CURE
+from switchyard.lake.types import CarriedColumn, quote_postgres
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Session: TypeAlias = psycopg.Connection[tuple[object, ...]]
+
+_MONGO_DIGITS = 34
+_SPLIT_NULL = (
+    "are NULL, and the column divides the rows among the mappers: Sqoop would drop them; choose another"
+    " engine.split_by, or set engine.mappers to 1"
+)
+_MICROSECONDS = (
+    "are finer than MongoDB's millisecond, and the serve leg will refuse them; set serve.timestamps to beside or string"
+)
+
+
+class _Probe(NamedTuple):
+    """A condition on a row, and what to say of the rows that it is true for."""
+
+    column: str
+    condition: str
+    says: str
+
+
+def unfit_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn], split_by: str | None) -> list[str]:
+    """Findings: values that Hive's types cannot hold, and NULLs in the split column, each with its cure."""
+    probes = [_Probe(c.source, c.unfit, f"hold {c.unfit_means}; {c.cure}") for c in columns if c.unfit]
+    if split_by is not None:
+        probes.append(_Probe(split_by, f"{quote_postgres(split_by)} is null", _SPLIT_NULL))
+    return _count(session, flow, probes)
+
+
+def unserved_values(session: Session, flow: Flow, columns: Iterable[CarriedColumn]) -> list[str]:
+    """Notes: values that Hive holds and that MongoDB, as the flow serves them, does not."""
+    if flow.serve is None or flow.serve.select is not None:
+        return []
+    probes = []
+    for column in columns:
+        quoted = quote_postgres(column.source)
+        if column.hive_type == "TIMESTAMP" and flow.serve.timestamps == "refuse":
+            condition = f"{quoted} <> date_trunc('milliseconds', {quoted})"
+            probes.append(_Probe(column.source, condition, _MICROSECONDS))
+        digits, scale = _precision(column.hive_type)
+        if digits > _MONGO_DIGITS:
+            limit = f"('1e' || ({_MONGO_DIGITS} - {scale}))::numeric"
+            condition = f"not ({column.unfit}) and abs(({column.carry})::numeric) >= {limit}"
+            cure = AS_STRING_CURE.format(c=column.source)
+            says = f"have over {_MONGO_DIGITS} digits, and the serve leg will refuse them; {cure}"
+            probes.append(_Probe(column.source, condition, says))
+    return _count(session, flow, probes)
+
+
+def hidden_rows(session: Session, flow: Flow) -> bool:
+    """Whether a row-level security policy decides what this login sees; `row_security = off` makes that an error."""
+    import psycopg
+
+    try:
+        with session.transaction():
+            session.execute("set local row_security = off")
+            session.execute(f"select 1 from {relation(flow.source)} limit 0".encode())
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    return False
+
+
+def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedColumn]) -> list[str]:
+    """Findings: text that has no UTF-8, in a database of another encoding; a query per column, because each stops."""
+    import psycopg
+
+    encoding = session.info.parameter_status("server_encoding")
+    if encoding == "UTF8":
+        return []
+    findings = []
+    for column in columns:
+        text = f"convert_to({column.raw}, 'UTF8')"
+        statement = f"select count({text}) from {relation(flow.source)} where {flow.source.where or 'true'}"
+        try:
+            with session.transaction():
+                session.execute(statement.encode())
+        except psycopg.errors.DataError as error:
+            why = str(error).strip().splitlines()[0]
+            findings.append(
+                f"column {column.source!r} has text that is no UTF-8, in a database of encoding {encoding} ({why});"
+                f" mend it, or carry the bytes: source.query with convert_to(…, '{encoding}')"
+            )
+    return findings
+
+
+def _count(session: Session, flow: Flow, probes: Sequence[_Probe]) -> list[str]:
+    """What to say of each probe that is true for some rows, from one query."""
+    if not probes:
+        return []
+    counts = ", ".join(f"count(*) filter (where {probe.condition})" for probe in probes)
+    statement = f"select {counts} from {relation(flow.source)} where {flow.source.where or 'true'}"
+    row = session.execute(statement.encode()).fetchone() or ()
+    return [f"column {p.column!r}: {found} rows {p.says}" for p, found in zip(probes, row, strict=True) if found]
+
+
+def _precision(hive_type: str) -> tuple[int, int]:
+    """Precision and scale of a DECIMAL; zeros for another type."""
+    if not hive_type.startswith("DECIMAL("):
+        return 0, 0
+    digits, scale = hive_type.removeprefix("DECIMAL(").removesuffix(")").split(",")
+    return int(digits), int(scale)

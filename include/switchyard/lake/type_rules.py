@@ -1,0 +1,300 @@
+"""The type table itself: what every PostgreSQL type becomes on the way, or why it is refused.
+
+A value travels as text inside one JSON line (facts: the only encoding of seven that lost nothing), and Hive casts the
+text into typed Parquet. A rule says the SQL expression that makes the text, the Hive type, the HiveQL that reads the
+text back, which values the target cannot hold, and what the served document holds.
+
+Templates: `{c}` the quoted column (in `cure` its name), `{p}` and `{s}` precision and scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+_TEXT = "{c}::text"
+AS_STRING_CURE = "carry its text: columns: {{{c}: {{as: string}}}}"
+_LEAVE_OUT = "leave such rows out with source.where, or the column with source.columns"
+
+
+@dataclass(frozen=True)
+class TypeRule:
+    """How one PostgreSQL type travels.
+
+    `staged` is the Hive type that reads the JSON value, before the cast; `unfit` a condition that is true for values
+    that the target cannot hold, `cure` what to do about them.
+    """
+
+    postgres: str
+    hive: str
+    mongo: str
+    carry: str = _TEXT
+    cast: str = "{c}"
+    staged: str = "string"
+    unfit: str = ""
+    unfit_means: str = ""
+    cure: str = AS_STRING_CURE
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Types that are not carried as they are (names joined by commas), and the cure."""
+
+    postgres: str
+    why: str
+    cure: str = AS_STRING_CURE
+
+
+_OUT_OF_CALENDAR = "not isfinite({c}) or {c} < '0001-01-01' or {c} >= '10000-01-01'"
+_OUT_OF_CALENDAR_UTC = _OUT_OF_CALENDAR.replace("{c} ", "({c} at time zone 'UTC') ")
+_CALENDAR = "infinity, BC or a year after 9999, which Hive's calendar does not have"
+_NO_NUMBER = "{c}::text in ('NaN', 'Infinity', '-Infinity')"
+_NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
+_LONGEST = 20_000_000
+_TOO_LONG = f"octet_length({{c}}::text) > {_LONGEST}"
+_TOO_LONG_MEANS = f"text of more than {_LONGEST:,} bytes, which Hive's JSON reader does not take"
+"""Source: `StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later. octet_length detoasts nothing."""
+BOOLEAN_TEXT = "case {c} when true then 'true' when false then 'false' end"
+
+
+def _text(postgres: str, note: str = "") -> TypeRule:
+    """A type of unbounded text."""
+    return TypeRule(
+        postgres, "STRING", "string", unfit=_TOO_LONG, unfit_means=_TOO_LONG_MEANS, cure=_LEAVE_OUT, note=note
+    )
+
+
+_SCALARS: tuple[TypeRule, ...] = (
+    TypeRule("smallint", "SMALLINT", "int32", cast="cast({c} as smallint)"),
+    TypeRule("integer", "INT", "int32", cast="cast({c} as int)"),
+    TypeRule("bigint", "BIGINT", "int64", cast="cast({c} as bigint)"),
+    TypeRule("oid", "BIGINT", "int64", cast="cast({c} as bigint)", note="the number; a large object is not read"),
+    TypeRule("real", "FLOAT", "double", cast="cast({c} as float)", note="NaN, ±Infinity and -0 kept"),
+    TypeRule("double precision", "DOUBLE", "double", cast="cast({c} as double)", note="NaN, ±Infinity and -0 kept"),
+    TypeRule(
+        "numeric(p,s)",
+        "DECIMAL({p},{s})",
+        "decimal128",
+        cast="cast({c} as decimal({p},{s}))",
+        unfit=_NO_NUMBER,
+        unfit_means=_NO_NUMBER_MEANS,
+        note="0 ≤ s ≤ p ≤ 38; MongoDB holds 34 digits",
+    ),
+    TypeRule("boolean", "BOOLEAN", "bool", carry=BOOLEAN_TEXT, cast="({c} = 'true')"),
+    _text("text"),
+    _text("character varying"),
+    TypeRule("character", "STRING", "string", carry="{c}", note="blank padding kept"),
+    TypeRule(
+        '"char"',
+        "STRING",
+        "string",
+        unfit="{c}::integer < 0",
+        unfit_means="a byte over 127, which is no text",
+        cure="carry the number: source.query with the column cast to integer",
+    ),
+    TypeRule("name", "STRING", "string"),
+    _text("citext"),
+    TypeRule(
+        "bytea",
+        "BINARY",
+        "binary",
+        carry="encode({c}, 'hex')",
+        cast="unhex({c})",
+        unfit=f"octet_length({{c}}) > {_LONGEST // 2}",
+        unfit_means=f"more than {_LONGEST // 2:,} bytes, whose digits Hive's JSON reader does not take",
+        cure=_LEAVE_OUT,
+    ),
+    TypeRule(
+        "date", "DATE", "date (midnight UTC)", cast="cast({c} as date)", unfit=_OUT_OF_CALENDAR, unfit_means=_CALENDAR
+    ),
+    TypeRule(
+        "timestamp without time zone",
+        "TIMESTAMP",
+        "date (milliseconds)",
+        cast="cast({c} as timestamp)",
+        unfit=_OUT_OF_CALENDAR,
+        unfit_means=_CALENDAR,
+        note="microseconds exact in Hive",
+    ),
+    TypeRule(
+        "timestamp with time zone",
+        "TIMESTAMP",
+        "date (milliseconds)",
+        carry="({c} at time zone 'UTC')::text",
+        cast="cast({c} as timestamp)",
+        unfit=_OUT_OF_CALENDAR_UTC,
+        unfit_means=_CALENDAR,
+        note="the instant, in UTC",
+    ),
+    TypeRule("time without time zone", "STRING", "string", note="HH:MM:SS.ffffff, 24:00:00 included"),
+    TypeRule("time with time zone", "STRING", "string", note="HH:MM:SS.ffffff+ZZ"),
+    TypeRule("uuid", "STRING", "string"),
+    _text("json", "the text as stored"),
+    TypeRule(
+        "jsonb",
+        "STRING",
+        "string",
+        unfit=f"pg_column_size({{c}}) > 65536 and {_TOO_LONG}",
+        unfit_means=_TOO_LONG_MEANS,
+        cure=_LEAVE_OUT,
+        note="PostgreSQL's canonical text",
+    ),
+    TypeRule("jsonpath", "STRING", "string"),
+    TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
+    TypeRule("cidr", "STRING", "string"),
+    TypeRule("macaddr", "STRING", "string"),
+    TypeRule("macaddr8", "STRING", "string"),
+    TypeRule("enum", "STRING", "string", note="the label"),
+    TypeRule("bit", "STRING", "string", note="digits 0 and 1"),
+    TypeRule("bit varying", "STRING", "string", note="digits 0 and 1"),
+    _text("xml", "the text as stored"),
+    TypeRule("pg_lsn", "STRING", "string"),
+    TypeRule("ltree", "STRING", "string"),
+)
+
+_IN_UTC = (
+    "case when {c} is not null then array(select (u.v at time zone 'UTC')::text"
+    " from unnest({c}) with ordinality as u(v, n) order by u.n) end"
+)
+_NOT_A_LIST = "array_ndims({c}) > 1 or array_lower({c}, 1) <> 1"
+_NOT_A_LIST_MEANS = "an array of several dimensions or with bounds of its own, which a list does not have"
+
+
+def _array(  # noqa: PLR0913 - each says one thing of the element
+    element: str, hive: str, mongo: str, carry: str = "{c}", unfit: str = "", means: str = "", note: str = ""
+) -> TypeRule:
+    """A list of what the element's type becomes; `unfit` is a condition on an element `u.v`.
+
+    PostgreSQL's type does not say how many dimensions a value has. Hive reads an element's text by the element's
+    type: a number need not be a JSON number, so that nothing between rounds it.
+    """
+    return TypeRule(
+        f"{element}[]",
+        f"ARRAY<{hive}>",
+        f"array of {mongo}",
+        carry=carry,
+        staged=f"array<{hive.lower()}>",
+        unfit=f"{_NOT_A_LIST} or exists (select 1 from unnest({{c}}) as u(v) where {unfit})" if unfit else _NOT_A_LIST,
+        unfit_means=f"{_NOT_A_LIST_MEANS}, or {means}" if means else _NOT_A_LIST_MEANS,
+        note=note,
+    )
+
+
+TEXT_ELEMENTS = (
+    *("text", "character varying", "character", "name", "citext", "uuid", "inet", "cidr", "macaddr", "macaddr8"),
+    *("enum", "bit", "bit varying", "time without time zone", "time with time zone"),
+)
+"""Types that PostgreSQL writes into a JSON list as their text."""
+
+_ARRAYS: tuple[TypeRule, ...] = (
+    _array("smallint", "SMALLINT", "int32"),
+    _array("integer", "INT", "int32"),
+    _array("bigint", "BIGINT", "int64"),
+    _array("boolean", "BOOLEAN", "bool"),
+    _array("real", "DOUBLE", "double", "{c}::double precision[]::text[]", note="each as the double that it is"),
+    _array("double precision", "DOUBLE", "double", "{c}::text[]"),
+    _array(
+        "numeric(p,s)",
+        "DECIMAL({p},{s})",
+        "decimal128",
+        "{c}::text[]",
+        _NO_NUMBER.replace("{c}", "u.v"),
+        _NO_NUMBER_MEANS,
+    ),
+    _array("date", "DATE", "date", "{c}::text[]", _OUT_OF_CALENDAR.replace("{c}", "u.v"), _CALENDAR),
+    _array(
+        "timestamp without time zone",
+        "TIMESTAMP",
+        "date (milliseconds)",
+        "{c}::text[]",
+        _OUT_OF_CALENDAR.replace("{c}", "u.v"),
+        _CALENDAR,
+    ),
+    _array(
+        "timestamp with time zone",
+        "TIMESTAMP",
+        "date (milliseconds)",
+        _IN_UTC,
+        _OUT_OF_CALENDAR_UTC.replace("{c}", "u.v"),
+        _CALENDAR,
+    ),
+    *(_array(element, "STRING", "string") for element in TEXT_ELEMENTS),
+    *(_array(element, "STRING", "string", "{c}::text[]") for element in ("json", "jsonb")),
+)
+
+RULES: tuple[TypeRule, ...] = (*_SCALARS, *_ARRAYS)
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal(
+        "numeric",
+        "numeric without precision has no DECIMAL that holds every value",
+        'give it one: columns: {{{c}: {{as: "decimal(38,10)"}}}}; or ' + AS_STRING_CURE,
+    ),
+    Refusal(
+        "numeric(p,s) beyond DECIMAL(38)",
+        "DECIMAL holds at most 38 digits, with 0 ≤ scale ≤ precision",
+        AS_STRING_CURE + '; or, when the values fit, columns: {{{c}: {{as: "decimal(38,s)"}}}}',
+    ),
+    Refusal("array of another type", "its elements have no rule in the type table"),
+    Refusal("composite", "it has no type of its own in Hive"),
+    Refusal("range, multirange", "it has no type of its own in Hive"),
+    Refusal("interval", "months, days and seconds have no common type in Parquet and MongoDB"),
+    Refusal(
+        "money",
+        "its text depends on the server's lc_monetary",
+        'carry the amount: columns: {{{c}: {{as: "decimal(20,2)"}}}}; or ' + AS_STRING_CURE,
+    ),
+    Refusal("tsvector, tsquery", "a search index has no type of its own in Hive"),
+    Refusal("point, line, lseg, box, path, polygon, circle", "a geometry has no type of its own in Hive"),
+    Refusal("hstore", "its keys may hold NULL, and differ from row to row"),
+    Refusal("any other type", "there is no rule for it in the type table"),
+)
+
+_OWN_TEXT = TypeRule(
+    "any other type",
+    "STRING",
+    "string",
+    note="PostgreSQL's own text, as `::text` makes it: infinity, NaN and BC included",
+)
+_LIST = TypeRule(
+    "array",
+    "STRING",
+    "string",
+    carry="array_to_json({c}::text[])::text",
+    unfit=r"array_dims({c}) ~ '\[(?!1:)'",
+    unfit_means="an array with bounds of its own, which JSON does not have",
+    cure="carry PostgreSQL's text of it: source.query with the column cast to text",
+    note="a JSON list, of lists for several dimensions, of the elements' texts",
+)
+AS_STRING: tuple[TypeRule, ...] = (
+    replace(
+        _LIST,
+        postgres="array of whole numbers, boolean or text",
+        carry="array_to_json({c})::text",
+        note="a JSON list, of lists for several dimensions",
+    ),
+    _LIST,
+    TypeRule(
+        "composite",
+        "STRING",
+        "string",
+        carry="row_to_json({c})::text",
+        unfit=r"{c}::text ~ '\[-?\d+:-?\d+\]={{'",
+        unfit_means="an array with bounds of its own inside, which JSON does not have",
+        cure=_LIST.cure,
+        note="a JSON object",
+    ),
+    TypeRule("bytea", "STRING", "string", carry="encode({c}, 'hex')", note="hexadecimal digits"),
+    TypeRule("character", "STRING", "string", carry="{c}", note="blank padding kept"),
+    TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
+    TypeRule(
+        "timestamp with time zone",
+        "STRING",
+        "string",
+        carry="case when isfinite({c}) then replace(({c} at time zone 'UTC')::text || '+00', ' BC+00', '+00 BC')"
+        " else {c}::text end",
+        note="PostgreSQL's own text, in UTC",
+    ),
+    _OWN_TEXT,
+)
+"""What `as: string` makes of a type. None of them depends on a setting of the session but those that we set."""
