@@ -1,0 +1,223 @@
+"""The checks of a flow as HiveQL over a landing's typed columns. Pure.
+
+A row check is one boolean expression that is true for a row that breaks it, and never NULL. `unique` is a window
+function, which cannot stand in a WHERE: evaluate all of them as columns of a subselect.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from switchyard.flow.duration import format_duration
+from switchyard.flow.proof import OF_THE_TABLE, AcceptedValues, Between, Check, Freshness, Regex, RowCount
+from switchyard.lake.literals import Domain, UnfitBound, domain_of, quote_text
+from switchyard.lake.types import quote_hive
+
+_NOT_JAVA = ("(?P", "(?(", "(?a", "(?L", "\\Z")
+"""What Python's regular expressions have and Java's do not, or mean otherwise."""
+
+
+@dataclass(frozen=True)
+class RowCheck:
+    """A check of single rows. `broken`: HiveQL, true for a row that breaks it, else false; `columns`: whose fault."""
+
+    label: str
+    severity: str
+    columns: tuple[str, ...]
+    broken: str
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """A check of a load as a whole. `select`: one HiveQL aggregate, whose value is given to `judge`."""
+
+    label: str
+    severity: str
+    select: str
+    said: RowCount | Freshness
+
+    def judge(self, value: Any, now: dt.datetime) -> str | None:
+        """Say what is wrong with the aggregate's value, as HiveServer2 gives it; None when nothing is.
+
+        `now` has a time zone.
+        """
+        return _judge_rows(self.said, value) if isinstance(self.said, RowCount) else _judge_age(self.said, value, now)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A check that did not pass: how many of how many rows broke it, or what was said of the table."""
+
+    label: str
+    severity: str
+    broken: int
+    rows: int
+    message: str = ""
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """One line for log, error and ledger."""
+        said = self.message or f"{self.broken:,} of {self.rows:,} rows break it"
+        shown = f", e.g. {'; '.join(self.examples)}" if self.examples else ""
+        return f"check `{self.label}` ({self.severity}): {said}{shown}"
+
+
+def row_conditions(checks: Sequence[Check], types: Mapping[str, str]) -> list[RowCheck]:
+    """Write the checks of single rows; `types`: lake column → Hive type. Raises ValueError for what findings tell."""
+    return [
+        RowCheck(check.label, check.severity, check.columns, f"coalesce({_broken(check, types)}, false)")
+        for check in checks
+        if check.kind not in OF_THE_TABLE
+    ]
+
+
+def table_checks(checks: Sequence[Check]) -> list[TableCheck]:
+    """Write the checks of the load as a whole."""
+    found = []
+    for check in checks:
+        if check.row_count is not None:
+            found.append(TableCheck(check.label, check.severity, "count(*)", check.row_count))
+        elif check.freshness is not None:
+            newest = f"cast(max({quote_hive(check.freshness.column)}) as string)"
+            found.append(TableCheck(check.label, check.severity, newest, check.freshness))
+    return found
+
+
+def check_findings(checks: Sequence[Check], types: Mapping[str, str]) -> list[str]:
+    """Say what is wrong with the checks for a table of these columns, each with its cure."""
+    found = []
+    for check in checks:
+        unknown = [column for column in check.columns if column not in types]
+        found += [f"{_named(check)} names {c!r}, which is no lake column; there are {_some(types)}" for c in unknown]
+        if not unknown:
+            found += _type_findings(check, types)
+    return found
+
+
+def _broken(check: Check, types: Mapping[str, str]) -> str:
+    said = getattr(check, check.kind)
+    columns = [quote_hive(column) for column in check.columns]
+    match said:
+        case Between():
+            return _outside(columns[0], _domain(said.column, types), said)
+        case AcceptedValues():
+            return f"not ({_domain(said.column, types).among(columns[0], said.values)})"
+        case Regex():
+            return f"not ({columns[0]} rlike {quote_text(said.pattern)})"
+    if check.kind == "not_null":
+        return " or ".join(f"{column} is null" for column in columns)
+    if check.kind == "unique":
+        known = " and ".join(f"{column} is not null" for column in columns)
+        keys = (_grouped(quote_hive(column), types[column]) for column in check.columns)
+        return f"{known} and count(*) over (partition by {', '.join(keys)}) > 1"
+    return f"not ({said})"
+
+
+def _outside(column: str, domain: Domain, said: Between) -> str:
+    low = domain.below(column, said.min) if said.min is not None else "false"
+    high = domain.above(column, said.max) if said.max is not None else "false"
+    return f"{low} or {high}"
+
+
+def _grouped(column: str, hive_type: str) -> str:
+    """A float by its value: -0 is 0, as PostgreSQL's unique has it."""
+    if hive_type.lower() not in ("float", "double"):
+        return column
+    zero = domain_of(hive_type)
+    return f"case when {zero.among(column, [0])} then 0.0D else cast({column} as double) end" if zero else column
+
+
+def _domain(column: str, types: Mapping[str, str]) -> Domain:
+    domain = domain_of(types[column])
+    if domain is None:
+        raise UnfitBound(f"is for a type with an order, and {column} is {types[column]}: write a condition, `sql`")
+    return domain
+
+
+def _type_findings(check: Check, types: Mapping[str, str]) -> list[str]:
+    told = []
+    said = getattr(check, check.kind)
+    kind = types[check.columns[0]] if check.columns else ""
+    if isinstance(said, Freshness) and kind.lower() not in ("date", "timestamp"):
+        told.append(f"{_named(check)} is for a date or a timestamp, and {said.column} is {kind}")
+    if isinstance(said, Regex) and kind.lower() != "string":
+        told.append(f"{_named(check)} is for text, and {said.column} is {kind}: write sql: cast(… as string) rlike …")
+    if isinstance(said, Regex) and (foreign := [part for part in _NOT_JAVA if part in said.pattern]):
+        told.append(f"{_named(check)}: Java's regular expressions have no {foreign[0]}: write it without")
+    if check.kind == "unique" and (lists := [c for c in check.columns if types[c].lower().startswith("array")]):
+        told.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]]}")
+    if not told:
+        told += [f"{_named(check)}: {fault}" for fault in _bound_faults(check, types)]
+    return told
+
+
+def _bound_faults(check: Check, types: Mapping[str, str]) -> list[str]:
+    """Try every bound by itself, so that each one that does not fit is named."""
+    parts: list[tuple[str, Check]] = [("", check)]
+    if check.between is not None:
+        limits = {"min": check.between.min, "max": check.between.max}
+        parts = [
+            (
+                f"{name} {value!r} ",
+                _like(check, between=Between.model_validate({"column": check.columns[0], name: value})),
+            )
+            for name, value in limits.items()
+            if value is not None
+        ]
+    if check.accepted_values is not None:
+        parts = [
+            (f"{value!r} ", _like(check, accepted_values=check.accepted_values.model_copy(update={"values": [value]})))
+            for value in check.accepted_values.values
+        ]
+    faults = []
+    for name, part in parts:
+        try:
+            if part.kind not in OF_THE_TABLE:
+                _broken(part, types)
+        except UnfitBound as error:
+            faults.append(f"{name}{error}")
+    return faults
+
+
+def _like(check: Check, **said: Any) -> Check:
+    return check.model_copy(update=said)
+
+
+def _judge_rows(said: RowCount, value: Any) -> str | None:
+    rows = int(value)
+    if rows < said.min:
+        return f"{rows:,} rows, and at least {said.min:,} were promised"
+    if said.max is not None and rows > said.max:
+        return f"{rows:,} rows, and at most {said.max:,} were promised"
+    return None
+
+
+def _judge_age(said: Freshness, value: Any, now: dt.datetime) -> str | None:
+    if value is None:
+        return f"{said.column} has no value, so nothing is fresh"
+    newest = _instant(str(value))
+    if now - newest <= said.within:
+        return None
+    age = dt.timedelta(seconds=int((now - newest).total_seconds()))
+    within = format_duration(said.within)
+    shown = newest.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+    return f"the newest {said.column} is {shown} UTC, {age} old, and {within} was promised"
+
+
+def _instant(text: str) -> dt.datetime:
+    """Read what Hive prints: a date counts from its midnight; digits beyond the microsecond are cut."""
+    head, _, fraction = text.partition(".")
+    read = dt.datetime.fromisoformat(head).replace(tzinfo=dt.UTC)
+    return read + dt.timedelta(microseconds=int(fraction[:6].ljust(6, "0"))) if fraction else read
+
+
+def _named(check: Check) -> str:
+    return f"check `{check.label}`"
+
+
+def _some(names: Mapping[str, str]) -> str:
+    shown = list(names)[:20]
+    return ", ".join(shown) + (", …" if len(names) > len(shown) else "")
