@@ -69,6 +69,9 @@ class CarriedColumn:
     unfit_means: str = ""
     staged: str = "string"
     comment: str = ""
+    raw: str = ""
+    not_null: bool = False
+    chosen: bool = False
 
 
 _PLAIN_ELEMENTS = (
@@ -268,6 +271,8 @@ def carry(column: SourceColumn, position: int, choice: str | None = None, commen
         unfit_means=rule.unfit_means,
         staged=rule.staged,
         comment=comment,
+        not_null=column.not_null,
+        chosen=choice is not None,
     )
 
 
