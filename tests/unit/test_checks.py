@@ -100,9 +100,9 @@ def test_checks_that_fit_have_no_findings_and_a_condition_each() -> None:
         check(unique=["ratio", "raw", "ok"]),
         check(not_null=["id", "list"], severity="quarantine"),
         check(between={"column": "price", "min": "0.005", "max": 1e6}),
-        check(regex={"column": "name", "pattern": r"^\p{L}'\"${x}".replace(r"\p{L}", "L")}),
+        check(regex={"column": "name", "pattern": r"^L'\"${x}"}),
         check(accepted_values={"column": "ok", "values": ["true"]}),
-        check(sql="length(name) > 2 -- no".split(" --")[0], name="long names"),
+        check(sql="length(name) > 2", name="long names"),
         check(row_count={"min": 1}),
         check(freshness={"column": "at", "within": "2h"}),
     ]

@@ -70,9 +70,7 @@ def domain_of(hive_type: str) -> Domain | None:
         return Exact(name, scale, -largest, largest)
     if name in ("float", "double"):
         return Floating(name)
-    return {"string": Text(), "date": Calendar("date"), "timestamp": Calendar("timestamp"), "boolean": Truth()}.get(
-        name
-    )
+    return _OTHERS.get(name)
 
 
 @dataclass(frozen=True)

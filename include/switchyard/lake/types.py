@@ -49,6 +49,8 @@ class CarriedColumn:
     staged: str = "string"
     comment: str = ""
     note: str = ""
+    not_null: bool = False
+    chosen: bool = False
 
 
 _BY_NAME = {rule.postgres: rule for rule in RULES}
@@ -105,7 +107,12 @@ def carry(column: SourceColumn, position: int, choice: str | None = None, commen
         cure=rule.cure.format(c=_yaml_key(column.name)) if unfit else "",
         staged=rule.staged.format(p=precision, s=scale),
         comment=comment,
+<<<<<<< HEAD
         note=rule.note,
+=======
+        not_null=column.not_null,
+        chosen=choice is not None,
+>>>>>>> h-contract
     )
 
 

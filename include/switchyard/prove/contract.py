@@ -1,0 +1,235 @@
+"""What a change of the source's schema does to a lake table: the flow's `contract`, applied. Pure.
+
+The matrix is docs/contract.md. Order: the columns that were there, then the new ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from switchyard.flow.proof import Contract
+from switchyard.lake.types import CarriedColumn, quote_postgres
+from switchyard.lake.widening import holds, misfit
+
+_MEANINGS = frozenset({"timestamp without time zone", "timestamp with time zone"})
+"""PostgreSQL types that become one Hive type and mean different things in it."""
+
+
+@dataclass(frozen=True)
+class KnownColumn:
+    """A column of the current version. `gone`: the source dropped it, and it is kept as NULL."""
+
+    name: str
+    hive_type: str
+    comment: str = ""
+    not_null: bool = False
+    postgres_type: str = ""
+    gone: bool = False
+
+    @classmethod
+    def of(cls, column: CarriedColumn) -> KnownColumn:
+        """The column as the load that carried it left it."""
+        return cls(
+            column.name, column.hive_type, column.comment, column.not_null, column.postgres_type, column.source == ""
+        )
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What a load carries under the contract.
+
+    `left_out`: columns the table does not get, whose `unfit` finds rows to quarantine, numbered after `columns`;
+    `unread`: columns that rows read by earlier loads may have a value in, so that a merge has to read all rows again.
+    """
+
+    columns: tuple[CarriedColumn, ...]
+    left_out: tuple[CarriedColumn, ...] = ()
+    changes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Ruling:
+    """What becomes of one column."""
+
+    columns: tuple[CarriedColumn, ...] = ()
+    left_out: tuple[CarriedColumn, ...] = ()
+    changes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    unread: tuple[str, ...] = ()
+
+
+def apply_contract(contract: Contract, before: Sequence[KnownColumn] | None, now: Sequence[CarriedColumn]) -> Agreed:
+    """Compare the source's columns with the current version's; `before` is None when there is no version yet."""
+    if before is None:
+        return Agreed(tuple(now))
+    known = {column.name: column for column in before}
+    here = {column.name: column for column in now}
+    hint = _rename_hint(
+        [c for c in before if c.name not in here and not c.gone], [c for c in now if c.name not in known]
+    )
+    rulings = [
+        _judge_kept(contract, column, here[column.name])
+        if column.name in here
+        else _judge_dropped(contract, column, hint)
+        for column in before
+    ]
+    rulings += [_judge_added(contract, column, hint) for column in now if column.name not in known]
+    return _agreed(rulings, now)
+
+
+def _judge_added(contract: Contract, column: CarriedColumn, hint: str) -> _Ruling:
+    if contract.columns == "evolve":
+        return _Ruling((column,), changes=[f"column {column.name} is new: {column.hive_type}"], unread=(column.name,))
+    if contract.columns == "freeze":
+        cure = "set contract.columns: evolve to take it, or leave it out: source.columns"
+        return _Ruling(
+            refused=[f"column {column.name} is new in the source, and contract.columns is freeze{hint}; {cure}"]
+        )
+    unfit = f"{quote_postgres(column.source)} is not null"
+    means = "a value in a new column that the contract leaves out"
+    return _Ruling(
+        left_out=(replace(column, unfit=unfit, unfit_means=means),),
+        changes=[f"column {column.name} is new and left out: rows with a value in it are quarantined"],
+    )
+
+
+def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Ruling:
+    kept = CarriedColumn(
+        source="",
+        name=column.name,
+        postgres_type=column.postgres_type,
+        hive_type=column.hive_type,
+        carry="null",
+        cast=f"cast(null as {column.hive_type.lower()})",
+        raw="null",
+        comment=column.comment,
+    )
+    if column.gone:
+        return _Ruling((kept,))
+    said = f"column {column.name} is not in the source any more"
+    back = f"put it back (source.query: select … as {column.name})"
+    if contract.columns != "evolve":
+        why = "" if contract.columns == "freeze" else ", and every row would be quarantined for it"
+        cure = f"{back}, or set contract.columns: evolve to keep it, NULL"
+        return _Ruling((kept,), refused=[f"{said}, and contract.columns is {contract.columns}{why}{hint}; {cure}"])
+    if column.not_null and contract.nullability != "evolve":
+        cure = f"{back}, or set contract.nullability: evolve"
+        return _Ruling(
+            (kept,),
+            refused=[f"{said}, it was NOT NULL, and contract.nullability is {contract.nullability}{hint}; {cure}"],
+        )
+    return _Ruling((kept,), changes=[f"{said}: it stays, NULL"])
+
+
+def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn) -> _Ruling:
+    changes, refused = [], []
+    column = now
+    if before.gone:
+        changes.append(f"column {now.name} is in the source again")
+    if _means_otherwise(before, now):
+        refused.append(
+            f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
+            f"another meaning; {_convert_back(before, now)}"
+        )
+    elif before.hive_type.lower() != now.hive_type.lower():
+        column, change, fault = _judge_type(contract, before, now)
+        changes += change
+        refused += fault
+    if before.not_null and not now.not_null:
+        column, change, fault = _judge_null(contract, column)
+        changes += change
+        refused += fault
+    return _Ruling((column,), changes=changes, refused=refused, unread=(now.name,) if before.gone else ())
+
+
+def _judge_type(
+    contract: Contract, before: KnownColumn, now: CarriedColumn
+) -> tuple[CarriedColumn, list[str], list[str]]:
+    """Rule on a type that is another one: the column to carry, what changed, what is refused."""
+    said = f"column {now.name} was {before.hive_type} and is {now.hive_type}"
+    if now.chosen and now.hive_type == "STRING":
+        return now, [f"{said}, as the flow asks"], []
+    if not holds(now.hive_type, before.hive_type):
+        return now, [], [f"{said}, which does not hold every value it had; {_convert_back(before, now)}"]
+    if now.chosen or contract.types == "evolve":
+        return now, [f"{said}: wider"], []
+    if contract.types == "freeze":
+        cure = f"set contract.types: evolve to take it, or {_convert_back(before, now)}"
+        return now, [], [f"{said}, which is wider, and contract.types is freeze; {cure}"]
+    return _stay(before, now), [f"{said}: it stays {before.hive_type}, rows that do not fit are quarantined"], []
+
+
+def _stay(before: KnownColumn, now: CarriedColumn) -> CarriedColumn:
+    """Carry a column that became wider in its old type."""
+    old = before.hive_type.lower()
+    column = _refusing_rows(
+        now,
+        misfit(old, quote_postgres(now.source)),
+        f"a value that {before.hive_type}, the contract's type, does not hold",
+    )
+    if old.startswith("array"):
+        return replace(column, hive_type=before.hive_type, staged=old)
+    return replace(column, hive_type=before.hive_type, cast=f"cast({now.cast} as {old})")
+
+
+def _judge_null(contract: Contract, column: CarriedColumn) -> tuple[CarriedColumn, list[str], list[str]]:
+    said = f"column {column.name} was NOT NULL and may be NULL now"
+    if contract.nullability == "evolve":
+        return column, [said], []
+    if contract.nullability == "freeze":
+        cure = "set contract.nullability: evolve to take it, or fill the column in (source.query: coalesce(…))"
+        return column, [], [f"{said}, and contract.nullability is freeze; {cure}"]
+    found = _refusing_rows(
+        column, f"{quote_postgres(column.source)} is null", "NULL, which the contract does not allow"
+    )
+    return replace(found, not_null=True), [f"{said}: rows with NULL in it are quarantined"], []
+
+
+def _refusing_rows(column: CarriedColumn, unfit: str, means: str) -> CarriedColumn:
+    return replace(
+        column,
+        unfit=f"({column.unfit}) or ({unfit})" if column.unfit else unfit,
+        unfit_means=f"{column.unfit_means}, or {means}" if column.unfit else means,
+    )
+
+
+def _means_otherwise(before: KnownColumn, now: CarriedColumn) -> bool:
+    kinds = {re.sub(r"\(\d+\)", "", name) for name in (before.postgres_type, now.postgres_type)}
+    return len(kinds) == 2 and kinds <= _MEANINGS and not now.chosen
+
+
+def _convert_back(before: KnownColumn, now: CarriedColumn) -> str:
+    table = "or load into a new lake.table"
+    if before.hive_type == "STRING":
+        return f"carry its text: columns: {{{now.source}: {{as: string}}}}, {table}"
+    return f"convert it back in source.query: select … as {now.name}, {table}"
+
+
+def _rename_hint(dropped: list[KnownColumn], added: list[CarriedColumn]) -> str:
+    """One column gone and one like it there: most likely the same one."""
+    if len(dropped) == len(added) == 1 and dropped[0].hive_type == added[0].hive_type:
+        return f" (was {dropped[0].name} renamed to {added[0].name}?)"
+    return ""
+
+
+def _agreed(rulings: Sequence[_Ruling], now: Sequence[CarriedColumn]) -> Agreed:
+    positions = {column.name: position for position, column in enumerate(now)}
+    columns = [column for ruling in rulings for column in ruling.columns]
+    left_out = [column for ruling in rulings for column in ruling.left_out]
+    numbered = [_renumber(column, positions.get(column.name), i) for i, column in enumerate(columns + left_out)]
+    return Agreed(
+        columns=tuple(numbered[: len(columns)]),
+        left_out=tuple(numbered[len(columns) :]),
+        changes=tuple(text for ruling in rulings for text in ruling.changes),
+        refused=tuple(text for ruling in rulings for text in ruling.refused),
+        unread=tuple(name for ruling in rulings for name in ruling.unread),
+    )
+
+
+def _renumber(column: CarriedColumn, position: int | None, new: int) -> CarriedColumn:
+    """The n-th column travels as field `c<n>`."""
+    return column if position is None else replace(column, cast=re.sub(rf"\bc{position}\b", f"c{new}", column.cast))
