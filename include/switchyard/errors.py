@@ -99,6 +99,14 @@ class SourceMoved(ReconcileMismatch):
     retryable = True
 
 
+class QuarantineExceeded(SwitchyardError):
+    """More rows were refused than the contract allows; they are in the quarantine, nothing was published."""
+
+
+class CheckFailed(SwitchyardError):
+    """A check of severity `fail` is broken; nothing was published."""
+
+
 class PublishConflict(SwitchyardError):
     """Another publish came first: the expected previous seq is not the current one."""
 

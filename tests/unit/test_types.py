@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchyard.lake.type_rules import AS_STRING, REFUSALS, RULES, Refusal
+from switchyard.lake.type_rules import REFUSALS, RULES, Refusal
 from switchyard.lake.types import SourceColumn, carry, unusable_names
 
 

@@ -140,9 +140,10 @@ def read_shape(session: psycopg.Connection[tuple[object, ...]], source: Source, 
     return SourceShape(columns, key, rows, str(found[0]), int(str(found[1])))
 
 
-def count_rows(session: psycopg.Connection[tuple[object, ...]], source: Source) -> int:
-    """Count exactly what the source statement would read now."""
-    row = session.execute(f"select count(*) from {relation(source)} where {source.where or 'true'}".encode()).fetchone()
+def count_rows(session: psycopg.Connection[tuple[object, ...]], source: Source, condition: str = "") -> int:
+    """Count exactly what the source statement would read now; `condition`: SQL, by default the source's own."""
+    where = condition or source.where or "true"
+    row = session.execute(f"select count(*) from {relation(source)} where {where}".encode()).fetchone()
     return int(str(row[0])) if row else 0
 
 
@@ -164,7 +165,8 @@ def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, f
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
     oids = [column.type_code for column in described]
     types = session.execute(_TYPES, [oids, modifiers]).fetchall()
-    return tuple(SourceColumn(column.name, *map(str, found)) for column, found in zip(described, types, strict=True))
+    named = ((column.name, *map(str, found)) for column, found in zip(described, types, strict=True))
+    return tuple(SourceColumn(name, base, kind, element, of) for name, base, kind, element, of in named)
 
 
 def _explained(error: psycopg.Error, connection: Connection) -> Exception:

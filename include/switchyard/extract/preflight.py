@@ -55,7 +55,7 @@ def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Exam
     notes = [*describe_source(flow, shape), *describe_columns(shape, columns)]
     if hidden_rows(session, flow):
         (findings if flow.source.query is None else notes).append(_POLICY)
-    _refuse(flow, findings)
+    refuse(flow, findings)
     return Examined(shape, tuple(columns), split_by, tuple(notes))
 
 
@@ -67,7 +67,7 @@ def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, 
     split_by = examined.split_by if flow.engine.mappers > 1 else None
     findings = untranslatable_text(session, flow, examined.columns)
     findings = findings or unfit_values(session, flow, examined.columns, split_by)
-    _refuse(flow, findings)
+    refuse(flow, findings)
     notes = unserved_values(session, flow, examined.columns)
     return replace(examined, notes=(*examined.notes, *notes))
 
@@ -111,7 +111,8 @@ def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
     return findings
 
 
-def _refuse(flow: Flow, findings: Sequence[str]) -> None:
+def refuse(flow: Flow, findings: Sequence[str]) -> None:
+    """Raise PreflightRefused with all findings, if there are any."""
     if findings:
         raise PreflightRefused(
             "the source cannot be carried as it is:\n  - " + "\n  - ".join(findings),

@@ -125,8 +125,8 @@ def _check_zone(session: Session, source: Source, type_name: str) -> list[str]:
     if zone.upper() in ("UTC", "GMT", "ETC/UTC", "ETC/GMT", "UNIVERSAL"):
         return []
     return [
-        f"source.cursor {source.cursor!r} has no time zone, and the database's is {zone}: an hour is told twice a year; "
-        "make the column timestamptz, or use source.sweep: always"
+        f"source.cursor {source.cursor!r} has no time zone, and the database's is {zone}, where an hour is told twice "
+        "a year; make the column timestamptz, or use source.sweep: always"
     ]
 
 
@@ -135,8 +135,8 @@ def _check_clock(session: Session, flow: Flow) -> list[str]:
     if source.cursor_clock == "database":
         return []
     cure = (
-        "if it is, say so: source.cursor_clock: database; if not, use mode merge with source.sweep: always, which reads "
-        "the whole source"
+        "if it is, say so: source.cursor_clock: database; if not, use mode merge with source.sweep: always, which "
+        "reads the whole source"
     )
     if source.table is None:
         return [

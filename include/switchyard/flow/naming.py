@@ -59,9 +59,7 @@ def staging(root: str, database: str, table: str, load_id: str, try_id: str) -> 
 
 
 def batch(root: str, database: str, table: str, load_id: str, try_id: str, part: str) -> str:
-    """A load's directory beside its staging: `batch` is its typed rows before they become a version, `kept` those of
-    them that no check refuses.
-    """
+    """A directory beside a load's staging: `batch`, typed rows before they become a version; `kept`, less refused."""
     return f"{staging(root, database, table, load_id, try_id)}.{part}"
 
 

@@ -64,7 +64,7 @@ class Merge:
         return f"select {counted} from {self._joined}"
 
     def faults(self) -> str:
-        """One row: rows of the batch, rows with NULL in the key, distinct keys, keys that tie at their largest cursor."""
+        """One row: rows of the batch, rows with NULL in the key, keys, keys that tie at their largest cursor."""
         null = " or ".join(f"{quote_hive(name)} is null" for name in self.key)
         order = f"order by {quote_hive(self.cursor)} desc" if self.cursor else f"order by {quote_hive(self.key[0])}"
         ranked = f"rank() over (partition by {self._keys()} {order}) as sy_rank"

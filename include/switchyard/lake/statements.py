@@ -89,9 +89,9 @@ def keep(divided: str, target: str, columns: Sequence[HiveColumn]) -> str:
 def quarantine_broken(divided: str, target: str, columns: Sequence[HiveColumn], now: str) -> str:
     """Keep the rows of a divided batch that break a test."""
     pairs = ", ".join(f"{quote_text(column.name)}, {_as_text(column)}" for column in columns)
+    first, at = "raw[split(reason_columns, ', ')[0]]", f"cast({quote_text(now)} as timestamp)"
     return (
-        f"insert into table {quote_table(target)} "
-        f"select reasons, reason_columns, raw[split(reason_columns, ', ')[0]], raw, cast({quote_text(now)} as timestamp) "
+        f"insert into table {quote_table(target)} select reasons, reason_columns, {first}, raw, {at} "
         f"from (select reasons, reason_columns, map({pairs}) as raw from ({divided}) d where reasons is not null) r"
     )
 

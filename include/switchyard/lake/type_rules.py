@@ -53,7 +53,7 @@ _NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
 _LONGEST = 20_000_000
 _TOO_LONG = f"octet_length({{c}}::text) > {_LONGEST}"
 _TOO_LONG_MEANS = f"text of more than {_LONGEST:,} bytes, which Hive's JSON reader does not take"
-"""Source: `StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later. octet_length detoasts nothing."""
+"""Source: `StreamReadConstraints.DEFAULT_MAX_STRING_LEN`, jackson-core 2.15 and later. octet_length detoasts none."""
 BOOLEAN_TEXT = "case {c} when true then 'true' when false then 'false' end"
 
 
@@ -160,7 +160,7 @@ _NOT_A_LIST = "array_ndims({c}) > 1 or array_lower({c}, 1) <> 1"
 _NOT_A_LIST_MEANS = "an array of several dimensions or with bounds of its own, which a list does not have"
 
 
-def _array(  # noqa: PLR0913 - each says one thing of the element
+def _array(
     element: str, hive: str, mongo: str, carry: str = "{c}", unfit: str = "", means: str = "", note: str = ""
 ) -> TypeRule:
     """A list of what the element's type becomes; `unfit` is a condition on an element `u.v`.

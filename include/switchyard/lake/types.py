@@ -107,12 +107,9 @@ def carry(column: SourceColumn, position: int, choice: str | None = None, commen
         cure=rule.cure.format(c=_yaml_key(column.name)) if unfit else "",
         staged=rule.staged.format(p=precision, s=scale),
         comment=comment,
-<<<<<<< HEAD
         note=rule.note,
-=======
         not_null=column.not_null,
         chosen=choice is not None,
->>>>>>> h-contract
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
-from switchyard.lake.statements import quote_table
 from switchyard.lake.metastore import HiveColumn, TableVersion
+from switchyard.lake.statements import quote_table
 from switchyard.lake.types import quote_hive
 from switchyard.ledger.loads import Load
 from switchyard.legs import versions

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from switchyard.errors import SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
+from switchyard.legs.request import ORDINARY, Request
 from switchyard.report import StepReport
 
 if TYPE_CHECKING:
     from switchyard.ledger.loads import Load
     from switchyard.legs.runtime import Runtime
 
-FlowStep = Callable[["Runtime", Flow], dict[str, Any]]
+FlowStep = Callable[["Runtime", Flow, Request], dict[str, Any]]
 LoadStep = Callable[["Runtime", str], StepReport]
 
 
@@ -46,21 +47,21 @@ def find_step(leg: Leg, name: str) -> Step:
     return found[name]
 
 
-def begin(runtime: Runtime, step: Step, flow: Flow) -> StepReport:
+def begin(runtime: Runtime, step: Step, flow: Flow, request: Request = ORDINARY) -> StepReport:
     """Run a step that begins from a flow."""
     assert step.from_flow is not None  # noqa: S101 - the caller chose a beginning step
     started = time.monotonic()
-    facts = step.from_flow(runtime, flow)
+    facts = step.from_flow(runtime, flow, request)
     return StepReport(step.name, flow.flow, str(facts.get("load_id", "")), time.monotonic() - started, facts)
 
 
-def run_leg(runtime: Runtime, leg: Leg, flow: Flow) -> Iterator[StepReport]:
+def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> Iterator[StepReport]:
     """Run all steps of a leg, one after another; ends early when there is nothing to do."""
     load_id = ""
     for step in steps_of(leg):
         if not step.wanted(flow):
             continue
-        report = begin(runtime, step, flow) if step.from_load is None else step.from_load(runtime, load_id)
+        report = begin(runtime, step, flow, request) if step.from_load is None else step.from_load(runtime, load_id)
         load_id = report.load_id or load_id
         yield report
         if "nothing_to_do" in report.facts:
@@ -77,14 +78,17 @@ def forecast(runtime: Runtime, leg: Leg, flow: Flow) -> dict[str, Any]:
 def _ingest_steps() -> tuple[Step, ...]:
     from switchyard.legs import ingest
 
-    def preflight(runtime: Runtime, flow: Flow) -> dict[str, Any]:
+    def preflight(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
         examined = ingest.preflight(runtime, flow)
         key, notes = list(examined.shape.primary_key), list(examined.notes)
         return {"columns": len(examined.columns), "key": key, "notes": notes}
 
+    def plan(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
+        return _planned(ingest.plan(runtime, flow, request))
+
     return (
         Step("preflight", from_flow=preflight),
-        Step("plan", from_flow=lambda runtime, flow: _planned(ingest.plan(runtime, flow))),
+        Step("plan", from_flow=plan),
         Step("land", from_load=ingest.land),
         Step("convert", from_load=ingest.convert),
         Step("prove", from_load=ingest.prove),
@@ -96,9 +100,8 @@ def _ingest_steps() -> tuple[Step, ...]:
 def _serve_steps() -> tuple[Step, ...]:
     from switchyard.legs import serve
 
-    def plan(runtime: Runtime, flow: Flow) -> dict[str, Any]:
-        planned = serve.plan(runtime, flow)
-        return {"nothing_to_do": planned} if isinstance(planned, str) else _planned(planned)
+    def plan(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
+        return _planned(serve.plan(runtime, flow))
 
     return (
         Step("plan", from_flow=plan),
@@ -114,7 +117,9 @@ def _serve_steps() -> tuple[Step, ...]:
     )
 
 
-def _planned(load: Load) -> dict[str, Any]:
+def _planned(load: Load | str) -> dict[str, Any]:
+    if isinstance(load, str):
+        return {"nothing_to_do": load}
     return {"load_id": load.load_id, "seq": load.seq, "previous_seq": load.previous_seq, "version": load.version}
 
 

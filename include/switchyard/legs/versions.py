@@ -6,12 +6,14 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import HiveColumn, TableVersion
+from switchyard.lake.statements import SEQ_PARTITION
+from switchyard.lake.types import CarriedColumn
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
@@ -44,7 +46,8 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
         hdfs.make_directory(empty)
         metastore.ensure_database(lake.database, f"{hdfs.url}{lake.root}/{lake.database}")
         own = {naming.SEQ_PROPERTY: "0", naming.FLOW_PROPERTY: flow.flow}
-        metastore.create_parquet_table(lake.database, table, columns, hdfs.url + empty, own)
+        partition = SEQ_PARTITION if _is_partitioned(flow, table) else None
+        metastore.create_parquet_table(lake.database, table, columns, hdfs.url + empty, own, partition)
         version = metastore.read_version(lake.database, table)
     if version is None or version.seq < 0 or version.flow != flow.flow:
         owner = f"belongs to flow {version.flow!r}" if version and version.flow else "was not made by Switchyard"
@@ -53,12 +56,27 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
             where=f"flow {flow.flow}, connection {lake.metastore}",
             next="choose another lake.table, or drop that table if nobody needs it",
         )
+    if version.partitioned != _is_partitioned(flow, table):
+        made = "append" if version.partitioned else "replace or merge"
+        raise SwitchyardError(
+            f"Hive table {lake.database}.{table} was made for mode {made}, and the flow says {lake.mode}",
+            where=f"flow {flow.flow}, connection {lake.metastore}",
+            next="load into a new lake.table, or set lake.mode back",
+        )
     return version
 
 
-def staging_table(
-    runtime: Runtime, flow: Flow, kind: Literal["text", "typed", "view"], load_id: str, try_id: str
-) -> str:
+def hive_columns(columns: Sequence[CarriedColumn]) -> list[HiveColumn]:
+    """Carried columns as the metastore has them."""
+    return [HiveColumn(column.name, column.hive_type, column.comment) for column in columns]
+
+
+def _is_partitioned(flow: Flow, table: str) -> bool:
+    """Only the lake table of mode append is; a product never is."""
+    return flow.lake.mode == "append" and table == flow.lake.table
+
+
+def staging_table(runtime: Runtime, flow: Flow, kind: naming.StagingKind, load_id: str, try_id: str) -> str:
     """Name of a staging table; its database is made if it is not there."""
     url = runtime.hdfs(flow).url
     runtime.metastore(flow).ensure_database(naming.STAGING_DATABASE, f"{url}{flow.lake.root}/_staging")
@@ -75,27 +93,40 @@ def typed_table(
     return name
 
 
-def publish(runtime: Runtime, flow: Flow, target: Target, load: Load, proof: dict[str, Any]) -> None:
+def publish(
+    runtime: Runtime, flow: Flow, target: Target, load: Load, proof: dict[str, Any], *, moves: bool = True
+) -> None:
     """Publish a landing, or find it published already (protocol step 3 and 4).
 
+    `moves` is False for a table whose partitions have moved already: its own location stays.
     Raises PublishConflict when another version came between.
     """
-    metastore = runtime.metastore(flow)
-    current = metastore.read_version(target.database, target.table)
-    if current is None:
-        raise SwitchyardError(
-            f"Hive table {target.database}.{target.table} is gone", where=f"flow {flow.flow}", next="run the leg again"
-        )
+    current = _require_previous(runtime, flow, load, target.database, target.table)
     if current.load_id == load.load_id:
         return
-    if load.leg == "ingest" and current.seq != load.previous_seq:
+    stats = {"numRows": proof["hive_rows"], "totalSize": proof["hive_bytes"], "numFiles": proof["hive_files"]}
+    location = runtime.hdfs(flow).url + target.location if moves else current.location
+    runtime.metastore(flow).publish(current, location, target.columns, load.seq, load.load_id, stats)
+
+
+def require_previous(runtime: Runtime, flow: Flow, load: Load) -> None:
+    """Raise PublishConflict when the lake table is neither as the load expects nor as it leaves it."""
+    _require_previous(runtime, flow, load, flow.lake.database, flow.lake.table)
+
+
+def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, table: str) -> TableVersion:
+    current = runtime.metastore(flow).read_version(database, table)
+    if current is None:
+        raise SwitchyardError(
+            f"Hive table {database}.{table} is gone", where=f"flow {flow.flow}", next="run the leg again"
+        )
+    if load.leg == "ingest" and current.load_id != load.load_id and current.seq != load.previous_seq:
         raise PublishConflict(
             f"seq {load.previous_seq} was expected and {current.seq} is there",
-            where=f"Hive table {target.database}.{target.table}",
+            where=f"Hive table {database}.{table}",
             next="nothing was changed; run the flow again, it starts from the version that won",
         )
-    stats = {"numRows": proof["hive_rows"], "totalSize": proof["hive_bytes"], "numFiles": proof["hive_files"]}
-    metastore.publish(current, runtime.hdfs(flow).url + target.location, target.columns, load.seq, load.load_id, stats)
+    return current
 
 
 def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dict[str, Any]:
