@@ -48,7 +48,7 @@ def quote_table(table: str) -> str:
 def convert(text: str, typed: str, columns: Sequence[CarriedColumn]) -> str:
     """Make typed rows of the staged text, without manifest rows and refused ones."""
     casts = ", ".join(f"{column.cast} as {quote_hive(column.name)}" for column in columns)
-    rows = f"{quote_table(text)} where m is null and q is null"
+    rows = f"{quote_table(text)} where m is null and q.bad is null"
     return f"insert overwrite table {quote_table(typed)} select {casts} from {rows}"
 
 
@@ -62,7 +62,7 @@ def quarantine_unfit(text: str, target: str, columns: Sequence[CarriedColumn], n
     keys = "sort_array(map_keys(q.bad))"
     return (
         f"insert into table {quote_table(target)} select concat_ws('; ', {reasons}), concat_ws(', ', {keys}), "
-        f"q.bad[{keys}[0]], q.`row`, cast({quote_text(now)} as timestamp) from {quote_table(text)} where q is not null"
+        f"q.bad[{keys}[0]], q.`row`, cast({quote_text(now)} as timestamp) from {quote_table(text)} where q.bad is not null"
     )
 
 
