@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 REFUSED = 2
 """Exit code of a step that would fail again the same way: no retry."""
+ASK_AIRFLOW = 3
+"""Exit code of a step that found an unfinished load of another Airflow run; its report names both."""
+
+
+class _LoadOfAnotherRun(Exception):
+    """The step did nothing; `load_id` is `dag_run`'s."""
+
+    def __init__(self, message: str, load_id: str, dag_run: dict[str, str]) -> None:
+        super().__init__(message)
+        self.load_id, self.dag_run = load_id, dag_run
 
 
 class StepOperator(BaseOperator):
@@ -66,7 +76,7 @@ class StepOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; returns its report. Skips what follows after a dry run, or when there is nothing to do."""
         dry_run = str(self.dry_run_only) == "True"
-        report = self._run_child("forecast" if dry_run else self.step, context)
+        report = self._run_step("forecast" if dry_run else self.step, context)
         if dry_run:
             for name, value in report.items():
                 self.log.info("%-20s %s", name.replace("_", " "), value)
@@ -91,7 +101,19 @@ class StepOperator(BaseOperator):
 
         return operator_lineage(self._lineage)
 
-    def _run_child(self, step: str, context: Context) -> dict[str, Any]:
+    def _run_step(self, step: str, context: Context) -> dict[str, Any]:
+        """Run the child; what a run left that Airflow says is over, is taken over (docs/adr/0015)."""
+        taken: list[str] = []
+        while True:
+            try:
+                return self._run_child(step, context, taken)
+            except _LoadOfAnotherRun as found:
+                if found.load_id in taken or _goes_on(context, found.dag_run):
+                    raise AirflowFailException(str(found)) from None
+                self.log.info("%s\nThat run is over: its load is taken over", found)
+                taken.append(found.load_id)
+
+    def _run_child(self, step: str, context: Context, take_over: list[str]) -> dict[str, Any]:
         from switchyard.airflow.connections import resolve
 
         command = [sys.executable, "-m", "switchyard", "step", self.leg, step, "--from-stdin"]
@@ -101,6 +123,8 @@ class StepOperator(BaseOperator):
             "connections": resolve(self.connections),
             "flow": self.flow,
             "owner": _owner(context),
+            "dag_run": {name: str(getattr(context["dag_run"], name)) for name in ("dag_id", "run_id")},
+            "take_over": take_over,
         }
         self._child = subprocess.Popen(
             command,
@@ -120,6 +144,8 @@ class StepOperator(BaseOperator):
         if code == 0 and report is not None:
             return report
         message = "\n".join(tail) or f"step {step} ended with exit code {code} and said nothing"
+        if code == ASK_AIRFLOW and report is not None:
+            raise _LoadOfAnotherRun(message, report["load_id"], report["dag_run"])
         raise (AirflowFailException if code == REFUSED else AirflowException)(message)
 
     def _talk(self, child: subprocess.Popen[str], payload: str) -> tuple[dict[str, Any] | None, list[str]]:
@@ -142,3 +168,11 @@ class StepOperator(BaseOperator):
 def _owner(context: Context) -> str:
     run = context["dag_run"]
     return f"Airflow run {run.run_id} of {run.dag_id} on {socket.gethostname()}"
+
+
+def _goes_on(context: Context, dag_run: dict[str, str]) -> bool:
+    """Whether a run has not ended; one that was deleted has."""
+    count = context["ti"].get_dr_count(
+        dag_id=dag_run["dag_id"], run_ids=[dag_run["run_id"]], states=["queued", "running"]
+    )
+    return int(count) > 0

@@ -23,6 +23,8 @@ COMMANDS = (
     Command("plan", "switchyard.cli.legs:plan", "Say what a run would do, counts included; change nothing."),
     Command("run", "switchyard.cli.legs:run", "Run one leg of a flow."),
     Command("step", "switchyard.cli.legs:step", "Run one step of a leg."),
+    Command("rollback", "switchyard.cli.rollback:rollback", "Publish an old version again; holds the flow."),
+    Command("release", "switchyard.cli.rollback:release", "Let loads of a flow that is on hold begin again."),
     Command("status", "switchyard.cli.loads:status", "What is published, served and unfinished, per flow."),
     Command("loads", "switchyard.cli.loads:loads", "List the loads of a flow."),
     Command("lineage", "switchyard.cli.catalog:lineage", "Walk flows in the catalog from source to cache."),

@@ -14,14 +14,17 @@ from typing import Annotated, Any
 import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
-from switchyard.connections import Connections, EnvironmentConnections, GivenConnections
+from switchyard.connections import EnvironmentConnections, GivenConnections
 from switchyard.errors import SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.loader import load_flows
 from switchyard.flow.spec import Flow
+from switchyard.report import StepReport
 
 REFUSED = 2
 """Exit code of a step that would fail again the same way."""
+ASK_AIRFLOW = 3
+"""Exit code of a step that found another Airflow run's load: a JSON line names it, and a task can ask if it goes on."""
 
 
 class Leg(StrEnum):
@@ -32,22 +35,33 @@ class Leg(StrEnum):
 
 
 FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Sqoop and the servers say.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Take over a load that an Airflow run began, when that run is over.")
+]
 
 
 def run(
     leg: Annotated[Leg, typer.Argument(metavar="LEG")],
     flow: FlowName,
     directory: FlowsDirectory = DEFAULT_FLOWS,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what Sqoop and the servers say.")] = False,
+    take_over: TakeOver = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run one leg of a flow, step by step, as its DAG would."""
     from switchyard.legs.steps import run_leg
 
-    _log_to_stderr(logging.INFO if verbose else logging.WARNING)
-    for report in run_leg(open_runtime("switchyard run"), leg.value, find_flow(directory, flow)):
-        facts = {name: value for name, value in report.facts.items() if name != "lineage"}
-        shown = ", ".join(f"{name} {value}" for name, value in facts.items() if not isinstance(value, (list, dict)))
-        typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    runtime = open_runtime("switchyard run", take_over=take_over)
+    for report in run_leg(runtime, leg.value, find_flow(directory, flow)):
+        print_report(report)
+
+
+def print_report(report: StepReport) -> None:
+    """One line a step: what it did, and how long it took."""
+    facts = {name: value for name, value in report.facts.items() if name != "lineage"}
+    shown = ", ".join(f"{name} {value}" for name, value in facts.items() if not isinstance(value, (list, dict)))
+    typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
 
 
 def step(
@@ -61,9 +75,15 @@ def step(
     ] = False,
 ) -> None:
     """Run one step; logs go to standard error, the report is one JSON line."""
-    _log_to_stderr(logging.INFO)
+    from switchyard.ledger.drivers import AirflowLoadUnfinished
+
+    log_to_stderr(logging.INFO)
     try:
         report = _run_step(leg, name, load, flow, directory, json.load(sys.stdin) if from_stdin else None)
+    except AirflowLoadUnfinished as error:
+        typer.echo(json.dumps({"step": name, "load_id": error.load_id, "dag_run": error.dag_run}))
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(ASK_AIRFLOW) from None
     except SwitchyardError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1 if error.retryable else REFUSED) from None
@@ -145,16 +165,20 @@ def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) ->
     return find_flow(directory, name)
 
 
-def open_runtime(command: str, given: dict[str, Any] | None = None) -> Any:
+def open_runtime(command: str, given: dict[str, Any] | None = None, *, take_over: bool = False) -> Any:
     """The edges of a leg, with the connections of this shell, or those that the parent process gave."""
+    from switchyard.ledger.drivers import Driver
     from switchyard.legs.runtime import Runtime
 
-    connections: Connections = GivenConnections(given["connections"]) if given else EnvironmentConnections()
-    owner = given["owner"] if given else f"{command}, process {os.getpid()} on {socket.gethostname()}"
-    return Runtime(connections, owner)
+    if given is not None:
+        driver = Driver(given.get("dag_run"), take_over=frozenset(given.get("take_over", ())))
+        return Runtime(GivenConnections(given["connections"]), given["owner"], driver=driver)
+    owner = f"{command}, process {os.getpid()} on {socket.gethostname()}"
+    return Runtime(EnvironmentConnections(), owner, driver=Driver(take_over=frozenset("*" if take_over else "")))
 
 
-def _log_to_stderr(level: int) -> None:
+def log_to_stderr(level: int) -> None:
+    """Log to standard error; standard output is for reports."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for noisy in ("alembic", "pyhive", "TCLIService"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

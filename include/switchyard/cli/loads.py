@@ -33,6 +33,7 @@ def loads(
             "load": load.load_id,
             "leg": load.leg,
             "seq": load.seq,
+            "kind": load.kind,
             "state": load.state,
             "rows": _rows(load.facts),
             "updated": _moment(load.updated_at),
@@ -45,6 +46,7 @@ def loads(
 
 def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
     """Every flow: what is published, what is served, what is unfinished."""
+    from switchyard.ledger.flow_state import read_state
     from switchyard.ledger.loads import UNFINISHED
 
     flows, errors = load_flows(directory)
@@ -63,6 +65,7 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
                     "served": served.version if served else None,
                     "served at": _moment(served.published_at) if served else None,
                     "unfinished": ", ".join(f"{load.leg} {load.state}" for load in unfinished),
+                    "on hold": read_state(ledger, name).held,
                 }
             )
     rows += [{"flow": error.flow, "unfinished": "its file cannot be used: switchyard lint"} for error in errors]

@@ -99,6 +99,11 @@ def changes_file(root: str, flow: str, load_id: str) -> str:
     return f"{serve_scratch(root, flow)}/load={load_id}/changes.parquet"
 
 
+def replacements_file(root: str, flow: str, load_id: str) -> str:
+    """The documents that a serve load puts in place (`serve.publish: delta`)."""
+    return f"{serve_scratch(root, flow)}/load={load_id}/replacements.bson"
+
+
 def staging_collection(collection: str, seq: int, try_id: str) -> str:
     """`loads__s7_ab12…`."""
     return f"{collection}__s{seq}_{try_id}"

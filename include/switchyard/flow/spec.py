@@ -128,6 +128,11 @@ class Lake(Closed):
     keep_loads: int = Field(
         3, ge=1, le=10_000, description="how many published versions stay in HDFS, the current one included"
     )
+    longest_query: Duration = Field(
+        timedelta(hours=1),
+        description="a version stays at least this long after it was superseded, for queries that began on it",
+        json_schema_extra={"default": "1h"},
+    )
 
     @model_validator(mode="after")
     def _not_ours(self) -> Lake:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from switchyard.errors import FlowHeld
+from switchyard.errors import FlowHeld, PublishConflict
 from switchyard.ledger.store import Ledger
-from switchyard.ledger.tables import flows
+from switchyard.ledger.tables import flows, loads
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,23 @@ def require_released(ledger: Ledger, flow: str) -> FlowState:
             next=f"when the reason is gone: switchyard release {flow}",
         )
     return state
+
+
+def require_standing(ledger: Ledger, flow: str, version: int) -> None:
+    """Raise PublishConflict when a rollback has undone a version since it was picked to be served."""
+    to_seq = sa.cast(loads.c.facts["plan"]["rollback"]["to_seq"].astext, sa.BigInteger)
+    query = sa.select(loads.c.load_id, to_seq.label("to_seq")).where(
+        loads.c.flow == flow,
+        loads.c.kind == "rollback",
+        loads.c.state == "published",
+        loads.c.seq > version,
+        to_seq < version,
+    )
+    with ledger.session() as session:
+        undone = session.execute(query.limit(1)).one_or_none()
+    if undone is not None:
+        raise PublishConflict(
+            f"seq {version} was rolled back to seq {undone.to_seq} meanwhile, by load {undone.load_id}",
+            where=f"flow {flow}, leg serve",
+            next="nothing was published; run serve again: it serves what Hive shows",
+        )

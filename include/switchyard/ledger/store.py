@@ -1,16 +1,15 @@
 """Loads and their states, in PostgreSQL: the one truth that CLI, DAGs, page and metadata read.
 
-A step holds the flow leg's advisory lock while it works, so a second run is refused at once and a crashed one is
-recognised at once: PostgreSQL frees the lock of a dead session. States change by compare and swap only.
+A step holds the flow leg's advisory lock while it works, and a process that drives a leg another one for as long as it
+lives, so a second run is refused at once and a crashed one is recognised at once: PostgreSQL frees the locks of a dead
+session. States change by compare and swap only.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from switchyard.connections import Connection
 from switchyard.errors import LedgerStateError, LoadInProgress, ServerUnavailable
 from switchyard.flow.naming import Leg
+from switchyard.ledger import locks
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
 from switchyard.ledger.migrations import HEAD, migrate_to_head
 from switchyard.ledger.tables import flows, loads
@@ -31,9 +31,15 @@ _MIGRATION_LOCK = 0x5917C4
 
 
 class Ledger:
-    """The ledger behind one connection. Raises ServerUnavailable naming it when the database is down."""
+    """The ledger behind one connection. Raises ServerUnavailable naming it when the database is down.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: the database.
+        owner: who asks; a refused second run is told.
+        dag_run: `dag_id` and `run_id` of the Airflow run that the loads planned here belong to.
+    """
+
+    def __init__(self, connection: Connection, owner: str = "", dag_run: Mapping[str, str] | None = None) -> None:
         url = sa.URL.create(
             "postgresql+psycopg",
             username=connection.login or None,
@@ -42,12 +48,12 @@ class Ledger:
             port=connection.port or 5432,
             database=connection.schema,
         )
-        self.connection = connection
+        self.connection, self.owner, self.dag_run = connection, owner, dag_run
         self._engine = sa.create_engine(
             url,
             pool_size=2,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "switchyard", "options": "-c timezone=UTC"},
+            connect_args={"connect_timeout": 10, "application_name": "switchyard", "options": locks.SESSION_OPTIONS},
         )
 
     def close(self) -> None:
@@ -71,17 +77,31 @@ class Ledger:
     @contextmanager
     def lock(self, flow: str, leg: Leg) -> Iterator[None]:
         """Hold the leg of a flow for the time of one step; raises LoadInProgress at once, naming the owner."""
-        key = int.from_bytes(hashlib.sha256(f"switchyard/{leg}/{flow}".encode()).digest()[:8], "big", signed=True)
+        with self._hold(locks.step_key(flow, leg), flow, leg):
+            yield
+
+    @contextmanager
+    def hold_run(self, flow: str, leg: Leg) -> Iterator[None]:
+        """Hold the leg of a flow while this process drives it, between its steps too; raises LoadInProgress."""
+        with self._hold(locks.run_key(flow, leg), flow, leg):
+            yield
+
+    def require_no_run(self, flow: str, leg: Leg) -> None:
+        """Raise LoadInProgress when a process drives this leg, be it between two of its steps."""
+        with self.session() as session:
+            holder = locks.holder(session, locks.run_key(flow, leg))
+        if holder is not None:
+            raise self._in_progress(flow, leg, holder)
+
+    @contextmanager
+    def _hold(self, key: int, flow: str, leg: Leg) -> Iterator[None]:
         with self._connected() as session:
-            if not session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))):
-                raise self._in_progress(flow, leg)
-            session.commit()
+            if not locks.acquire(session, key, self.owner):
+                raise self._in_progress(flow, leg, locks.holder(session, key))
             try:
                 yield
             finally:
-                with contextlib.suppress(sa.exc.DBAPIError):  # a session that died has freed it
-                    session.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-                    session.commit()
+                locks.release(session, key)
 
     def plan(self, new: NewLoad) -> Load:
         """Give out the next seq and write the load down, in one transaction."""
@@ -93,7 +113,7 @@ class Ledger:
             session.execute(flows.update().where(flows.c.flow == new.flow).values({counter.name: seq}))
             row = session.execute(
                 loads.insert()
-                .values(load_id=_new_load_id(), seq=seq, state="planned", **_values(new))
+                .values(load_id=_new_load_id(), seq=seq, state="planned", **self._values(new))
                 .returning(*loads.c)
             ).one()
         return _load(row)
@@ -216,14 +236,19 @@ class Ledger:
         return _load(row) if row else None
 
     def pinned_locations(self, flow: str) -> set[str]:
-        """Directories that the serve leg still needs: of unfinished loads, and of the last served one."""
-        pinned = self.list_loads(flow, "serve", UNFINISHED)
+        """Directories that are still needed: of unfinished loads (also a rollback's), and of the last served one."""
+        pinned = self.list_loads(flow, None, UNFINISHED)
         last = self.last_finished(flow, "serve")
         return {load.location for load in [*pinned, *([last] if last else [])] if load.location}
 
-    def _in_progress(self, flow: str, leg: Leg) -> LoadInProgress:
+    def _values(self, new: NewLoad) -> dict[str, Any]:
+        values = {name: getattr(new, name) for name in new.__dataclass_fields__}
+        return values | {"facts": {**new.facts, "dag_run": dict(self.dag_run)}} if self.dag_run else values
+
+    def _in_progress(self, flow: str, leg: Leg, holder: str | None) -> LoadInProgress:
         alive = self.list_loads(flow, leg, UNFINISHED, limit=1)
-        owner = f"load {alive[0].load_id}, run by {alive[0].owner}" if alive else "another run"
+        named = alive and (not holder or locks.is_name_of(holder, alive[0].owner))
+        owner = f"load {alive[0].load_id}, run by {alive[0].owner}" if named else holder or "another run"
         return LoadInProgress(
             f"{owner}, is at work",
             where=f"flow {flow}, leg {leg}",
@@ -257,10 +282,6 @@ class Ledger:
                 where=f"connection {self.connection.conn_id}",
                 next="check that the server runs and that the connection's host, port, database and login are right",
             ) from error
-
-
-def _values(new: NewLoad) -> dict[str, Any]:
-    return {name: getattr(new, name) for name in new.__dataclass_fields__}
 
 
 def _load(row: sa.Row[Any]) -> Load:

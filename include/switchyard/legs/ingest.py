@@ -13,6 +13,7 @@ from switchyard.extract.preflight import Examined, examine_values
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow
 from switchyard.lake.partitions import add_partition
+from switchyard.ledger.drivers import require_driver_gone
 from switchyard.ledger.flow_state import require_released
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.store import Ledger
@@ -45,8 +46,8 @@ def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | st
     with runtime.ledger() as ledger:
         ledger.migrate()
         with ledger.lock(flow.flow, "ingest"):
-            state = require_released(ledger, flow.flow)
             recover(runtime, ledger, flow)
+            state = require_released(ledger, flow.flow)
             version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
             known = source.known_columns(ledger, flow, version)
             with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
@@ -80,6 +81,7 @@ def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | st
 
 def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
     """Settle every unfinished load: one found in `publishing` is finished or superseded, any other abandoned."""
+    require_driver_gone(ledger, flow.flow, "ingest", runtime.driver)
     for load in reversed(ledger.list_loads(flow.flow, "ingest", UNFINISHED)):
         if load.state == "publishing":
             try:
@@ -133,16 +135,21 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     assert load.location is not None  # noqa: S101 - a proved load has a landing
     appends = flow.lake.mode == "append"
     try:
-        if appends:
-            _add_partition(runtime, flow, load, planned)
-        target = versions.Target(flow.lake.database, flow.lake.table, planned.hive_columns, load.location)
-        versions.publish(runtime, flow, target, load, proved, moves=not appends)
+        if load.kind == "rollback":
+            versions.rollback_version(runtime, flow, load, planned.hive_columns, proved)
+        else:
+            if appends:
+                _add_partition(runtime, flow, load, planned)
+            target = versions.Target(flow.lake.database, flow.lake.table, planned.hive_columns, load.location)
+            versions.publish(runtime, flow, target, load, proved, moves=not appends)
     except PublishConflict as error:
         ledger.advance(load, "abandoned", expected=["publishing"], error=f"superseded: {error.what}")
         raise
     facts = {"seq": load.seq, "rows": proved["hive_rows"], "bytes": proved["hive_bytes"], "load_id": load.load_id}
     moved = {"bookmark": load.high} if load.kind == "load" and load.high is not None else None
-    ledger.finish(load, step="publish", facts=facts, above=load.seq if appends else 0, flow_changes=moved)
+    went = load.facts["plan"].get("rollback", {})  # what it undoes is superseded; the rest of an append table stays
+    above, moved = went.get("to_seq", load.seq) if appends else 0, went.get("flow_changes", moved)
+    ledger.finish(load, step="publish", facts=facts, above=above, flow_changes=moved)
     return {**facts, "lineage": _publish_lineage(runtime, flow, load)}
 
 

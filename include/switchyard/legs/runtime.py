@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hive import Hive
 from switchyard.lake.metastore import Metastore
+from switchyard.ledger.drivers import Driver
 from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.scratch import open_scratch
@@ -34,22 +35,29 @@ def ledger_connection_id() -> str:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The edges of a leg. `owner` is what a refused second run is told."""
+    """The edges of a leg. `owner` is what a refused second run is told, `driver` who runs the steps in turn."""
 
     connections: Connections
     owner: str
     scratch_root: Path = field(
         default_factory=lambda: Path(os.environ.get("SWITCHYARD_SCRATCH", tempfile.gettempdir()))
     )
+    driver: Driver = field(default_factory=Driver)
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
         """The ledger, its sessions closed at the end."""
-        ledger = Ledger(self.connections.get(ledger_connection_id()))
+        ledger = Ledger(self.connections.get(ledger_connection_id()), self.owner, self.driver.dag_run)
         try:
             yield ledger
         finally:
             ledger.close()
+
+    @contextmanager
+    def running(self, flow: str, leg: Leg) -> Iterator[Runtime]:
+        """This runtime as the one that drives a leg; raises LoadInProgress at once when another process does."""
+        with self.ledger() as ledger, ledger.hold_run(flow, leg):
+            yield replace(self, driver=replace(self.driver, holds_run=True))
 
     def scratch(self) -> AbstractContextManager[Path]:
         """A private directory on this machine, gone at the end; after a kill -9, with the next step's."""

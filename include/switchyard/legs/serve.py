@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from switchyard.catalog.lineage import select_step, serve_step
-from switchyard.errors import LedgerStateError, PublishConflict, ReconcileMismatch, SwitchyardError
+from switchyard.errors import PublishConflict, ReconcileMismatch, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.lake.metastore import HiveColumn, TableVersion
+from switchyard.ledger.drivers import require_driver_gone
+from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.store import Ledger
-from switchyard.legs import caching, product, versions
+from switchyard.legs import caching, product, staging, versions
 from switchyard.legs.caching import served_part
 from switchyard.legs.runtime import Runtime, require_state, run_step
 from switchyard.report import StepReport
 from switchyard.serve.bson_columns import MICROSECONDS_FIELD
-from switchyard.serve.delta import DeltaReport, compute_delta
-from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
 from switchyard.serve.mongo import MongoTarget
 
 log = logging.getLogger(__name__)
@@ -49,6 +48,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
             if last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow):
                 caching.restore_gate(runtime, flow, last)
                 return f"seq {version.seq} of {version.database}.{version.table} is served already"
+            previous = staging.shown_version(ledger, last, flow, there)
             load = ledger.plan(
                 NewLoad(
                     flow=flow.flow,
@@ -58,7 +58,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                     owner=runtime.owner,
                     version=version.seq,
                     location=None if serve.select else version.path,
-                    facts={"plan": {"previous": _previous(last, flow, there), **_described(version.columns)}},
+                    facts={"plan": {"previous": previous, **_described(version.columns)}},
                 )
             )
     log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)
@@ -67,6 +67,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
 
 def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
     """Settle every unfinished load: one found in `publishing` or after is finished, any other abandoned."""
+    require_driver_gone(ledger, flow.flow, "serve", runtime.driver)
     for load in reversed(ledger.list_loads(flow.flow, "serve", UNFINISHED)):
         why = f"taken over by {runtime.owner}"
         if load.state in ("publishing", "refreshing"):
@@ -95,12 +96,12 @@ def select(runtime: Runtime, load_id: str) -> StepReport:
 
 
 def stage(runtime: Runtime, load_id: str) -> StepReport:
-    """Find the changed keys, write the staging collection, count it (protocol steps 1 and 2)."""
+    """Find the changed keys, write what is to be published, prove it (protocol steps 1 and 2)."""
     return run_step(runtime, "stage", load_id, "serve", lambda ledger, load: _stage(runtime, ledger, load))
 
 
 def publish(runtime: Runtime, load_id: str) -> StepReport:
-    """Close the cache's gate and rename the staging collection into place (protocol steps 3 to 5)."""
+    """Close the cache's gate, then rename the staging collection into place, or replay the changes (steps 3 to 5)."""
     return run_step(runtime, "publish", load_id, "serve", lambda ledger, load: _publish(runtime, ledger, load)[1])
 
 
@@ -129,72 +130,58 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 
 
 def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
-    flow = thaw(load.spec)
-    serve = served_part(flow)
     require_state(load, "planned", "staged")
-    staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
-    with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        new = runtime.hdfs(flow).download(_location(load), scratch / "new")
-        delta, known = _find_changes(runtime, flow, load, new, scratch)
-        changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
-        runtime.hdfs(flow).upload(delta.file, changes)
-        rows, digest = _count_rows(new), None
-        if not (known and delta.changed == 0 and mongo.state(serve.collection).documents == rows):
-            digest = _write_staging(mongo, flow, staging, new)
-    facts = {
-        "staging": staging if digest else None,
-        "digest": digest,
-        "changes": changes,
-        "changes_known": known,
-        "rows": rows,
-        "inserted": delta.inserted,
-        "updated": delta.updated,
-        "deleted": delta.deleted,
-        "unchanged": delta.unchanged,
-    }
+    facts = staging.stage(runtime, thaw(load.spec), load)
     ledger.advance(load, "staged", expected=["planned", "staged"], step="stage", facts=facts)
     return facts
 
 
-def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> str:
-    """Write and prove the staging collection, by count and by value; returns its digest."""
-    serve = served_part(flow)
-    schema = read_schema(files)
-    batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
-    written = mongo.stage(staging, batches, serve.indexes)
-    rows, stored = _count_rows(files), mongo.digest(staging)
-    if not rows == written.documents == stored.documents or stored.hex != written.digest:
-        raise ReconcileMismatch(
-            f"Hive's version has {rows} rows, {written.documents} were written and MongoDB has {stored.documents}"
-            + (", of another content" if stored.hex != written.digest else ""),
-            where=f"flow {flow.flow}, collection {staging}",
-            next="nothing was published; run again",
-        )
-    return stored.hex
-
-
 def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, dict[str, Any]]:
     flow = thaw(load.spec)
-    serve = served_part(flow)
     require_state(load, "staged", "publishing", "refreshing", "served")
     facts = {"seq": load.seq, "version": load.version, "rows": load.facts["stage"]["rows"], "load_id": load.load_id}
-    staging = load.facts["stage"]["staging"]
-    mongo_connection = runtime.connections.get(serve.connection)
+    if load.state == "staged":
+        require_standing(ledger, load.flow, load.version or 0)
     if load.state in ("staged", "publishing"):
-        with MongoTarget(mongo_connection) as mongo:
-            mongo.drop_stagings(serve.collection, older_than_seq=load.seq, keep=staging)
-            resumed, load = (
-                load.state == "publishing",
-                ledger.advance(load, "publishing", expected=["staged", "publishing"]),
-            )
-            caching.close_gate(runtime, ledger, flow, load)
-            if staging is not None and not (resumed and _is_renamed(mongo, serve, load)):
-                mongo.publish_snapshot(staging, serve.collection)
+        if load.facts["stage"].get("replacements"):
+            facts |= _publish_in_place(runtime, ledger, flow, load)
+        else:
+            _publish_snapshot(runtime, ledger, flow, load)
         load = ledger.advance(load, "refreshing", expected=["publishing"], step="publish", facts=facts)
     if flow.cache is None and load.state == "refreshing":
         load = ledger.finish(load, step="publish", facts=facts)
-    lineage = serve_step(flow, mongo_database=mongo_connection.schema, columns=_served_fields(flow, load))
+    database = runtime.connections.get(served_part(flow).connection).schema
+    lineage = serve_step(flow, mongo_database=database, columns=_served_fields(flow, load))
     return load, {**facts, "lineage": lineage.facts()}
+
+
+def _publish_snapshot(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None:
+    """Drop older stagings (a zombie's rename then fails), close the gate, rename; nothing to rename: close only."""
+    serve, staged = served_part(flow), load.facts["stage"]["staging"]
+    with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        mongo.drop_stagings(serve.collection, older_than_seq=load.seq, keep=staged)
+        resumed = load.state == "publishing"
+        load = ledger.advance(load, "publishing", expected=["staged", "publishing"])
+        caching.close_gate(runtime, ledger, flow, load)
+        if staged is not None and not (resumed and _is_renamed(mongo, serve, load)):
+            mongo.publish_snapshot(staged, serve.collection)
+
+
+def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> dict[str, Any]:
+    """Close the gate, replay the files of changes. The ledger remembers that it began, should it be given up."""
+    serve, resumed = served_part(flow), load.state == "publishing"
+    with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        mongo.drop_stagings(serve.collection, older_than_seq=load.seq)
+    began = {"began": True}
+    load = ledger.advance(load, "publishing", expected=["staged", "publishing"], step="in_place", facts=began)
+    caching.close_gate(runtime, ledger, flow, load)
+    try:
+        done = staging.publish_in_place(runtime, ledger, flow, load)
+    except ReconcileMismatch as error:
+        if not resumed:
+            raise
+        raise PublishConflict(f"again: {error.what}", where=error.where, next=error.next) from error
+    return {"replaced": done.replaced, "deleted": done.deleted}
 
 
 def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
@@ -246,26 +233,6 @@ def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     return {**facts, **versions.vacuum(runtime, ledger, flow, "serve")} if served_part(flow).select else facts
 
 
-def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
-    serve = served_part(flow)
-    return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
-
-
-def _find_changes(runtime: Runtime, flow: Flow, load: Load, new: list[Path], scratch: Path) -> tuple[DeltaReport, bool]:
-    """The changed keys, and whether they are all: not when the version that is served now cannot be compared."""
-    previous, old, hdfs = load.facts["plan"]["previous"], [], runtime.hdfs(flow)
-    known = previous is not None and hdfs.exists(previous)
-    if known:
-        old = hdfs.download(previous, scratch / "old")
-    delta = compute_delta(old, new, served_part(flow).key, scratch / "changes.parquet", where=f"flow {flow.flow}")
-    return delta, known and delta.comparable
-
-
-def _previous(last: Load | None, flow: Flow, there: bool) -> str | None:
-    """Directory of the version that MongoDB shows now, if its keys can be compared with the new one's."""
-    return last.location if last and there and thaw(last.spec).serve == flow.serve else None
-
-
 def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
     lake = flow.lake
     version = runtime.metastore(flow).read_version(lake.database, lake.table)
@@ -280,19 +247,3 @@ def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
 
 def _same_serving(before: Flow, now: Flow) -> bool:
     return before.serve == now.serve and before.cache == now.cache
-
-
-def _location(load: Load) -> str:
-    if load.location is None:
-        raise LedgerStateError(
-            f"load {load.load_id} has no product yet",
-            where=f"flow {load.flow}, leg serve",
-            next="run step select first",
-        )
-    return load.location
-
-
-def _count_rows(files: list[Path]) -> int:
-    import pyarrow.parquet as pq
-
-    return sum(pq.read_metadata(file).num_rows for file in files)

@@ -58,14 +58,15 @@ def begin(runtime: Runtime, step: Step, flow: Flow, request: Request = ORDINARY)
 def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> Iterator[StepReport]:
     """Run all steps of a leg, one after another; ends early when there is nothing to do."""
     load_id = ""
-    for step in steps_of(leg):
-        if not step.wanted(flow):
-            continue
-        report = begin(runtime, step, flow, request) if step.from_load is None else step.from_load(runtime, load_id)
-        load_id = report.load_id or load_id
-        yield report
-        if "nothing_to_do" in report.facts:
-            return
+    with runtime.running(flow.flow, leg) as driving:
+        for step in steps_of(leg):
+            if not step.wanted(flow):
+                continue
+            report = begin(driving, step, flow, request) if step.from_load is None else step.from_load(driving, load_id)
+            load_id = report.load_id or load_id
+            yield report
+            if "nothing_to_do" in report.facts:
+                return
 
 
 def forecast(runtime: Runtime, leg: Leg, flow: Flow) -> dict[str, Any]:

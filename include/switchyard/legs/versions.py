@@ -12,6 +12,7 @@ from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import HiveColumn, TableVersion
+from switchyard.lake.partitions import drop_partitions_above
 from switchyard.lake.statements import SEQ_PARTITION
 from switchyard.lake.types import CarriedColumn
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load
@@ -19,9 +20,6 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 
 log = logging.getLogger(__name__)
-
-LONGEST_QUERY = dt.timedelta(hours=1)
-"""A version is kept at least this long after it was superseded, for queries that began on it."""
 
 
 @dataclass(frozen=True)
@@ -129,24 +127,71 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
     return current
 
 
+def rollback_version(
+    runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn], proof: dict[str, Any]
+) -> None:
+    """Show an old version under a new seq: its directory, columns and statistics change in one metastore call.
+
+    An append table's later partitions leave in one call, and the seq follows in another; a reader sees the old version
+    from the first on. Raises PublishConflict when another version came between.
+    """
+    database, table = flow.lake.database, flow.lake.table
+    partitioned = _require_previous(runtime, flow, load, database, table).partitioned
+    if partitioned:
+        drop_partitions_above(runtime.metastore(flow), database, table, load.facts["plan"]["rollback"]["to_seq"])
+    target = Target(database, table, columns, load.location or "")
+    publish(runtime, flow, target, load, proof, moves=not partitioned)
+
+
 def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dict[str, Any]:
     """Delete debris of abandoned loads, and versions beyond `keep_loads` that no reader or serve load needs.
 
-    `serve` has versions of its own only when it serves a product. Of the versions, only what the ledger knows is
-    deleted.
+    `serve` has versions of its own only when it serves a product. Of the versions, only what the ledger knows and what
+    lies below the table's own root is deleted: an adopted table's first version is somebody else's.
     """
     lake, hdfs = flow.lake, runtime.hdfs(flow)
     table = lake.table if leg == "ingest" or flow.serve is None else naming.served_table(lake, flow.serve)[1]
+    root = naming.table_root(lake.root, lake.database, table)
     deleted = delete_finished(runtime, ledger, flow, f"{lake.root}/_staging/{lake.database}/{table}")
     published = ledger.list_loads(flow.flow, leg, [FINISHED[leg]])
-    doomed = _old_versions(published[lake.keep_loads :], ledger.pinned_locations(flow.flow))
+    needed = ledger.pinned_locations(flow.flow) | _shown(runtime, flow, table)
+    before = dt.datetime.now(dt.UTC) - lake.longest_query
+    old = old_versions(published, lake.keep_loads, needed, before)
+    doomed = [location for location in old if location.startswith(f"{root}/load=")]
     abandoned = {load.load_id for load in ledger.list_loads(flow.flow, leg, ["abandoned"])}
     winners = {load.load_id: load.location for load in published}
-    for directory in hdfs.list_directories(naming.table_root(lake.root, lake.database, table)):
+    for directory in hdfs.list_directories(root):
         doomed += _debris(directory, hdfs.list_directories(directory), winners, abandoned)
     for directory in doomed:
         hdfs.delete(directory)
     return {"deleted": deleted + len(doomed), "dropped_tables": _drop_staging_tables(runtime, flow, abandoned)}
+
+
+def old_versions(published: Sequence[Load], keep: int, needed: set[str], before: dt.datetime) -> list[str]:
+    """Directories that may go: not among the newest `keep`, not needed, every load of theirs superseded long ago.
+
+    Args:
+        published: newest first. A rollback has the directory of the load that it went back to.
+        keep: how many different directories stay.
+        needed: directories that stay whatever their age.
+        before: queries that began earlier than this have ended.
+    """
+    loads: dict[str, list[Load]] = {}
+    for load in published:
+        if load.location is not None:
+            loads.setdefault(load.location, []).append(load)
+    return [
+        location
+        for location in list(loads)[keep:]
+        if location not in needed
+        and all(load.superseded_at is not None and load.superseded_at < before for load in loads[location])
+    ]
+
+
+def _shown(runtime: Runtime, flow: Flow, table: str) -> set[str]:
+    """Directories that Hive shows now, whatever the ledger says."""
+    version = runtime.metastore(flow).read_version(flow.lake.database, table)
+    return set(version.paths) if version else set()
 
 
 def _drop_staging_tables(runtime: Runtime, flow: Flow, abandoned: set[str]) -> int:
@@ -167,15 +212,6 @@ def delete_finished(runtime: Runtime, ledger: Ledger, flow: Flow, parent: str) -
     for directory in doomed:
         hdfs.delete(directory)
     return len(doomed)
-
-
-def _old_versions(old: Sequence[Load], pinned: set[str]) -> list[str]:
-    before = dt.datetime.now(dt.UTC) - LONGEST_QUERY
-    return [
-        load.location
-        for load in old
-        if load.location and load.location not in pinned and load.superseded_at and load.superseded_at < before
-    ]
 
 
 def _debris(directory: str, tries: list[str], winners: dict[str, str | None], abandoned: set[str]) -> list[str]:

@@ -16,12 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, cast, get_args
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from switchyard.errors import ValueRefused
 from switchyard.serve.bson_columns import Timestamps
-from switchyard.serve.documents import read_schema
+from switchyard.serve.documents import read_batches, read_schema
 from switchyard.serve.expected import expected_id
 
 OP = "__op"
@@ -104,6 +105,44 @@ def read_changed_ids(
             for op, *values in zip(batch.column(OP).to_pylist(), *columns, strict=True):
                 if op in ops:
                     yield expected_id(batch.schema, key, values, timestamps)
+
+
+def changed_rows(
+    files: Sequence[Path], changes: Path, key: Sequence[str], *, memory_limit: str = "1GB", threads: int = 2
+) -> Iterator[pa.RecordBatch]:
+    """Rows of the new version whose keys were inserted or updated, as they stand in its files.
+
+    DuckDB finds their positions only; pyarrow reads them, so that the types are the encoder's.
+
+    Args:
+        files: Parquet files of the new version.
+        changes: `compute_delta`'s file.
+        key: columns that identify a row.
+        memory_limit: DuckDB's.
+        threads: DuckDB's.
+    """
+    with (
+        TemporaryDirectory(dir=changes.parent, prefix=".rows-") as spill,
+        _open(spill, memory_limit, threads) as duck,
+    ):
+        for file in files:
+            wanted, begin = _positions(duck, file, changes, key), 0
+            for batch in read_batches([file]):
+                end = begin + batch.num_rows
+                low, high = np.searchsorted(wanted, (begin, end))
+                if low < high:
+                    yield batch.take(pa.array(wanted[low:high] - begin))
+                begin = end
+
+
+def _positions(duck: duckdb.DuckDBPyConnection, file: Path, changes: Path, key: Sequence[str]) -> Any:
+    """Numbers of a file's rows that were inserted or updated, ascending."""
+    rows = f"read_parquet({_text(str(file))}, file_row_number = true, hive_partitioning = false)"
+    same = " AND ".join(f"r.{_name(c)} = c.{_name(c)}" for c in key)
+    return duck.execute(
+        f"SELECT r.file_row_number AS n FROM {rows} r SEMI JOIN"
+        f" (FROM {_files([changes])} WHERE {OP} <> 'delete') c ON {same} ORDER BY n"
+    ).fetchnumpy()["n"]
 
 
 def _open(spill: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:

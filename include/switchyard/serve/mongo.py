@@ -20,7 +20,7 @@ from typing import Any
 
 from bson import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import WriteConcern
+from pymongo import ReplaceOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
@@ -147,9 +147,30 @@ class MongoTarget:
                 self._insert(target, batch)
                 digest.add(batch)
                 size += sum(map(len, batch))
-            for columns in indexes:
-                target.create_index([(column, 1) for column in columns])
+            self.ensure_indexes(staging, indexes)
         return StagedReport(digest.documents, size, time.perf_counter() - started, digest.hex)
+
+    def ensure_indexes(self, name: str, indexes: Sequence[Sequence[str]]) -> None:
+        """Build the indexes that a collection has not."""
+        with explained(self.connection):
+            for columns in indexes:
+                self.collection(name).create_index([(column, 1) for column in columns])
+
+    def replace(self, name: str, documents: Sequence[RawBSONDocument]) -> None:
+        """Put whole documents in the place of those of the same `_id`, or beside them; majority-acknowledged."""
+        writes: list[ReplaceOne[RawBSONDocument]] = [
+            ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents
+        ]
+        with explained(self.connection):
+            try:
+                self.raw(name).bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                raise self._bulk_refused(error, name) from error
+
+    def delete(self, name: str, ids: Sequence[Any]) -> None:
+        """Delete the documents of these `_id`s; majority-acknowledged."""
+        with explained(self.connection):
+            self.collection(name).delete_many({"_id": {"$in": list(ids)}})
 
     def publish_snapshot(self, staging: str, collection: str) -> None:
         """Rename the staging collection over the live one: the atomic step.
@@ -221,7 +242,8 @@ class MongoTarget:
         if error.code in REFUSED_LOGIN:
             return error
         what = f"MongoDB will not rename {staging}: {short(error)}"
-        return StepFailed(what, where=where, next="a sharded collection cannot be renamed over: serve an unsharded one")
+        next = "a sharded collection cannot be renamed over: empty it and set serve.publish: delta (docs/operations.md)"
+        return StepFailed(what, where=where, next=next)
 
     def _indexes(self, name: str) -> list[tuple[str, ...]]:
         with explained(self.connection):

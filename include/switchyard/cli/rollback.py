@@ -1,0 +1,60 @@
+"""Commands that take a publish back, and let the flow go on."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+
+from switchyard.cli.legs import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
+from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
+from switchyard.errors import SwitchyardError
+from switchyard.flow.spec import Flow
+
+
+def rollback(
+    flow: FlowName,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="LOAD", help="Load (or its seq) to go back to; default: the version before."),
+    ] = None,
+    why: Annotated[str | None, typer.Option("--why", help="Told to whoever meets the hold.")] = None,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve it to MongoDB at once.")] = True,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    take_over: TakeOver = False,
+    verbose: Verbose = False,
+) -> None:
+    """Publish an old version again, under a new seq; the flow is on hold until `switchyard release`."""
+    from switchyard.legs.rollback import rollback as roll_back
+
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    found = find_flow(directory, flow)
+    runtime = open_runtime("switchyard rollback", take_over=take_over)
+    print_report(roll_back(runtime, found, to=to, why=why))
+    typer.echo(f"flow {flow} is on hold; when the reason is gone: switchyard release {flow}")
+    if found.serve is not None and serve:
+        _serve(runtime, found)
+    elif found.serve is not None:
+        typer.echo(f"MongoDB shows the undone version until it is served: switchyard run serve {flow}")
+
+
+def release(flow: FlowName) -> None:
+    """Let loads of a flow begin again."""
+    from switchyard.ledger.flow_state import release as let_go
+
+    with open_runtime("switchyard release").ledger() as ledger:
+        ledger.migrate()
+        held = let_go(ledger, flow)
+    typer.echo(f"flow {flow} was not on hold" if held is None else f"flow {flow} is released; it was on hold: {held}")
+
+
+def _serve(runtime: Any, flow: Flow) -> None:
+    from switchyard.legs.steps import run_leg
+
+    try:
+        for report in run_leg(runtime, "serve", flow):
+            print_report(report)
+    except SwitchyardError:
+        typer.echo(f"Hive shows the old version; MongoDB does not yet: switchyard run serve {flow.flow}", err=True)
+        raise

@@ -1,0 +1,70 @@
+"""Advisory locks of the ledger's sessions: who works on a leg of a flow. PostgreSQL frees those of a dead session.
+
+A step's lock is held while one step works, whoever runs it. A run's lock is held by a process that drives all steps,
+from the first to the last, so that nobody takes its load for a dead one's between two of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from switchyard.flow.naming import Leg
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection as Session
+
+SESSION_OPTIONS = "-c timezone=UTC -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
+"""A machine that lost its power is noticed after two minutes, not after the kernel's two hours."""
+
+_NAME_BYTES = 63  # NAMEDATALEN - 1: what PostgreSQL keeps of an application_name
+_HOLDER = sa.text(
+    "select a.application_name from pg_locks l join pg_stat_activity a using (pid)"
+    " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
+    " and l.database = (select oid from pg_database where datname = current_database())"
+    " and l.classid::bigint = :high and l.objid::bigint = :low limit 1"
+)
+
+
+def step_key(flow: str, leg: Leg) -> int:
+    """The lock of one step."""
+    return _key(f"switchyard/{leg}/{flow}")
+
+
+def run_key(flow: str, leg: Leg) -> int:
+    """The lock of a process that drives a leg."""
+    return _key(f"switchyard/run/{leg}/{flow}")
+
+
+def acquire(session: Session, key: int, owner: str) -> bool:
+    """Take a lock, under the owner's name, if nobody has it."""
+    if owner:
+        session.execute(sa.select(sa.func.set_config("application_name", owner, False)))
+    taken = bool(session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+    session.commit()
+    return taken
+
+
+def release(session: Session, key: int) -> None:
+    """Give a lock back; a session that died has freed it already."""
+    with contextlib.suppress(sa.exc.DBAPIError):
+        session.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+        session.commit()
+
+
+def holder(session: Session, key: int) -> str | None:
+    """Who holds a lock: the start of its owner's name, empty when PostgreSQL does not tell us; None: nobody."""
+    row = session.execute(_HOLDER, {"high": key >> 32 & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}).one_or_none()
+    return None if row is None else str(row[0] or "")
+
+
+def is_name_of(name: str, owner: str) -> bool:
+    """Whether a session's name is that of an owner: PostgreSQL keeps 63 bytes."""
+    return owner.encode()[:_NAME_BYTES] == name.encode()
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)

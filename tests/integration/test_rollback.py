@@ -1,0 +1,256 @@
+"""A load taken back: Hive, MongoDB and cache show the old version again, and nobody loads until somebody says so."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cases import Case
+from matrix import record
+from readers import Reader, hive_reader, mongo_reader
+from servers import Servers
+from test_readers import cache_reader
+from two_versions import ROWS, TwoVersions
+
+from switchyard.errors import FlowHeld, PublishConflict, ReconcileMismatch, SwitchyardError
+from switchyard.ledger.flow_state import read_state, release
+from switchyard.legs import serve
+from switchyard.legs.rollback import rollback
+
+NewCase = Callable[..., Case]
+
+
+def held(case: Case) -> str | None:
+    with case.runtime.ledger() as ledger:
+        return read_state(ledger, case.name).held
+
+
+def let_go(case: Case) -> None:
+    with case.runtime.ledger() as ledger:
+        release(ledger, case.name)
+
+
+def load(case: Case, value: str) -> None:
+    case.sql("truncate t", f"insert into t select g, '{value}-' || g from generate_series(1, 5) g")
+    case.run("ingest")
+
+
+def shown(case: Case) -> set[str]:
+    return {x.partition("-")[0] for (x,) in case.hive(what="x")}
+
+
+def test_a_bad_load_is_rolled_back_on_every_hop(new_case: NewCase) -> None:
+    case = new_case("undo", serve={}, cache={"warm": 10})
+    case.sql("create table t (id int primary key, x text)")
+    for value in ("v1", "v2", "bad"):
+        load(case, value)
+    case.run("serve")
+    cache = case.cache()
+    assert [cache.get(g)["x"] for g in range(1, 6)] == [f"bad-{g}" for g in range(1, 6)]
+
+    code, said = case.switchyard("rollback", case.name, "--why", "the substation lied")
+    assert code == 0, said
+    assert f"flow {case.name} is on hold; when the reason is gone: switchyard release {case.name}" in said
+    assert (shown(case), case.version().seq) == ({"v2"}, 4)
+    assert [d["x"] for d in case.documents()] == [f"v2-{g}" for g in range(1, 6)]
+    assert [cache.get(g)["x"] for g in range(1, 6)] == [f"v2-{g}" for g in range(1, 6)], "the undone load is not cached"
+    newest = case.loads("ingest")[0]
+    assert (newest.kind, newest.state, newest.seq, newest.location) == (
+        "rollback", "published", 4, case.loads("ingest")[2].location,
+    )  # fmt: skip
+    assert "the substation lied" in held(case)
+    assert case.version().load_id == newest.load_id
+
+    with pytest.raises(FlowHeld, match=r"rolled back from seq 3 to seq 2.*the substation lied") as caught:
+        case.run("ingest")
+    assert f"switchyard release {case.name}" in caught.value.next
+    assert (shown(case), case.version().seq) == ({"v2"}, 4), "held: nothing is loaded"
+    assert "nothing_to_do" in case.run("serve")["plan"], "a hold does not stop serve"
+
+    code, said = case.switchyard("rollback", case.name)
+    assert code == 0, said
+    assert (shown(case), case.version().seq) == ({"v1"}, 5), "again: further back, never forth"
+    assert [cache.get(g)["x"] for g in range(1, 6)] == [f"v1-{g}" for g in range(1, 6)]
+    with pytest.raises(SwitchyardError, match="version before the current one is not among") as caught:
+        rollback(case.runtime, case.flow())
+    assert "(seq 3, 5 rows, published" in caught.value.next
+    assert "(seq 2, 5 rows, published" in caught.value.next
+
+    code, said = case.switchyard("loads", case.name)
+    assert (code, said.count("rollback")) == (0, 2)
+    code, said = case.switchyard("status")
+    assert "rolled back from seq" in said.replace("\n", "")
+    child = [*case.start("loads", case.name).communicate()]
+    assert child[0]
+
+    let_go(case)
+    load(case, "good")
+    case.run("serve")
+    assert (shown(case), case.version().seq) == ({"good"}, 6)
+    assert cache.get(1)["x"] == "good-1"
+    assert rollback(case.runtime, case.flow()).facts["to_seq"] == 5, "the version before, as it was shown"
+    assert shown(case) == {"v1"}
+
+
+def test_release_says_what_it_released(new_case: NewCase) -> None:
+    case = new_case("release")
+    case.sql("create table t (id int primary key, x text)")
+    load(case, "v1")
+    load(case, "v2")
+    rollback(case.runtime, case.flow(), why="because")
+    for expected in (f"flow {case.name} is released; it was on hold: rolled back from seq 2", "was not on hold"):
+        found = case.start("release", case.name) if False else _switchyard(case, "release", case.name)
+        assert expected in found
+    case.run("ingest")
+
+
+def _switchyard(case: Case, *arguments: str) -> str:
+    import os
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "switchyard", *arguments],
+        env={**os.environ, **case.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_across_drift_columns_and_location_change_in_one_step(new_case: NewCase) -> None:
+    case = new_case("drift", serve={}, cache={})
+    case.sql("create table t (id int primary key, x text, gone numeric(9,2))", "insert into t values (1, 'a', 1.25)")
+    case.both()
+    old = case.version()
+    case.sql("alter table t drop gone, add added timestamp, alter x type int using 7")
+    case.both()
+    assert [c.name for c in case.version().columns] == ["id", "x", "added"]
+    rollback(case.runtime, case.flow())
+    now = case.version()
+    assert (now.columns, now.location, now.rows) == (old.columns, old.location, old.rows)
+    assert [(i, x, str(gone)) for i, x, gone in case.hive()] == [(1, "a", "1.25")]
+    case.run("serve")
+    assert [sorted(d) for d in case.documents()] == [["_id", "gone", "id", "x"]]
+    let_go(case)
+    case.both()
+    assert case.hive() == [(1, 7, None)]
+
+
+def test_to_names_a_load_or_a_seq_and_says_which_are_there(new_case: NewCase, servers: Servers) -> None:
+    case = new_case("to", lake={"keep_loads": 2, "longest_query": "1s"})
+    case.sql("create table t (id int primary key, x text)")
+    for value in ("v1", "v2", "v3"):
+        load(case, value)
+    loads = list(reversed(case.loads("ingest")))
+    for wrong, what in (("7", "load 7 is not among"), (loads[2].load_id, "is what Hive shows now, seq 3")):
+        with pytest.raises(SwitchyardError, match=what) as caught:
+            rollback(case.runtime, case.flow(), to=wrong)
+        assert f"{loads[1].load_id} (seq 2" in caught.value.next
+    assert rollback(case.runtime, case.flow(), to="2").facts["to_load"] == loads[1].load_id
+    assert rollback(case.runtime, case.flow(), to=loads[2].load_id).facts["to_seq"] == 3
+    assert shown(case) == {"v3"}
+    _age(case, servers)
+    let_go(case)
+    load(case, "v4")
+    _age(case, servers)
+    load(case, "v5")
+    with pytest.raises(SwitchyardError, match=r"load 1, seq 1, is no longer in HDFS: .*keep_loads") as caught:
+        rollback(case.runtime, case.flow(), to="1")
+    assert "(seq 1" not in caught.value.next
+    assert held(case) is None
+    assert shown(case) == {"v5"}
+
+
+def _age(case: Case, servers: Servers) -> None:
+    """As if everything superseded so far had been superseded long ago."""
+    servers.postgres(
+        "update loads set superseded_at = superseded_at - interval '1 day' where flow = %s",
+        [case.name],
+        url="LEDGER_URL",
+    )
+
+
+def test_vacuum_keeps_what_a_rollback_shows_again(new_case: NewCase, servers: Servers) -> None:
+    """The old load is long superseded, its directory is the current one: by seq it would go, by need it stays."""
+    case = new_case("keep", lake={"keep_loads": 1, "longest_query": "1s"})
+    case.sql("create table t (id int primary key, x text)")
+    load(case, "v1")
+    load(case, "v2")
+    rollback(case.runtime, case.flow())
+    _age(case, servers)
+    from switchyard.legs import versions
+
+    with case.runtime.ledger() as ledger:
+        versions.vacuum(case.runtime, ledger, case.flow(), "ingest")
+    assert shown(case) == {"v1"}
+    assert {path.rsplit("/", 1)[0] for path in case.files()} == {case.version().path}, "the undone one went"
+
+
+def test_a_version_that_somebody_wrote_into_is_not_shown_again(new_case: NewCase, servers: Servers) -> None:
+    case = new_case("foul")
+    case.sql("create table t (id int primary key, x text)")
+    load(case, "v1")
+    load(case, "v2")
+    first = case.loads("ingest")[1].location
+    file = next(path for path in servers.files_below(first) if "_manifest" not in path)
+    servers.webhdfs("DELETE", file, "DELETE")
+    with pytest.raises(ReconcileMismatch, match="have 0 rows, and 5 were published"):
+        rollback(case.runtime, case.flow())
+    assert (shown(case), held(case)) == ({"v2"}, None)
+    load(case, "v3")
+    assert case.states("ingest") == ["published", "published", "abandoned", "published"]
+
+
+def test_an_undone_version_that_waits_to_be_served_is_not_served(new_case: NewCase) -> None:
+    case = new_case("late", serve={}, cache={})
+    case.sql("create table t (id int primary key, x text)")
+    load(case, "v1")
+    case.run("serve")
+    load(case, "bad")
+    staged = serve.plan(case.runtime, case.flow())
+    serve.stage(case.runtime, staged.load_id)
+    rollback(case.runtime, case.flow())
+    with pytest.raises(PublishConflict, match=r"seq 2 was rolled back to seq 1 meanwhile"):
+        serve.publish(case.runtime, staged.load_id)
+    assert {d["x"] for d in case.documents()} == {f"v1-{g}" for g in range(1, 6)}
+    case.run("serve")
+    assert case.states("serve") == ["served", "abandoned", "served"]
+    assert {d["x"] for d in case.documents()} == {f"v1-{g}" for g in range(1, 6)}
+
+
+def test_every_reader_sees_whole_versions_while_loads_are_rolled_back(new_case: NewCase, servers: Servers) -> None:
+    """Acceptance 7."""
+    two = TwoVersions.load(new_case("undoing", serve={"indexes": [["x"]]}, cache={}))
+    case, cache = two.case, two.case.cache()
+    table = f"{case.name}.t"
+    counts = {(ROWS, sum(d["_id"] for d in documents)): name for name, documents in two.documents.items()}
+    readers: dict[str, Reader] = {
+        "Hive, rows": hive_reader(servers, f"select id, x from {table}", two.name_rows),
+        "Hive, aggregate": hive_reader(
+            servers, f"select count(*), sum(id) from {table}", lambda rows: counts.get(tuple(rows[0]), str(rows))
+        ),
+        "MongoDB": mongo_reader(servers, case.name, two.name),
+        "cache": cache_reader(two),
+    }
+    turns = 10
+    with contextlib.ExitStack() as stack:
+        for reader in readers.values():
+            stack.enter_context(reader)
+        for turn in range(turns):
+            letter = "b" if turn % 2 == 0 else "a"
+            rollback(case.runtime, case.flow(), to=two.versions[letter].load_id)
+            case.run("serve")
+            assert two.shown() == letter
+            truth: dict[int, Any] = {document["_id"]: document for document in two.documents[letter]}
+            assert [cache.get(key) for key in range(ROWS + 2)] == [truth.get(key) for key in range(ROWS + 2)]
+    for name, reader in readers.items():
+        assert set(reader.seen) <= {"a", "b"}, f"{name}: a query saw what was never published"
+        assert {"a", "b"} <= set(reader.seen), f"{name}: the reader was too slow to prove anything"
+        record("both", f"{turns} rollbacks in a loop", f"reader: {name}", f"{reader.seen.total()} reads, no mixture")
+    assert case.version().seq == turns + 2
+    assert dt.datetime.now(dt.UTC) > case.loads("ingest")[0].published_at
