@@ -8,7 +8,7 @@ from typing import Any
 
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import land_step, publish_step
-from switchyard.errors import PublishConflict
+from switchyard.errors import PreflightRefused, PublishConflict
 from switchyard.extract import postgres
 from switchyard.extract.engine import Engine, ExtractRequest
 from switchyard.extract.preflight import Examined, examine, examine_values
@@ -17,7 +17,7 @@ from switchyard.extract.statement import build_statement
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow
-from switchyard.lake.hive import Hive, count_statement, quote_table
+from switchyard.lake.hive import LIST_READER, Hive, count_statement, quote_table
 from switchyard.lake.metastore import HiveColumn
 from switchyard.lake.types import CarriedColumn, quote_hive, quote_postgres
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
@@ -35,7 +35,20 @@ ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 def preflight(runtime: Runtime, flow: Flow) -> Examined:
     """Look at the live source; raises PreflightRefused with every finding and its cure."""
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-        return examine_values(session, flow, examine(session, flow))
+        examined = examine_values(session, flow, examine(session, flow))
+    _require_list_reader(runtime, flow, examined)
+    return examined
+
+
+def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> None:
+    lists = [column.source for column in examined.columns if column.hive_type.startswith("ARRAY")]
+    if lists and (hive := runtime.hive(flow)).readers_setting(LIST_READER) != "false":
+        raise PreflightRefused(
+            f"Hive's readers would see other values in the arrays {', '.join(lists)}: its vectorized reader makes 0 of"
+            " a NULL in a list, and [0] or NULL of an empty one",
+            where=f"flow {flow.flow}, connection {hive.connection.conn_id}",
+            next=f"set {LIST_READER} to false in HiveServer2's hive-site.xml; or carry text: columns: {{x: {{as: string}}}}",
+        )
 
 
 def plan(runtime: Runtime, flow: Flow) -> Load:
