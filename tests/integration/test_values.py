@@ -312,7 +312,8 @@ def in_postgres(loaded: Case) -> dict[str, list[Any]]:
 
 @pytest.fixture(scope="module")
 def in_hive(loaded: Case) -> dict[str, list[Any]]:
-    rows = loaded.hive("order by id", what=", ".join([*(f"`{c.name.lower()}`" for c in COLUMNS), "id"]))
+    rows = loaded.hive(what=", ".join([*(f"`{c.name.lower()}`" for c in COLUMNS), "id"]))
+    rows.sort(key=lambda row: row[-1])  # a job's results pass through text, which makes NULL of [null] and [] of [""]
     assert [row[-1] for row in rows] == list(range(ROWS))
     return {column.rule: [in_a_list(column, row[i]) for row in rows] for i, column in enumerate(COLUMNS)}
 
