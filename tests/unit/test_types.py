@@ -36,15 +36,44 @@ def test_types_have_a_rule(postgres: str, hive: str) -> None:
 
 @pytest.mark.parametrize(
     "postgres",
-    ["numeric", "numeric(39,0)", "numeric(3,-2)", "integer[]", "interval", "money", "point", "hstore", "xml"],
+    ["numeric", "numeric(39,0)", "numeric(3,-2)", "interval day to second(3)", "money", "point", "hstore", "tsvector"],
 )
 def test_the_others_are_refused_with_a_cure(postgres: str) -> None:
     refusal = carry(SourceColumn("c", postgres), 0)
     assert isinstance(refusal, Refusal)
-    assert '"c"' in refusal.cure
+    assert "columns: {c: {as: string}}" in refusal.cure
+    by_choice = carry(SourceColumn("c", postgres), 0, "string")
+    assert not isinstance(by_choice, Refusal)
+    assert by_choice.hive_type == "STRING"
 
 
-@pytest.mark.parametrize(("kind", "name"), [("c", "composite"), ("r", "range"), ("m", "range")])
+@pytest.mark.parametrize(
+    ("element", "kind", "hive"),
+    [
+        ("integer", "b", "ARRAY<INT>"),
+        ("numeric(10,2)", "b", "ARRAY<DECIMAL(10,2)>"),
+        ("character(3)", "b", "ARRAY<STRING>"),
+        ("mine.integer", "e", "ARRAY<STRING>"),
+        ("timestamp(3) with time zone", "b", "ARRAY<TIMESTAMP>"),
+        ("numeric", "b", None),
+        ("mine.pair", "c", None),
+        ("integer[]", "b", None),
+    ],
+)
+def test_an_array_takes_the_rule_of_its_elements(element: str, kind: str, hive: str | None) -> None:
+    carried = carry(SourceColumn("c", f"{element}[]", element=element, element_kind=kind), 0)
+    assert (None if isinstance(carried, Refusal) else carried.hive_type) == hive
+
+
+def test_a_name_that_needs_quotes_is_quoted_in_its_cure() -> None:
+    refusal = carry(SourceColumn('A "b"', "interval"), 0)
+    assert isinstance(refusal, Refusal)
+    assert """columns: {'A "b"': {as: string}}""" in refusal.cure
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("c", "type of its own"), ("r", "type of its own"), ("m", "type of its own")]
+)
 def test_kinds_decide_before_names(kind: str, name: str) -> None:
     refusal = carry(SourceColumn("c", "mine.text", kind), 0)
     assert isinstance(refusal, Refusal)

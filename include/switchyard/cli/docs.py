@@ -34,6 +34,24 @@ After the cast, the number of non-NULL values per column must be what the source
 value that came after the preflight had looked.
 """
 
+_TYPES_STRING = """
+## `as: string`
+
+`columns: {name: {as: string}}` carries a column's text instead, of any type: a choice, never made for you. Of a
+numeric or money column, `as: "decimal(p,s)"` carries the number; a value that it does not hold is refused, not rounded.
+What is text of NaN, infinity, BC or a scale stays so.
+"""
+
+_TYPES_LISTS = """
+## Lists
+
+NULL, the empty list and NULLs in a list are three things, and stay so in Hive and MongoDB. Two traps for those who
+read them through HiveServer2 4.0. Its vectorized reader of Parquet makes 0 of a NULL in a list, and `[0]` or NULL of an
+empty one: the preflight refuses a flow with arrays unless `hive.vectorized.complex.types.enabled` is `false` there. And
+a list that a job (not a plain `select`) returns to the client passes through text, which shows `[null]` as NULL and
+`[""]` as `[]`; `size`, `posexplode` and any other expression see it right.
+"""
+
 _TYPES_NAMES = """
 ## Names
 
@@ -48,7 +66,8 @@ subdocument of them in key order; the key's columns stay fields too. Refused, wi
 
 - a timestamp finer than MongoDB's millisecond, unless `serve.timestamps` says `beside` (the exact microseconds since
   1970-01-01 UTC in a second field `<column>_us`) or `string` (ISO 8601 text, six digits of fraction);
-- a DECIMAL value of more than 34 digits; a text that is not UTF-8; a document over 16 MiB;
+- a DECIMAL value of more than 34 digits, all of its scale counted (the cure: `as: string`);
+- a text that is not UTF-8; a document over 16 MiB;
 - a key that is NULL, repeated, or of a floating type.
 
 A `serve.select` may yield arrays and structs; they become arrays and subdocuments.
@@ -82,8 +101,8 @@ def generated_files(dags: Path) -> dict[str, str]:
 
 
 def types_page() -> str:
-    """The type table, from `switchyard.lake.types`."""
-    from switchyard.lake.type_rules import REFUSALS, RULES
+    """The type table, from `switchyard.lake.type_rules`."""
+    from switchyard.lake.type_rules import AS_STRING, REFUSALS, RULES
 
     rules = [
         (_code(rule.postgres), _code(rule.hive.format(p="p", s="s")), rule.mongo, rule.unfit_means, rule.note)
@@ -92,13 +111,17 @@ def types_page() -> str:
     way = [
         (_code(r.postgres), _code(r.carry.format(c="c")), _code(r.cast.format(c="text", p="p", s="s"))) for r in RULES
     ]
-    refused = [(r.postgres, r.why, r.cure.format(c="c", n="c")) for r in REFUSALS]
+    refused = [(r.postgres, r.why, r.cure.format(c="c")) for r in REFUSALS]
+    texts = [(r.postgres, _code(r.carry.format(c="c")), r.note, r.unfit_means) for r in AS_STRING]
     return "\n".join(
         [
-            _NOTICE.format(source="include/switchyard/lake/types.py") + _TYPES_HEAD,
+            _NOTICE.format(source="include/switchyard/lake/type_rules.py") + _TYPES_HEAD,
             _table(("PostgreSQL", "Hive", "MongoDB", "refused values", "note"), rules),
             "\n## Refused types\n\nEngine `sqoop`; the preflight names the column, and nothing is run.\n",
             _table(("PostgreSQL", "why", "what to do"), refused),
+            _TYPES_STRING,
+            _table(("PostgreSQL", "the text", "note", "refused values"), texts),
+            _TYPES_LISTS,
             _TYPES_NAMES,
             "## The expressions\n\nWhat PostgreSQL is asked for, column `c`, and how Hive reads the text back.\n",
             _table(("PostgreSQL", "to text", "to Hive's type"), way),

@@ -165,8 +165,10 @@ def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, f
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
     oids = [column.type_code for column in described]
     types = session.execute(_TYPES, [oids, modifiers]).fetchall()
-    named = ((column.name, *map(str, found)) for column, found in zip(described, types, strict=True))
-    return tuple(SourceColumn(name, base, kind, element, of) for name, base, kind, element, of in named)
+    return tuple(
+        SourceColumn(column.name, str(found[0]), str(found[1]), str(found[2]), str(found[3]))
+        for column, found in zip(described, types, strict=True)
+    )
 
 
 def _explained(error: psycopg.Error, connection: Connection) -> Exception:

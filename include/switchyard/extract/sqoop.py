@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _TAIL_LINES = 30
 _SESSION = f"ApplicationName=switchyard&options={quote(TEXT_SETTINGS)}"
-"""pgjdbc sets DateStyle and TimeZone itself, the latter to the JVM's, and leaves the rest as the login has it."""
+"""pgjdbc sets DateStyle and TimeZone itself, the latter to the JVM's, and leaves the rest to the login (seen)."""
 _ZONE = "UTC"
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
 _NO_POSTGRES = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,14 @@ from switchyard.errors import ServerUnavailable, StepFailed
 if TYPE_CHECKING:
     from pyhive.hive import Cursor
 
+LIST_READER = "hive.vectorized.complex.types.enabled"
+"""Hive 4.0.1's default, true, makes 0 of a NULL in a list of Parquet, and [0] or NULL of an empty list (seen)."""
 EXACT_SETTINGS = {
     "hive.parquet.write.int64.timestamp": "true",
     "hive.parquet.timestamp.time.unit": "micros",
     "hive.parquet.date.proleptic.gregorian": "true",
     "hive.parquet.date.proleptic.gregorian.default": "true",
+    LIST_READER: "false",
     "hive.stats.autogather": "false",
     "hive.stats.column.autogather": "false",
 }
@@ -38,9 +41,14 @@ class Hive:
         with self.session() as session:
             return session.run(hiveql)
 
+    def readers_setting(self, name: str) -> str:
+        """What a setting is for those who read without saying anything of it."""
+        with self.session({}) as session:
+            return str(session.run(f"set {name}")[0][0]).partition("=")[2]
+
     @contextmanager
-    def session(self) -> Iterator[HiveSession]:
-        """A session with the settings that keep values exact; a running statement is cancelled on error."""
+    def session(self, settings: Mapping[str, str] = EXACT_SETTINGS) -> Iterator[HiveSession]:
+        """A session, usually with the settings that keep values exact; a running statement is cancelled on error."""
         from pyhive import hive
         from thrift.transport.TTransport import TTransportException
 
@@ -50,7 +58,7 @@ class Hive:
                 port=self.connection.port or 10000,
                 username=self.connection.login or None,
                 auth=self.connection.extra.get("auth_mechanism", "NOSASL"),
-                configuration=EXACT_SETTINGS,
+                configuration=dict(settings),
             )
         except (TTransportException, OSError) as error:
             raise self._unavailable(error) from error

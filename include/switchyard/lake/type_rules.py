@@ -51,9 +51,9 @@ _CALENDAR = "infinity, BC or a year after 9999, which Hive's calendar does not h
 _NO_NUMBER = "{c}::text in ('NaN', 'Infinity', '-Infinity')"
 _NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
 _LONGEST = 20_000_000
+"""`StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later, which Hive reads JSON with."""
 _TOO_LONG = f"octet_length({{c}}::text) > {_LONGEST}"
 _TOO_LONG_MEANS = f"text of more than {_LONGEST:,} bytes, which Hive's JSON reader does not take"
-"""Source: `StreamReadConstraints.DEFAULT_MAX_STRING_LEN`, jackson-core 2.15 and later. octet_length detoasts none."""
 BOOLEAN_TEXT = "case {c} when true then 'true' when false then 'false' end"
 
 
@@ -152,10 +152,6 @@ _SCALARS: tuple[TypeRule, ...] = (
     TypeRule("ltree", "STRING", "string"),
 )
 
-_IN_UTC = (
-    "case when {c} is not null then array(select (u.v at time zone 'UTC')::text"
-    " from unnest({c}) with ordinality as u(v, n) order by u.n) end"
-)
 _NOT_A_LIST = "array_ndims({c}) > 1 or array_lower({c}, 1) <> 1"
 _NOT_A_LIST_MEANS = "an array of several dimensions or with bounds of its own, which a list does not have"
 
@@ -202,22 +198,6 @@ _ARRAYS: tuple[TypeRule, ...] = (
         _NO_NUMBER_MEANS,
     ),
     _array("date", "DATE", "date", "{c}::text[]", _OUT_OF_CALENDAR.replace("{c}", "u.v"), _CALENDAR),
-    _array(
-        "timestamp without time zone",
-        "TIMESTAMP",
-        "date (milliseconds)",
-        "{c}::text[]",
-        _OUT_OF_CALENDAR.replace("{c}", "u.v"),
-        _CALENDAR,
-    ),
-    _array(
-        "timestamp with time zone",
-        "TIMESTAMP",
-        "date (milliseconds)",
-        _IN_UTC,
-        _OUT_OF_CALENDAR_UTC.replace("{c}", "u.v"),
-        _CALENDAR,
-    ),
     *(_array(element, "STRING", "string") for element in TEXT_ELEMENTS),
     *(_array(element, "STRING", "string", "{c}::text[]") for element in ("json", "jsonb")),
 )
@@ -234,6 +214,10 @@ REFUSALS: tuple[Refusal, ...] = (
         "numeric(p,s) beyond DECIMAL(38)",
         "DECIMAL holds at most 38 digits, with 0 ≤ scale ≤ precision",
         AS_STRING_CURE + '; or, when the values fit, columns: {{{c}: {{as: "decimal(38,s)"}}}}',
+    ),
+    Refusal(
+        "timestamp without time zone[], timestamp with time zone[]",
+        "Hive's vectorized reader of Parquet reads no list of timestamps",
     ),
     Refusal("array of another type", "its elements have no rule in the type table"),
     Refusal("composite", "it has no type of its own in Hive"),

@@ -174,4 +174,4 @@ def _precision(type_name: str) -> tuple[int, int]:
 
 def _yaml_key(name: str) -> str:
     """A column's name as a key of a flow file."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f'"{name}"'
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else "'" + name.replace("'", "''") + "'"

@@ -7,11 +7,12 @@ from typing import Any
 
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import publish_step
-from switchyard.errors import PublishConflict
+from switchyard.errors import PreflightRefused, PublishConflict
 from switchyard.extract import postgres
 from switchyard.extract.preflight import Examined, examine_values
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.spec import Flow
+from switchyard.lake.hive import LIST_READER
 from switchyard.lake.partitions import add_partition
 from switchyard.ledger.drivers import require_driver_gone
 from switchyard.ledger.flow_state import require_released
@@ -31,11 +32,23 @@ def preflight(runtime: Runtime, flow: Flow) -> Examined:
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         examined = source.examine_all(session, flow)
         examined = examine_values(session, flow, examined)
+    _require_list_reader(runtime, flow, examined)
     with runtime.ledger() as ledger:
         ledger.migrate()
         version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
         source.agree(flow, examined, source.known_columns(ledger, flow, version))
     return examined
+
+
+def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> None:
+    lists = [column.source for column in examined.columns if column.hive_type.startswith("ARRAY")]
+    if lists and (hive := runtime.hive(flow)).readers_setting(LIST_READER) != "false":
+        raise PreflightRefused(
+            f"Hive's readers would see other values in the arrays {', '.join(lists)}: its vectorized reader makes 0 of"
+            " a NULL in a list, and [0] or NULL of an empty one",
+            where=f"flow {flow.flow}, connection {hive.connection.conn_id}",
+            next=f"set {LIST_READER} to false in HiveServer2's hive-site.xml; or carry their text, with `as: string`",
+        )
 
 
 def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | str:
