@@ -22,6 +22,8 @@ COMMANDS = (
     Command("preflight", "switchyard.cli.legs:preflight", "Look at a flow's live source before anything moves."),
     Command("plan", "switchyard.cli.legs:plan", "Say what a run would do, counts included; change nothing."),
     Command("run", "switchyard.cli.legs:run", "Run one leg of a flow."),
+    Command("backfill", "switchyard.cli.backfill:backfill", "Read a range of a flow's past again."),
+    Command("replay", "switchyard.cli.backfill:replay", "Read again the rows that a load quarantined."),
     Command("step", "switchyard.cli.legs:step", "Run one step of a leg."),
     Command("rollback", "switchyard.cli.rollback:rollback", "Publish an old version again; holds the flow."),
     Command("release", "switchyard.cli.rollback:release", "Let loads of a flow that is on hold begin again."),

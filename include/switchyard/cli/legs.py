@@ -19,6 +19,7 @@ from switchyard.errors import SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.loader import load_flows
 from switchyard.flow.spec import Flow
+from switchyard.legs.request import Request
 from switchyard.report import StepReport
 
 REFUSED = 2
@@ -144,12 +145,13 @@ def _run_step(
     from switchyard.legs.steps import begin, find_step, forecast
 
     runtime = open_runtime("switchyard step", given)
+    request = Request.of((given or {}).get("request"))
     if name == "forecast":
-        expected = forecast(runtime, leg.value, _flow_of(flow, directory, given))
+        expected = forecast(runtime, leg.value, _flow_of(flow, directory, given), request)
         return json.dumps({"step": name, **expected}, default=str)
     found = find_step(leg.value, name)
     if found.from_load is None:
-        return begin(runtime, found, _flow_of(flow, directory, given)).json()
+        return begin(runtime, found, _flow_of(flow, directory, given), request).json()
     if load is None:
         raise SwitchyardError(
             f"step {name} goes on with a load", next="name it: --load LOAD; switchyard loads lists them"

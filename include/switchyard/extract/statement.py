@@ -10,7 +10,7 @@ text; it will be quarantined.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from switchyard.extract.postgres import relation
@@ -33,18 +33,29 @@ class Statement:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Watermarks of the cursor as PostgreSQL's text: `low` included, `high` not; None: no bound."""
+    """Watermarks of the cursor as PostgreSQL's text: `low` included, `high` not; None: no bound.
+
+    `keys`: only the rows with these keys, as text by column; none: all.
+    """
 
     column: str
     low: str | None
     high: str | None
+    keys: Sequence[Mapping[str, str]] = ()
 
     def condition(self) -> str:
         """SQL for the rows within."""
         quoted = quote_postgres(self.column)
         low = [] if self.low is None else [f"{quoted} >= {_literal(self.low)}"]
         high = [] if self.high is None else [f"{quoted} < {_literal(self.high)}"]
-        return " and ".join(low + high) or "true"
+        return " and ".join(low + high + self._among_keys()) or "true"
+
+    def _among_keys(self) -> list[str]:
+        if not self.keys:
+            return []
+        names = list(self.keys[0])
+        rows = ", ".join(f"({', '.join(_literal(key[name]) for name in names)})" for key in self.keys)
+        return [f"({', '.join(f'{quote_postgres(name)}::text' for name in names)}) in ({rows})"]
 
 
 def build_statement(

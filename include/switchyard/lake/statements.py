@@ -62,7 +62,8 @@ def quarantine_unfit(text: str, target: str, columns: Sequence[CarriedColumn], n
     keys = "sort_array(map_keys(q.bad))"
     return (
         f"insert into table {quote_table(target)} select concat_ws('; ', {reasons}), concat_ws(', ', {keys}), "
-        f"q.bad[{keys}[0]], q.`row`, cast({quote_text(now)} as timestamp) from {quote_table(text)} where q.bad is not null"
+        f"q.bad[{keys}[0]], q.`row`, cast({quote_text(now)} as timestamp) from {quote_table(text)} "
+        "where q.bad is not null"
     )
 
 

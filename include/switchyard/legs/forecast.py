@@ -5,31 +5,81 @@ from __future__ import annotations
 from typing import Any
 
 from switchyard.extract import postgres
+from switchyard.extract.preflight import Examined
+from switchyard.extract.statement import row_condition
+from switchyard.flow.amount import rows_allowed
 from switchyard.flow.spec import Flow
-from switchyard.legs import ingest
+from switchyard.lake.metastore import TableVersion
+from switchyard.ledger.flow_state import read_state
+from switchyard.legs import ingest, source
+from switchyard.legs.key_changes import key_changes
+from switchyard.legs.request import ORDINARY, Request
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.source import Window
 from switchyard.serve.mongo import MongoTarget
 
 
-def forecast_ingest(runtime: Runtime, flow: Flow, *, exact: bool = True) -> dict[str, Any]:
-    """Rows that would be read and the version they would replace; `exact` counts, otherwise PostgreSQL's estimate."""
+def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> dict[str, Any]:
+    """Rows that would be read, and what they would do to the table. All counts are exact, at this moment."""
     examined = ingest.preflight(runtime, flow)
-    estimate = examined.shape.estimated_rows
-    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-        rows = postgres.count_rows(session, flow.source) if exact or estimate is None else estimate
     lake = flow.lake
     version = runtime.metastore(flow).read_version(lake.database, lake.table)
-    warnings = ["the source has no rows: refused unless reconcile.allow_empty"] if rows == 0 else []
+    with runtime.ledger() as ledger:
+        ledger.migrate()
+        state, known = read_state(ledger, flow.flow), source.known_columns(ledger, flow, version)
+    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+        agreed = source.agree(flow, examined, known)
+        window = source.find_window(session, flow, request, state.bookmark, agreed)
+        rows = postgres.count_rows(session, flow.source, row_condition(flow.source, window.bounds))
+    current = version.rows if version and version.seq > 0 else 0
     return {
         "reads": flow.source.table or "a query",
+        "from": window.low,
+        "up_to": window.high,
         "source_rows": rows,
-        "source_rows_are": "exact" if exact or estimate is None else "estimated",
-        "replaces": f"{lake.database}.{lake.table}",
+        "source_rows_are": "exact",
+        "mode": lake.mode,
+        "changes": f"{lake.database}.{lake.table}",
         "current_seq": version.seq if version else None,
-        "current_rows": version.rows if version else None,
-        "current_rows_are": "exact" if version and version.rows is not None else "unknown",
-        "warnings": warnings,
+        "current_rows": current,
+        "current_rows_are": "unknown" if current is None else "exact",
+        **_outcome(runtime, flow, examined, version, window, rows, current),
+        "schema_changes": list(agreed.changes),
+        "warnings": _warnings(flow, state.held, rows, current),
     }
+
+
+def _outcome(
+    runtime: Runtime,
+    flow: Flow,
+    examined: Examined,
+    version: TableVersion | None,
+    window: Window,
+    rows: int,
+    current: int | None,
+) -> dict[str, Any]:
+    """Rows afterwards, and how many the load adds, changes and deletes, if nothing is quarantined."""
+    if flow.lake.mode == "replace":
+        return {"rows_after": rows, "rewrites": "the whole table"}
+    if flow.lake.mode == "append":
+        return {"rows_after": None if current is None else current + rows, "inserted": rows, "rewrites": "nothing"}
+    counted = key_changes(runtime, flow, examined, version, window)
+    after = (current or 0) + counted["inserted"] - counted["deleted"]
+    return {"rows_after": after, **counted, "rewrites": "the whole table"}
+
+
+def _warnings(flow: Flow, held: str | None, rows: int, current: int | None) -> list[str]:
+    found = []
+    if held is not None:
+        found.append(f"the flow is on hold and would not run: {held}")
+    if rows == 0 and flow.lake.mode == "replace":
+        found.append("the source has no rows: refused unless reconcile.allow_empty")
+    if rows == 0 and flow.lake.mode != "replace":
+        found.append("the source has nothing new: the run would end at once")
+    shrink = flow.reconcile.max_shrink
+    if flow.lake.mode == "replace" and shrink and current and current - rows > rows_allowed(shrink, current):
+        found.append(f"{current - rows} rows fewer than now: refused, at most {shrink} may go (reconcile.max_shrink)")
+    return found
 
 
 def forecast_serve(runtime: Runtime, flow: Flow) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _find_range(session: Session, flow: Flow, request: Request) -> Window:
     findings = []
     if flow.lake.mode == "replace":
         findings.append("a flow of mode replace reads everything in every load: run it, there is nothing to backfill")
-    elif flow.lake.mode == "append":
+    elif flow.lake.mode == "append" and request.kind == "backfill":
         findings.append("the partitions of mode append are never rewritten: use mode merge to read a range again")
     elif flow.source.cursor is None:
         findings.append("a backfill reads a range of source.cursor, and the flow has none")
@@ -114,4 +114,4 @@ def _find_range(session: Session, flow: Flow, request: Request) -> Window:
             flow, [f"the range from {request.low} up to {request.high} is empty: its end must be after its beginning"]
         )
     low, high = (None if value is None else str(value) for value in row[:2])
-    return Window(Bounds(flow.source.cursor, low, high), low, high)
+    return Window(Bounds(flow.source.cursor, low, high, request.keys), low, high)

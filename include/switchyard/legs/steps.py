@@ -69,11 +69,13 @@ def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY)
                 return
 
 
-def forecast(runtime: Runtime, leg: Leg, flow: Flow) -> dict[str, Any]:
+def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> dict[str, Any]:
     """The dry run of a leg: what it would do now."""
     from switchyard.legs import forecast
 
-    return (forecast.forecast_ingest if leg == "ingest" else forecast.forecast_serve)(runtime, flow)
+    if leg == "ingest":
+        return forecast.forecast_ingest(runtime, flow, request)
+    return forecast.forecast_serve(runtime, flow)
 
 
 def _ingest_steps() -> tuple[Step, ...]:

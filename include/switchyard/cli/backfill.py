@@ -1,0 +1,50 @@
+"""Commands that read a range of the past again."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from switchyard.cli.legs import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
+from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
+from switchyard.legs.request import Request
+
+
+def backfill(
+    flow: FlowName,
+    low: Annotated[str, typer.Option("--from", metavar="TIME", help="First moment of the cursor, included.")],
+    high: Annotated[str, typer.Option("--to", metavar="TIME", help="Last moment, not included.")],
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    take_over: TakeOver = False,
+    verbose: Verbose = False,
+) -> None:
+    """Read a range of the cursor again and merge it; the bookmark stays where it is."""
+    _run(flow, Request("backfill", low, high), directory, take_over, verbose)
+
+
+def replay(
+    flow: FlowName,
+    load: Annotated[
+        str | None, typer.Option("--load", metavar="LOAD", help="Whose refused rows; default: the last that has any.")
+    ] = None,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    take_over: TakeOver = False,
+    verbose: Verbose = False,
+) -> None:
+    """Read again the rows that a load quarantined, after the fix; the bookmark stays where it is."""
+    from switchyard.legs.replay import find_replay
+
+    found = find_replay(open_runtime("switchyard replay"), find_flow(directory, flow), load)
+    typer.echo(f"reading again the {found.rows} rows that load {found.load_id} refused")
+    _run(flow, found.request, directory, take_over, verbose)
+
+
+def _run(flow: str, request: Request, directory: FlowsDirectory, take_over: bool, verbose: bool) -> None:
+    from switchyard.legs.steps import run_leg
+
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    found = find_flow(directory, flow)
+    for report in run_leg(open_runtime(f"switchyard {request.kind}", take_over=take_over), "ingest", found, request):
+        print_report(report)
