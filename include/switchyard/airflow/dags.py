@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, Param, TaskGroup
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TaskGroup
 
 from switchyard.airflow import runbooks
 from switchyard.airflow.operators import StepOperator
@@ -31,6 +31,21 @@ _PLAN_PARAM = Param(
     type="boolean",
     title="Plan only",
     description="Say what a run would do, row counts included (exact or estimated), and change nothing.",
+)
+
+_BACKFILL_FROM = Param(
+    None,
+    type=["null", "string"],
+    format="date-time",
+    title="Backfill from",
+    description="Read this range of the cursor again and merge it: its first moment. The bookmark stays.",
+)
+_BACKFILL_TO = Param(
+    None,
+    type=["null", "string"],
+    format="date-time",
+    title="Backfill up to",
+    description="The range's end, not included.",
 )
 
 
@@ -56,11 +71,11 @@ def lake_asset(flow: Flow) -> Asset:
 
 def ingest_dag(flow: Flow) -> DAG:
     """PostgreSQL → Sqoop → HDFS → Hive, proved before it is published."""
-    with _dag("ingest", flow, schedule=flow.schedule, doc=runbooks.INGEST) as dag:
+    with _dag("ingest", flow, schedule=_schedule(flow), doc=runbooks.INGEST, params=_range_params(flow)) as dag:
         step = _Steps("ingest", flow, [flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore])
         source_pool = naming.pool(flow.source.connection)
         preflight = step("preflight", load_id=None, pool=source_pool)
-        plan = step("plan", load_id=None, dry_run_only="{{ params.plan }}")
+        plan = step("plan", load_id=None, dry_run_only="{{ params.plan }}", reads_ranges=_reads_ranges(flow))
         with TaskGroup("land_and_prove", tooltip="into a directory of its own, that no reader sees"):
             land = step("land", pool=source_pool)
             convert = step("convert")
@@ -127,7 +142,23 @@ class _Steps:
         )
 
 
-def _dag(leg: Leg, flow: Flow, *, schedule: Any, doc: str) -> DAG:
+def _reads_ranges(flow: Flow) -> bool:
+    """Whether a range of the past can be read again."""
+    return flow.lake.mode == "merge" and flow.source.cursor is not None
+
+
+def _schedule(flow: Flow) -> Any:
+    """Airflow's Backfill needs runs that have a data interval; any other flow's runs have none to speak of."""
+    if flow.schedule is None or not _reads_ranges(flow):
+        return flow.schedule
+    return CronDataIntervalTimetable(flow.schedule, timezone="UTC")
+
+
+def _range_params(flow: Flow) -> dict[str, Param]:
+    return {"backfill_from": _BACKFILL_FROM, "backfill_to": _BACKFILL_TO} if _reads_ranges(flow) else {}
+
+
+def _dag(leg: Leg, flow: Flow, *, schedule: Any, doc: str, params: dict[str, Param] | None = None) -> DAG:
     return DAG(
         dag_id=naming.dag_id(leg, flow.flow),
         description=flow.description,
@@ -135,7 +166,7 @@ def _dag(leg: Leg, flow: Flow, *, schedule: Any, doc: str) -> DAG:
         catchup=False,
         max_active_runs=1,
         default_args={"owner": flow.owner, **_RETRY},
-        params={"plan": _PLAN_PARAM},
+        params={"plan": _PLAN_PARAM, **(params or {})},
         tags=["switchyard", leg, *([flow.domain] if flow.domain else []), *flow.tags],
         doc_md=doc.format(flow=flow, source=flow.source.table or "a query", serve=flow.serve),
         dagrun_timeout=timedelta(hours=12),

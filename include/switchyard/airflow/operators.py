@@ -45,6 +45,8 @@ class StepOperator(BaseOperator):
         connections: ids of the Airflow connections that the step may use.
         load_id: the load; None for steps that begin one.
         asset: the asset whose event tells of this step's success.
+        reads_ranges: the step can be asked for a range of the past: by the Params `backfill_from` and `backfill_to`, or
+            by a run of Airflow's Backfill, whose data interval it is.
     """
 
     template_fields: Sequence[str] = ("load_id", "dry_run_only")
@@ -60,6 +62,7 @@ class StepOperator(BaseOperator):
         load_id: str | None = None,
         dry_run_only: str | bool = False,
         asset: Asset | None = None,
+        reads_ranges: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,6 +73,7 @@ class StepOperator(BaseOperator):
         self.load_id = load_id
         self.dry_run_only = dry_run_only
         self.asset = asset
+        self.reads_ranges = reads_ranges
         self._child: subprocess.Popen[str] | None = None
         self._lineage: dict[str, Any] | None = None
 
@@ -125,6 +129,7 @@ class StepOperator(BaseOperator):
             "owner": _owner(context),
             "dag_run": {name: str(getattr(context["dag_run"], name)) for name in ("dag_id", "run_id")},
             "take_over": take_over,
+            "request": _request(context) if self.reads_ranges else None,
         }
         self._child = subprocess.Popen(
             command,
@@ -163,6 +168,20 @@ class StepOperator(BaseOperator):
                 error.append(text.removeprefix("error: "))
             self.log.info("%s", text)
         return report, error
+
+
+def _request(context: Context) -> dict[str, Any] | None:
+    """The range to read again; None: the next load."""
+    params, run = context["params"], context["dag_run"]
+    low, high = params.get("backfill_from"), params.get("backfill_to")
+    if low is not None and high is not None:
+        return {"kind": "backfill", "low": str(low), "high": str(high)}
+    if low is not None or high is not None:
+        raise AirflowFailException("backfill_from and backfill_to belong together: give both, or none")
+    if run.run_type != "backfill" or run.data_interval_start is None or run.data_interval_end is None:
+        return None
+    begin, end = run.data_interval_start, run.data_interval_end
+    return {"kind": "backfill", "low": begin.isoformat(), "high": end.isoformat()}
 
 
 def _owner(context: Context) -> str:

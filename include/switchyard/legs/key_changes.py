@@ -59,10 +59,14 @@ def _copy_keys(runtime: Runtime, flow: Flow, examined: Examined, window: Window,
     dead = _tombstone(flow, {column.source: column.hive_type for column in examined.columns})
     condition = row_condition(flow.source, window.bounds)
     query = f"select {', '.join(wanted)}, {dead} from {relation(flow.source)} where {condition}"
-    with postgres.connect(runtime.connections.get(flow.source.connection)) as session, into.open("wb") as file:
-        with session.cursor().copy(f"copy ({query}) to stdout (format csv, null '\\N')".encode()) as copy:
-            for chunk in copy:
-                file.write(chunk)
+    statement = f"copy ({query}) to stdout (format csv, null '\\N')".encode()
+    with (
+        postgres.connect(runtime.connections.get(flow.source.connection)) as session,
+        session.cursor().copy(statement) as copy,
+        into.open("wb") as file,
+    ):
+        for chunk in copy:
+            file.write(chunk)
 
 
 def _tombstone(flow: Flow, types: dict[str, str]) -> str:
