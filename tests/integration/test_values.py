@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
-import struct
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import pytest
 from bson import Decimal128, Int64
 from cases import Case
 from servers import Servers
+from values import each, in_utc, key, midnight, milliseconds, read_hive, same, single, text
 
 from switchyard.errors import ValueRefused
 from switchyard.lake.type_rules import RULES
@@ -55,32 +54,6 @@ INSTANTS = [
     "2262-04-11 23:47:16.854776",
     "9999-12-31 23:59:59.999999",
 ]
-
-
-def same(value: Any) -> Any:
-    return value
-
-
-def text(value: Any) -> Any:
-    return None if value is None else str(value)
-
-
-def single(value: float | None) -> float | None:
-    """The double that a 4-byte float is."""
-    return value if value is None or not math.isfinite(value) else struct.unpack("f", struct.pack("f", value))[0]
-
-
-def in_utc(value: dt.datetime | None) -> dt.datetime | None:
-    return value if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
-
-
-def milliseconds(value: dt.datetime | None) -> dt.datetime | None:
-    value = value if value is None or value.tzinfo is None else in_utc(value)
-    return value and value.replace(microsecond=value.microsecond // 1000 * 1000)
-
-
-def midnight(value: dt.date | None) -> dt.datetime | None:
-    return value and dt.datetime(value.year, value.month, value.day)
 
 
 @dataclass(frozen=True)
@@ -199,7 +172,7 @@ COLUMNS = [
     Column("macaddr8", "mac8", "macaddr8", ["'08:00:2b:01:02:03:04:05'", "NULL"], read="{c}::text"),
     Column("enum", "mood", "mood", ["'so so'", r"""E'"\\N"'""", "NULL"], read="{c}::text"),
     Column("oid", "oid", "oid", ["0", "4294967295", "NULL"], mongo=lambda v: None if v is None else Int64(v)),
-    Column("bit", "flags", "bit(3)", ["B'101'", "B'000'", "NULL"], read="{c}::text"),
+    Column("bit", "user", "bit(3)", ["B'101'", "B'000'", "NULL"], read="{c}::text"),
     Column("bit varying", "bits", "varbit", ["B''", "B'1'", "NULL"], read="{c}::text"),
     Column(
         "xml",
@@ -212,10 +185,6 @@ COLUMNS = [
     Column("pg_lsn", "lsn", "pg_lsn", ["'16/B374D848'", "NULL"], read="{c}::text"),
     Column("ltree", "tree", "ltree", ["'Top.Science.Astronomy'", "''", "NULL"], read="{c}::text"),
 ]
-
-
-def each(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda values: None if values is None else [convert(value) for value in values]
 
 
 def array_of(column: Column) -> Column:
@@ -234,15 +203,6 @@ def array_of(column: Column) -> Column:
 
 COLUMNS += [array_of(column) for column in COLUMNS if f"{column.rule}[]" in {rule.postgres for rule in RULES}]
 ROWS = max(len(column.values) for column in COLUMNS)
-
-
-def key(value: Any) -> Any:
-    """Equality by value and by type, in which NaN equals NaN and -0.0 is not 0.0."""
-    if isinstance(value, list):
-        return [key(item) for item in value]
-    return (
-        (type(value).__name__, struct.pack("d", value)) if isinstance(value, float) else (type(value).__name__, value)
-    )
 
 
 def hostile_role(servers: Servers, case: Case) -> str:
@@ -315,17 +275,7 @@ def in_hive(loaded: Case) -> dict[str, list[Any]]:
     rows = loaded.hive(what=", ".join([*(f"`{c.name.lower()}`" for c in COLUMNS), "id"]))
     rows.sort(key=lambda row: row[-1])  # a job's results pass through text, which makes NULL of [null] and [] of [""]
     assert [row[-1] for row in rows] == list(range(ROWS))
-    return {column.rule: [in_a_list(column, row[i]) for row in rows] for i, column in enumerate(COLUMNS)}
-
-
-def in_a_list(column: Column, value: Any) -> Any:
-    """HiveServer2 gives a list as JSON text; its elements as their type has them."""
-    if value is None or not column.rule.endswith("[]"):
-        return value
-    if column.rule == "numeric(p,s)[]":
-        return json.loads(value, parse_float=Decimal, parse_int=Decimal)
-    read = dt.date.fromisoformat if column.rule == "date[]" else same
-    return each(lambda v: v if v is None else read(v))(json.loads(value))
+    return {column.rule: [read_hive(column.rule, row[i]) for row in rows] for i, column in enumerate(COLUMNS)}
 
 
 @pytest.fixture(scope="module")
