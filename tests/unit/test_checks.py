@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchyard.flow.proof import Check
-from switchyard.lake.literals import UnfitBound, domain_of, quote_text
+from switchyard.lake.literals import Exact, UnfitBound, domain_of, quote_text
 from switchyard.prove.checks import Verdict, check_findings, row_conditions, table_checks
 
 NOW = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
@@ -73,6 +73,7 @@ def test_half_a_character_is_no_text() -> None:
         ({"accepted_values": {"column": "ok", "values": ["yes"]}}, 'write "true" or "false", in quotes'),
         ({"regex": {"column": "id", "pattern": "1"}}, "is for text, and id is INT: write sql: cast"),
         ({"regex": {"column": "name", "pattern": "(?P<a>x)"}}, "Java's regular expressions have no (?P"),
+        ({"regex": {"column": "name", "pattern": "${x}"}}, "Java's regular expressions have no {"),
         ({"freshness": {"column": "name", "within": "2h"}}, "is for a date or a timestamp, and name is STRING"),
     ],
 )
@@ -100,7 +101,7 @@ def test_checks_that_fit_have_no_findings_and_a_condition_each() -> None:
         check(unique=["ratio", "raw", "ok"]),
         check(not_null=["id", "list"], severity="quarantine"),
         check(between={"column": "price", "min": "0.005", "max": 1e6}),
-        check(regex={"column": "name", "pattern": r"^L'\"${x}"}),
+        check(regex={"column": "name", "pattern": r"^L'\"\$\{x}"}),
         check(accepted_values={"column": "ok", "values": ["true"]}),
         check(sql="length(name) > 2", name="long names"),
         check(row_count={"min": 1}),
@@ -111,7 +112,7 @@ def test_checks_that_fit_have_no_findings_and_a_condition_each() -> None:
     assert [row.label for row in rows][-1] == "long names"
     assert [row.columns for row in rows][:3] == [("id",), ("ratio", "raw", "ok"), ("id", "list")]
     assert rows[2].severity == "quarantine"
-    assert all(row.broken.startswith("coalesce(") and "${" not in row.broken for row in rows)
+    assert all(row.broken.endswith(" is true") and "${" not in row.broken for row in rows)
     assert [table.select for table in table_checks(checks)] == ["count(*)", "cast(max(`at`) as string)"]
 
 
@@ -122,6 +123,9 @@ def test_a_bound_between_two_values_of_the_type_is_moved_inwards() -> None:
     assert decimal.above("c", 0.019) == "c > cast('0.01' as decimal(5,2))"
     assert decimal.below("c", -1e9) == "false"
     assert decimal.above("c", "99999999999999999999999999") == "false"
+    wide = domain_of("DECIMAL(38,10)")
+    assert isinstance(wide, Exact)
+    assert (wide.low, len(wide.low.as_tuple().digits)) == (wide.high.copy_negate(), 38)
     whole = domain_of("BIGINT")
     assert whole is not None
     assert whole.above("c", -0.5) == "c > cast('-1' as bigint)"

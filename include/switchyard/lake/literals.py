@@ -67,7 +67,7 @@ def domain_of(hive_type: str) -> Domain | None:
     if found := _DECIMAL.fullmatch(name):
         precision, scale = int(found[1]), int(found[2])
         largest = Decimal((0, (9,) * precision, -scale))
-        return Exact(name, scale, -largest, largest)
+        return Exact(name, scale, largest.copy_negate(), largest)  # `-` would round to 28 digits
     if name in ("float", "double"):
         return Floating(name)
     return _OTHERS.get(name)

@@ -1,12 +1,14 @@
 """The checks of a flow as HiveQL over a landing's typed columns. Pure.
 
 A row check is one boolean expression that is true for a row that breaks it, and never NULL. `unique` is a window
-function, which cannot stand in a WHERE: evaluate all of them as columns of a subselect.
+function, which cannot stand in a WHERE: evaluate all of them as columns of a subselect. NULL is ended by `is true`,
+since Hive 4.0.1 answers NULL for `coalesce(c > 5, false)` when c is NULL (seen on the stack).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +18,8 @@ from switchyard.flow.proof import OF_THE_TABLE, AcceptedValues, Between, Check, 
 from switchyard.lake.literals import Domain, UnfitBound, domain_of, quote_text
 from switchyard.lake.types import quote_hive
 
-_NOT_JAVA = ("(?P", "(?(", "(?a", "(?L", "\\Z")
-"""What Python's regular expressions have and Java's do not, or mean otherwise."""
+_NOT_JAVA = re.compile(r"\(\?[PLa(]|\\Z|(?<!\\)\{(?!\d)")
+"""What Python's regular expressions have and Java's do not, or mean otherwise; a brace has to be escaped there."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Verdict:
 def row_conditions(checks: Sequence[Check], types: Mapping[str, str]) -> list[RowCheck]:
     """Write the checks of single rows; `types`: lake column → Hive type. Raises ValueError for what findings tell."""
     return [
-        RowCheck(check.label, check.severity, check.columns, f"coalesce({_broken(check, types)}, false)")
+        RowCheck(check.label, check.severity, check.columns, f"({_broken(check, types)}) is true")
         for check in checks
         if check.kind not in OF_THE_TABLE
     ]
@@ -145,8 +147,10 @@ def _type_findings(check: Check, types: Mapping[str, str]) -> list[str]:
         told.append(f"{_named(check)} is for a date or a timestamp, and {said.column} is {kind}")
     if isinstance(said, Regex) and kind.lower() != "string":
         told.append(f"{_named(check)} is for text, and {said.column} is {kind}: write sql: cast(… as string) rlike …")
-    if isinstance(said, Regex) and (foreign := [part for part in _NOT_JAVA if part in said.pattern]):
-        told.append(f"{_named(check)}: Java's regular expressions have no {foreign[0]}: write it without")
+    if isinstance(said, Regex) and (foreign := _NOT_JAVA.search(said.pattern)):
+        told.append(
+            f"{_named(check)}: Java's regular expressions have no {foreign[0]}: write it without, or \\{{ for a brace"
+        )
     if check.kind == "unique" and (lists := [c for c in check.columns if types[c].lower().startswith("array")]):
         told.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]]}")
     if not told:
