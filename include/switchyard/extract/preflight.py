@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from switchyard.errors import PreflightRefused
 from switchyard.extract.notes import describe_columns, describe_source
 from switchyard.extract.postgres import SourceShape, read_shape
-from switchyard.extract.values import hidden_rows, unfit_values, unserved_values, untranslatable_text
+from switchyard.extract.values import (
+    hidden_rows,
+    rows_to_quarantine,
+    unfit_values,
+    unserved_values,
+    untranslatable_text,
+)
+from switchyard.flow.amount import rows_allowed
 from switchyard.flow.spec import ColumnChoice, Flow
 from switchyard.lake.type_rules import Refusal
 from switchyard.lake.types import CarriedColumn, carry, unusable_names
@@ -66,9 +73,16 @@ def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, 
     """
     split_by = examined.split_by if flow.engine.mappers > 1 else None
     findings = untranslatable_text(session, flow, examined.columns)
-    findings = findings or unfit_values(session, flow, examined.columns, split_by)
+    findings = findings or unfit_values(session, flow, [], split_by)
     refuse(flow, findings)
-    notes = unserved_values(session, flow, examined.columns)
+    unfit, notes = unfit_values(session, flow, examined.columns, None), []
+    if unfit:
+        bad, rows = rows_to_quarantine(session, flow, examined.columns)
+        threshold = flow.contract.quarantine_threshold
+        if bad > rows_allowed(threshold, rows):
+            refuse(flow, unfit)
+        notes = [f"{bad} of {rows} rows will be quarantined (contract.quarantine_threshold: {threshold})", *unfit]
+    notes += unserved_values(session, flow, examined.columns)
     return replace(examined, notes=(*examined.notes, *notes))
 
 

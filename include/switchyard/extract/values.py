@@ -41,6 +41,17 @@ def unfit_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn],
     return _count(session, flow, probes)
 
 
+def rows_to_quarantine(session: Session, flow: Flow, columns: Sequence[CarriedColumn]) -> tuple[int, int]:
+    """How many rows hold a value that Hive's types cannot hold, and how many rows there are."""
+    unfit = " or ".join(column.unfit for column in columns if column.unfit) or "false"
+    statement = (
+        f"select count(*) filter (where {unfit}), count(*) from {relation(flow.source)} "
+        f"where {flow.source.where or 'true'}"
+    )
+    row = session.execute(statement.encode()).fetchone()
+    return (int(str(row[0])), int(str(row[1]))) if row else (0, 0)
+
+
 def unserved_values(session: Session, flow: Flow, columns: Iterable[CarriedColumn]) -> list[str]:
     """Notes: values that Hive holds and that MongoDB, as the flow serves them, does not."""
     if flow.serve is None or flow.serve.select is not None:

@@ -71,7 +71,8 @@ def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
             f"source.cursor {source.cursor!r} is {types[source.cursor]}: only timestamps of the database's clock show "
             "in which order rows were committed; choose one, or use mode merge with source.sweep: always"
         ]
-    findings = _check_values(session, source)
+    not_null = any(column.not_null for column in shape.columns if column.name == source.cursor)
+    findings = _check_values(session, source, not_null=not_null)
     if reads_by_cursor(flow):
         findings += _check_server(session)
         findings += _check_zone(session, source, types[source.cursor])
@@ -79,22 +80,24 @@ def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
     return findings
 
 
-def _check_values(session: Session, source: Source) -> list[str]:
-    column = quote_postgres(source.cursor or "")
-    row = session.execute(
-        f"select count(*) filter (where {column} is null), "
-        f"count(*) filter (where {column} > clock_timestamp() + interval '1 minute') "
-        f"from {relation(source)} where {source.where or 'true'}".encode()
-    ).fetchone()
-    nulls, future = (int(str(value)) for value in row or (0, 0))
-    found = []
+def _check_values(session: Session, source: Source, *, not_null: bool) -> list[str]:
+    column, found = quote_postgres(source.cursor or ""), []
+    nulls = 0 if not_null else _count(session, source, f"{column} is null")
     if nulls:
         cure = "make the column NOT NULL, or leave them out with source.where"
         found.append(f"source.cursor {source.cursor!r} is NULL in {nulls} rows, which no load would read; {cure}")
+    future = _count(session, source, f"{column} > clock_timestamp() + interval '1 minute'")
     if future:
         cure = "correct them, or leave them out with source.where"
         found.append(f"source.cursor {source.cursor!r} lies in the future in {future} rows; {cure}")
     return found
+
+
+def _count(session: Session, source: Source, condition: str) -> int:
+    """Rows of a condition that an index can answer."""
+    where = f"({source.where}) and {condition}" if source.where else condition
+    row = session.execute(f"select count(*) from {relation(source)} where {where}".encode()).fetchone()
+    return int(str(row[0])) if row else 0
 
 
 def _check_server(session: Session) -> list[str]:

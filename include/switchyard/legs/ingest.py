@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from switchyard.catalog.chain import hdfs_authority
@@ -15,7 +16,7 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hive import LIST_READER
 from switchyard.lake.partitions import add_partition
 from switchyard.ledger.drivers import require_driver_gone
-from switchyard.ledger.flow_state import require_released
+from switchyard.ledger.flow_state import read_state, require_released
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.store import Ledger
 from switchyard.legs import conversion, landing, proof, source, versions
@@ -29,15 +30,17 @@ log = logging.getLogger(__name__)
 
 def preflight(runtime: Runtime, flow: Flow) -> Examined:
     """Look at the live source; raises PreflightRefused with every finding and its cure."""
-    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-        examined = source.examine_all(session, flow)
-        examined = examine_values(session, flow, examined)
-    _require_list_reader(runtime, flow, examined)
     with runtime.ledger() as ledger:
         ledger.migrate()
         version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
-        source.agree(flow, examined, source.known_columns(ledger, flow, version))
-    return examined
+        known, bookmark = source.known_columns(ledger, flow, version), read_state(ledger, flow.flow).bookmark
+    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+        examined = source.examine_all(session, flow)
+        agreed = source.agree(flow, examined, known)
+        judged = tuple(column for column in (*agreed.columns, *agreed.left_out) if column.source)
+        looked = examine_values(session, source.since(flow, bookmark), replace(examined, columns=judged))
+    _require_list_reader(runtime, flow, examined)
+    return replace(examined, notes=looked.notes)
 
 
 def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> None:

@@ -46,6 +46,15 @@ def examine_all(session: Session, flow: Flow) -> Examined:
     return examined
 
 
+def since(flow: Flow, bookmark: str | None) -> Flow:
+    """The flow, reading only what no load has read: what a preflight has to look at."""
+    if bookmark is None or not watermark.reads_by_cursor(flow):
+        return flow
+    assert flow.source.cursor is not None  # noqa: S101 - it reads by it
+    where = row_condition(flow.source, Bounds(flow.source.cursor, bookmark, None))
+    return flow.model_copy(update={"source": flow.source.model_copy(update={"where": where})})
+
+
 def known_columns(ledger: Ledger, flow: Flow, version: TableVersion | None) -> list[KnownColumn] | None:
     """The columns of the current version, as the load that published it left them; None before the first."""
     if version is None or version.seq < 1:
