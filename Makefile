@@ -7,7 +7,7 @@ SHELL  := /bin/bash
 ENV    := eval "$$($(BIN)/switchyard stack env)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env test test-unit lint lock docs bench clean
+.PHONY: help setup demo up down status env test test-faults test-unit lint lock docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ env:  ## shell exports for any client: eval "$(make -s env)"
 
 test: setup  ## everything, on real servers
 	@stack/test.sh
+
+test-faults: setup  ## kill -9 at every step, servers killed one by one; prints the fault matrix
+	@stack/test-faults.sh
 
 test-unit: setup  ## what needs no servers, in seconds
 	@$(BIN)/python -m pytest tests/unit tests/dags -n auto -q
