@@ -49,6 +49,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                 caching.restore_gate(runtime, flow, last)
                 return f"seq {version.seq} of {version.database}.{version.table} is served already"
             previous = staging.shown_version(ledger, last, flow, there)
+            paths = {} if serve.select else {"paths": list(version.paths)}
             load = ledger.plan(
                 NewLoad(
                     flow=flow.flow,
@@ -58,7 +59,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                     owner=runtime.owner,
                     version=version.seq,
                     location=None if serve.select else version.path,
-                    facts={"plan": {"previous": previous, **_described(version.columns)}},
+                    facts={"plan": {"previous": previous, **paths, **_described(version.columns)}},
                 )
             )
     log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)

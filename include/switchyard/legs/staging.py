@@ -6,7 +6,7 @@ collection that is known to show the version that the changes are counted from, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,12 @@ from switchyard.errors import LedgerStateError, ReconcileMismatch
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
+from switchyard.lake.hdfs import Hdfs
 from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.caching import served_part
 from switchyard.legs.runtime import Runtime
+from switchyard.serve.align import align_columns
 from switchyard.serve.delta import DeltaReport, changed_rows, compute_delta, read_changed_ids
 from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
 from switchyard.serve.in_place import (
@@ -46,7 +48,7 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        new, live = hdfs.download(_location(load), scratch / "new"), mongo.state(serve.collection)
+        new, live = _download(hdfs, _paths(load), scratch / "new"), mongo.state(serve.collection)
         found = _find_changes(runtime, flow, load, new, live, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
         hdfs.upload(found.report.file, changes)
@@ -85,15 +87,15 @@ def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -
         return check_applied(mongo, serve.collection, made, deleted, staged["rows"], where)
 
 
-def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) -> str | None:
-    """Directory of the version that MongoDB shows now, if it is known and its keys can be compared with a new one's.
+def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) -> list[str] | None:
+    """Directories of the version that MongoDB shows now, if it is known and its keys can be compared with a new one's.
 
     It is not known after a load that began to write in place and was given up.
     """
     if last is None or not there or _documents(thaw(last.spec).serve) != _documents(flow.serve):
         return None
     given_up = ledger.list_loads(flow.flow, "serve", ["abandoned"])
-    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else last.location
+    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else paths_of(last)
 
 
 def _documents(serve: Serve | None) -> dict[str, Any] | None:
@@ -106,10 +108,10 @@ def _find_changes(
 ) -> Changes:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     previous, out, where = load.facts["plan"]["previous"], scratch / "changes.parquet", f"flow {flow.flow}"
-    known = previous is not None and hdfs.exists(previous)
+    known = previous is not None and all(map(hdfs.exists, previous))
     if serve.publish == "delta" and live.exists and live.documents == 0:
         return Changes(compute_delta([], new, serve.key, out, where=where), known=False, in_place=True)
-    old = hdfs.download(previous, scratch / "old") if known else []
+    old = _download(hdfs, previous, scratch / "old") if known else []
     report = compute_delta(old, new, serve.key, out, where=where)
     known = known and report.comparable
     shown = report.unchanged + report.updated + report.deleted
@@ -168,14 +170,27 @@ def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 
 
-def _location(load: Load) -> str:
-    if load.location is None:
+def _paths(load: Load) -> list[str]:
+    found = paths_of(load)
+    if found is None:
         raise LedgerStateError(
             f"load {load.load_id} has no product yet",
             where=f"flow {load.flow}, leg serve",
             next="run step select first",
         )
-    return load.location
+    return found
+
+
+def paths_of(load: Load) -> list[str] | None:
+    """Directories of the version that a serve load serves: one, or of an append table one a partition."""
+    planned: list[str] | None = load.facts["plan"].get("paths")
+    return planned if planned is not None else [load.location] if load.location else None
+
+
+def _download(hdfs: Hdfs, paths: Sequence[str], local: Path) -> list[Path]:
+    """Copies of a version's files, with equal columns."""
+    files = [file for number, path in enumerate(paths) for file in hdfs.download(path, local / f"{number:05d}")]
+    return align_columns(files, local / "aligned")
 
 
 def _count_rows(files: list[Path]) -> int:
