@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +20,7 @@ from two_versions import ROWS, TwoVersions
 
 from switchyard.errors import FlowHeld, PublishConflict, ReconcileMismatch, SwitchyardError
 from switchyard.ledger.flow_state import read_state, release
-from switchyard.legs import serve
+from switchyard.legs import serve, versions
 from switchyard.legs.rollback import rollback
 
 NewCase = Callable[..., Case]
@@ -79,14 +82,11 @@ def test_a_bad_load_is_rolled_back_on_every_hop(new_case: NewCase) -> None:
     assert "(seq 3, 5 rows, published" in caught.value.next
     assert "(seq 2, 5 rows, published" in caught.value.next
 
-    code, said = case.switchyard("loads", case.name)
-    assert (code, said.count("rollback")) == (0, 2)
-    code, said = case.switchyard("status")
-    assert "rolled back from seq" in said.replace("\n", "")
-    child = [*case.start("loads", case.name).communicate()]
-    assert child[0]
+    assert _switchyard(case, "loads", case.name).count("rollback") == 2
+    assert "rolled back from seq" in _switchyard(case, "status", "--flows", str(case.write_file()))
 
-    let_go(case)
+    for expected in (f"flow {case.name} is released; it was on hold: rolled back from seq 4", "was not on hold"):
+        assert expected in _switchyard(case, "release", case.name)
     load(case, "good")
     case.run("serve")
     assert (shown(case), case.version().seq) == ({"good"}, 6)
@@ -95,23 +95,7 @@ def test_a_bad_load_is_rolled_back_on_every_hop(new_case: NewCase) -> None:
     assert shown(case) == {"v1"}
 
 
-def test_release_says_what_it_released(new_case: NewCase) -> None:
-    case = new_case("release")
-    case.sql("create table t (id int primary key, x text)")
-    load(case, "v1")
-    load(case, "v2")
-    rollback(case.runtime, case.flow(), why="because")
-    for expected in (f"flow {case.name} is released; it was on hold: rolled back from seq 2", "was not on hold"):
-        found = case.start("release", case.name) if False else _switchyard(case, "release", case.name)
-        assert expected in found
-    case.run("ingest")
-
-
 def _switchyard(case: Case, *arguments: str) -> str:
-    import os
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-m", "switchyard", *arguments],
         env={**os.environ, **case.environ},
@@ -123,22 +107,23 @@ def _switchyard(case: Case, *arguments: str) -> str:
 
 
 def test_across_drift_columns_and_location_change_in_one_step(new_case: NewCase) -> None:
-    case = new_case("drift", serve={}, cache={})
-    case.sql("create table t (id int primary key, x text, gone numeric(9,2))", "insert into t values (1, 'a', 1.25)")
+    """Narrower again, and a column fewer: what Hive itself refuses, comparing columns by their position."""
+    case = new_case("drift", serve={}, cache={}, contract={"columns": "evolve", "types": "evolve"})
+    case.sql("create table t (id int primary key, x int, y numeric(9,2))", "insert into t values (1, 7, 1.25)")
     case.both()
     old = case.version()
-    case.sql("alter table t drop gone, add added timestamp, alter x type int using 7")
+    case.sql("alter table t alter x type bigint, alter y type numeric(20,2), add added timestamp", "update t set x = 8")
     case.both()
-    assert [c.name for c in case.version().columns] == ["id", "x", "added"]
+    assert [c.type for c in case.version().columns] == ["int", "bigint", "decimal(20,2)", "timestamp"]
     rollback(case.runtime, case.flow())
     now = case.version()
     assert (now.columns, now.location, now.rows) == (old.columns, old.location, old.rows)
-    assert [(i, x, str(gone)) for i, x, gone in case.hive()] == [(1, "a", "1.25")]
+    assert [(i, x, str(y)) for i, x, y in case.hive()] == [(1, 7, "1.25")]
     case.run("serve")
-    assert [sorted(d) for d in case.documents()] == [["_id", "gone", "id", "x"]]
+    assert [(sorted(d), d["x"]) for d in case.documents()] == [(["_id", "id", "x", "y"], 7)]
     let_go(case)
     case.both()
-    assert case.hive() == [(1, 7, None)]
+    assert [(i, x, str(y), added) for i, x, y, added in case.hive()] == [(1, 8, "1.25", None)]
 
 
 def test_to_names_a_load_or_a_seq_and_says_which_are_there(new_case: NewCase, servers: Servers) -> None:
@@ -183,8 +168,6 @@ def test_vacuum_keeps_what_a_rollback_shows_again(new_case: NewCase, servers: Se
     load(case, "v2")
     rollback(case.runtime, case.flow())
     _age(case, servers)
-    from switchyard.legs import versions
-
     with case.runtime.ledger() as ledger:
         versions.vacuum(case.runtime, ledger, case.flow(), "ingest")
     assert shown(case) == {"v1"}

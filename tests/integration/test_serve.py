@@ -28,7 +28,7 @@ def key(case: Case, value: Any) -> bytes:
 
 def test_a_change_reaches_exactly_its_readers(new_case: NewCase, servers: Servers) -> None:
     """Acceptance 4: changed, deleted, added, and one that did not change, which is still served from Redis."""
-    case = new_case("follow", serve={"indexes": [["x"], ["x", "id"]]}, cache={})
+    case = new_case("follow", serve={"indexes": [["x"], ["x", "id"]]}, cache={"negative": "1m"})
     case.sql(
         "create table t (id int primary key, x text)", "insert into t select g, 'v1-' || g from generate_series(1, 5) g"
     )

@@ -24,6 +24,7 @@ from switchyard.serve.redis_connection import connect
 
 pytest_plugins = ["serve_servers"]
 TTL = dt.timedelta(minutes=5)
+NEGATIVE = dt.timedelta(seconds=40)
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Served:
 
     def reader(self, **options: Any) -> ReadThroughCache:
         redis = connect(self.server.connection(), timeout_seconds=1)
+        options = {"negative": NEGATIVE, **options}
         return ReadThroughCache(
             flow=self.flow, redis=redis, collection=self.mongo.collection(self.flow), ttl=TTL, **options
         )
@@ -105,8 +107,35 @@ def test_an_absent_document_is_cached_as_absent_until_it_is_inserted(served: Ser
     reader = served.reader()
     assert [reader.get(9), reader.get(9)] == [None, None]
     assert reader.counters().hits == 1
+    assert 0 < served.server.client().pttl("{telemetry}:v:9") <= 40_000, "it has a lifetime of its own"
     served.publish({**served.content, 9: "new"})
     assert value(reader.get(9)) == "new"
+
+
+def test_without_a_lifetime_absent_documents_are_not_remembered(served: Served) -> None:
+    reader = served.reader(negative=None)
+    assert [reader.get(9), reader.get(9)] == [None, None]
+    assert reader.counters() == CacheCounters(misses=2, absent=2)
+    assert not served.server.client().exists("{telemetry}:v:9")
+    served.reader().get(9)
+    assert reader.get(9) is None
+    assert reader.counters().hits == 1, "what another client remembers is used"
+
+
+def test_an_absent_document_is_forgotten_after_its_time(served: Served) -> None:
+    reader = served.reader(negative=dt.timedelta(milliseconds=1))
+    assert reader.get(9) is None
+    time.sleep(0.01)
+    served.mongo.collection("telemetry").insert_one({"_id": 9, "v": "by hand"})
+    assert value(reader.get(9)) == "by hand"
+
+
+@pytest.mark.parametrize("limit", [0, 100])
+def test_a_reader_that_found_nothing_cannot_hide_what_was_inserted_meanwhile(served: Served, limit: int) -> None:
+    reader = race(served, lambda: served.publish({**served.content, 9: "new"}, limit=limit))
+    assert reader.get(9) is None
+    assert (reader.counters().refused, reader.counters().filled) == (1, 0)
+    assert value(served.reader().get(9)) == "new"
 
 
 def test_a_publish_drops_exactly_the_changed_keys(served: Served) -> None:
@@ -486,14 +515,16 @@ def test_a_wrong_password_and_a_redis_that_is_down_are_named(served: Served) -> 
 
 
 def test_thousands_of_races_and_no_read_begun_after_a_publish_sees_an_older_value(served: Served) -> None:
-    """Readers fill and hit as fast as they can while versions are published; the content names its version.
+    """Readers fill and hit as fast as they can while keys change, go and come back.
 
-    Per key the test keeps the version of its last finished publish: a read begun later must not see an older one.
+    A read may see what a key was in any version between the last publish that had ended before it and the last that had
+    begun after it, and nothing else: neither an older value, nor that a document which is there is missing.
     """
-    keys, seconds, floors = range(12), 15.0, dict.fromkeys(range(12), 0)
-    content = dict.fromkeys(keys, "0")
-    served.publish(content)
-    stop, wrong, failures, caches = threading.Event(), [], [], []
+    keys, seconds = range(12), 15.0
+    states: list[dict[int, str]] = [dict.fromkeys(keys, "0")]
+    served.publish(states[0])
+    ended = 0
+    stop, wrong, failures, caches, negatives = threading.Event(), [], [], [], []
 
     def read(seed: int) -> None:
         chance, cache = random.Random(seed), served.reader()
@@ -501,35 +532,40 @@ def test_thousands_of_races_and_no_read_begun_after_a_publish_sees_an_older_valu
         try:
             while not stop.is_set():
                 key = chance.choice(keys)
-                least = floors[key]
+                low, hits = ended, cache.counters().hits
                 found = value(cache.get(key))
-                if int(found or -1) < least:
-                    wrong.append((key, found, least))
+                allowed = {states[n].get(key) for n in range(low, len(states))}
+                if found not in allowed:
+                    wrong.append((key, found, allowed))
+                if found is None and cache.counters().hits > hits:
+                    negatives.append(key)
         except BaseException as error:
             failures.append(error)
 
     readers = [threading.Thread(target=read, args=(n,)) for n in range(6)]
     for reader in readers:
         reader.start()
-    deadline, publishes, chance = time.monotonic() + seconds, 0, random.Random(0)
+    deadline, chance = time.monotonic() + seconds, random.Random(0)
     while time.monotonic() < deadline:
         changed = chance.sample(keys, chance.randint(1, 6))
-        publishes += 1
-        content = {**content, **dict.fromkeys(changed, str(publishes))}
-        served.publish(content, limit=chance.choice([100, 100, 3]))
-        floors.update(dict.fromkeys(changed, publishes))
+        content = {**states[-1], **dict.fromkeys(changed, str(len(states)))}
+        states.append({key: text for key, text in content.items() if key not in changed or chance.random() < 0.7})
+        served.publish(states[-1], limit=chance.choice([100, 100, 3]))
+        ended = len(states) - 1
         time.sleep(0.02)
-        if publishes % 10 == 0:
+        if ended % 10 == 0:
             served.server.client().flushall()
             served.publisher.restore(served.seq)
     stop.set()
     for reader in readers:
         reader.join()
+    publishes = ended
     assert not failures
     assert not wrong
     total = {name: sum(getattr(c.counters(), name) for c in caches) for name in CacheCounters.__dataclass_fields__}
-    print(f"{publishes} publishes, {total}")
+    print(f"{publishes} publishes, {total}, {len(negatives)} hits of negative entries")
     assert total["hits"] > 1000
+    assert len(negatives) > 100
     assert total["refused"] > 0
 
 
@@ -556,4 +592,34 @@ def test_two_thousand_fills_provoked_between_look_and_fill(served: Served) -> No
         served.server.client().unlink("{telemetry}:v:1") if turn % 7 == 0 else served.publisher.invalidate(
             served.seq, [1]
         )
+    assert reader.counters().refused == 2000
+
+
+def test_two_thousand_negative_fills_provoked_between_look_and_fill(served: Served) -> None:
+    """Each read finds nothing in MongoDB and sleeps; a whole publish inserts the key; the next one deletes it again."""
+    reader = served.reader()
+    real = reader._raw
+    collection = served.mongo.collection("telemetry")
+
+    def publish(insert: bool) -> None:
+        seq = served.seq + 1
+        served.publisher.close(seq, served=served.seq)
+        if insert:
+            collection.insert_one({"_id": 9, "v": "there"})
+        else:
+            collection.delete_one({"_id": 9})
+        served.publisher.invalidate(seq, [9])
+        served.publisher.open(seq)
+        served.seq = seq
+
+    for turn in range(2000):
+        if turn % 3 == 0:
+            assert reader.get(9) is None, "remembered as missing"
+        reader._raw = Pause(real, lambda: publish(insert=True))
+        served.server.client().unlink("{telemetry}:v:9")
+        assert reader.get(9) is None, "it overlapped the publish"
+        reader._raw = real
+        assert value(reader.get(9)) == "there", f"turn {turn}: it is still remembered as missing"
+        publish(insert=False)
+        assert reader.get(9) is None
     assert reader.counters().refused == 2000

@@ -239,7 +239,9 @@ class Ledger:
         """Directories that are still needed: of unfinished loads (also a rollback's), and of the last served one."""
         pinned = self.list_loads(flow, None, UNFINISHED)
         last = self.last_finished(flow, "serve")
-        return {load.location for load in [*pinned, *([last] if last else [])] if load.location}
+        found = [*pinned, *([last] if last else [])]
+        partitions = {path for load in found for path in load.facts.get("plan", {}).get("paths", ())}
+        return partitions | {load.location for load in found if load.location}
 
     def _values(self, new: NewLoad) -> dict[str, Any]:
         values = {name: getattr(new, name) for name in new.__dataclass_fields__}

@@ -159,6 +159,8 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     try:
         if load.kind == "rollback":
             versions.rollback_version(runtime, flow, load, planned.hive_columns, proved)
+        elif load.kind == "adopt":
+            versions.adopt_version(runtime, flow, load, proved)
         else:
             if appends:
                 _add_partition(runtime, flow, load, planned)

@@ -49,6 +49,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                 caching.restore_gate(runtime, flow, last)
                 return f"seq {version.seq} of {version.database}.{version.table} is served already"
             previous = staging.shown_version(ledger, last, flow, there)
+            paths = {} if serve.select else {"paths": list(version.paths)}
             load = ledger.plan(
                 NewLoad(
                     flow=flow.flow,
@@ -58,9 +59,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
                     owner=runtime.owner,
                     version=version.seq,
                     location=None if serve.select else version.path,
-                    facts={
-                        "plan": {"previous": previous, "paths": _paths(flow, version), **_described(version.columns)}
-                    },
+                    facts={"plan": {"previous": previous, **paths, **_described(version.columns)}},
                 )
             )
     log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)
@@ -245,11 +244,6 @@ def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
             next=f"run the ingest leg first: switchyard run ingest {flow.flow}",
         )
     return version
-
-
-def _paths(flow: Flow, version: TableVersion) -> list[str] | None:
-    """The partitions of a table of mode append; None when the load's location says it all."""
-    return list(version.paths) if version.partitioned and served_part(flow).select is None else None
 
 
 def _same_serving(before: Flow, now: Flow) -> bool:

@@ -21,7 +21,7 @@ from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.caching import served_part
 from switchyard.legs.runtime import Runtime
-from switchyard.serve.align import align
+from switchyard.serve.align import align_columns
 from switchyard.serve.delta import DeltaReport, changed_rows, compute_delta, read_changed_ids
 from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
 from switchyard.serve.in_place import (
@@ -48,7 +48,7 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        new, live = _download(hdfs, _directories(load), scratch / "new"), mongo.state(serve.collection)
+        new, live = _download(hdfs, _paths(load), scratch / "new"), mongo.state(serve.collection)
         found = _find_changes(runtime, flow, load, new, live, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
         hdfs.upload(found.report.file, changes)
@@ -95,7 +95,7 @@ def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) ->
     if last is None or not there or _documents(thaw(last.spec).serve) != _documents(flow.serve):
         return None
     given_up = ledger.list_loads(flow.flow, "serve", ["abandoned"])
-    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else _directories(last)
+    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else paths_of(last)
 
 
 def _documents(serve: Serve | None) -> dict[str, Any] | None:
@@ -170,20 +170,27 @@ def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 
 
-def _download(hdfs: Hdfs, directories: Sequence[str], scratch: Path) -> list[Path]:
-    """Copies of a version's files, oldest first, with one schema."""
-    return align([file for i, path in enumerate(directories) for file in hdfs.download(path, scratch / f"{i:05d}")])
-
-
-def _directories(load: Load) -> list[str]:
-    """Where the version lies: one directory, or one a partition, oldest first."""
-    if load.location is None:
+def _paths(load: Load) -> list[str]:
+    found = paths_of(load)
+    if found is None:
         raise LedgerStateError(
             f"load {load.load_id} has no product yet",
             where=f"flow {load.flow}, leg serve",
             next="run step select first",
         )
-    return load.facts["plan"].get("paths") or [load.location]
+    return found
+
+
+def paths_of(load: Load) -> list[str] | None:
+    """Directories of the version that a serve load serves: one, or of an append table one a partition."""
+    planned: list[str] | None = load.facts["plan"].get("paths")
+    return planned if planned is not None else [load.location] if load.location else None
+
+
+def _download(hdfs: Hdfs, paths: Sequence[str], local: Path) -> list[Path]:
+    """Copies of a version's files, with equal columns."""
+    files = [file for number, path in enumerate(paths) for file in hdfs.download(path, local / f"{number:05d}")]
+    return align_columns(files, local / "aligned")
 
 
 def _count_rows(files: list[Path]) -> int:

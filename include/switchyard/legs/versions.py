@@ -11,6 +11,7 @@ from typing import Any
 from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
+from switchyard.lake.adoption import adopt_table, read_table
 from switchyard.lake.metastore import HiveColumn, TableVersion
 from switchyard.lake.partitions import drop_partitions_above
 from switchyard.lake.statements import SEQ_PARTITION
@@ -52,7 +53,7 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
         raise SwitchyardError(
             f"Hive table {lake.database}.{table} {owner}",
             where=f"flow {flow.flow}, connection {lake.metastore}",
-            next="choose another lake.table, or drop that table if nobody needs it",
+            next="choose another lake.table, drop that table if nobody needs it, or take it over: switchyard adopt",
         )
     if version.partitioned != _is_partitioned(flow, table):
         made = "append" if version.partitioned else "replace or merge"
@@ -141,6 +142,23 @@ def rollback_version(
         drop_partitions_above(runtime.metastore(flow), database, table, load.facts["plan"]["rollback"]["to_seq"])
     target = Target(database, table, columns, load.location or "")
     publish(runtime, flow, target, load, proof, moves=not partitioned)
+
+
+def adopt_version(runtime: Runtime, flow: Flow, load: Load, proof: dict[str, Any]) -> None:
+    """Make a table that others made the flow's own; raises PublishConflict when it was changed since it was proved."""
+    lake, metastore = flow.lake, runtime.metastore(flow)
+    if _require_previous(runtime, flow, load, lake.database, lake.table).load_id == load.load_id:
+        return
+    found = read_table(metastore, lake.database, lake.table)
+    proved_at = load.facts["plan"]["adopted"]["changed_at"]
+    if found is None or found.changed_at != proved_at:
+        raise PublishConflict(
+            "the table was changed while it was looked at",
+            where=f"Hive table {lake.database}.{lake.table}",
+            next="nothing was changed; adopt it again",
+        )
+    stats = {"numRows": proof["hive_rows"], "totalSize": proof["hive_bytes"], "numFiles": proof["hive_files"]}
+    adopt_table(metastore, found, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=stats)
 
 
 def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dict[str, Any]:

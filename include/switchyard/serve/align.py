@@ -1,37 +1,37 @@
-"""Files of one version with one schema: partitions of mode append that are older than a column lack it."""
+"""One set of columns for the files of a version: partitions of an append table are as old as their loads.
+
+A column that was added later is NULL in older files, one whose type was widened is cast: the casts of Hive's reader,
+and of the contract's lattice. The newest file says which columns there are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-
-def align(files: Sequence[Path]) -> list[Path]:
-    """Give every file the columns of the last one, in place; `files` are oldest first, and ours to change.
-
-    A column that a file lacks is NULL in it; one that became wider is cast, which loses nothing.
-    """
-    if not files:
-        return []
-    wanted = pq.read_schema(files[-1]).remove_metadata()
-    for path in files[:-1]:
-        if not pq.read_schema(path).remove_metadata().equals(wanted):
-            _rewrite(path, wanted)
-    return list(files)
+from switchyard.serve.documents import read_batches, read_schema
 
 
-def _rewrite(path: Path, wanted: pa.Schema) -> None:
-    made = path.with_name(f"{path.name}.aligned")
-    with pq.ParquetFile(path) as source, pq.ParquetWriter(made, wanted) as target:
-        for batch in source.iter_batches():
-            columns = [
-                batch.column(field.name).cast(field.type)
-                if field.name in batch.schema.names
-                else pa.nulls(batch.num_rows, field.type)
-                for field in wanted
-            ]
-            target.write_batch(pa.RecordBatch.from_arrays(columns, schema=wanted))
-    made.replace(path)
+def align_columns(files: Sequence[Path], directory: Path) -> list[Path]:
+    """The files, those with other columns than the last one written anew into `directory`."""
+    wanted = read_schema(files[-1:])
+    return [file if read_schema([file]) == wanted else _rewrite(file, wanted, directory) for file in files]
+
+
+def _rewrite(file: Path, wanted: Any, directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    out = directory / f"{file.parent.name}_{file.name}"
+    with pq.ParquetWriter(out, wanted) as writer:
+        for batch in read_batches([file]):
+            writer.write_batch(pa.RecordBatch.from_arrays([_column(batch, field) for field in wanted], schema=wanted))
+    return out
+
+
+def _column(batch: Any, field: Any) -> Any:
+    if field.name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, field.type)
+    return batch.column(field.name).cast(field.type)

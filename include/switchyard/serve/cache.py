@@ -7,7 +7,8 @@
     cache.counters()      # CacheCounters(hits=…, misses=…, …)
 
 A read begun after a publish ended never returns an older value; one that overlaps it may. When Redis is down, or the
-gate is closed or lost, reads go to MongoDB. A missing document is cached as missing. Thread-safe.
+gate is closed or lost, reads go to MongoDB. That a document is missing is remembered when `negative` says how long;
+a publish that inserts the key makes it be forgotten, like any other value. Thread-safe.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class CacheCounters:
     """Of the misses: put into Redis."""
     refused: int = 0
     """Of the misses: not put into Redis, because a publish began meanwhile."""
+    absent: int = 0
+    """Of the misses: MongoDB has no such document, and that is not remembered."""
     bypassed: int = 0
     """Read from MongoDB, because the gate was closed or lost."""
     unavailable: int = 0
@@ -71,13 +74,21 @@ class ReadThroughCache:
         redis: a client with `decode_responses=False` (the default); short timeouts and no retries suit it.
         collection: the served collection; read from the primary whatever its read preference.
         ttl: how long a value lives.
+        negative: how long it is remembered that a document is missing; None: not at all.
         key: the key's columns, needed when there are several.
     """
 
     def __init__(
-        self, *, flow: str, redis: Redis, collection: Collection[Any], ttl: timedelta, key: Sequence[str] = ()
+        self,
+        *,
+        flow: str,
+        redis: Redis,
+        collection: Collection[Any],
+        ttl: timedelta,
+        negative: timedelta | None = None,
+        key: Sequence[str] = (),
     ) -> None:
-        self.flow, self.ttl, self.key = flow, ttl, tuple(key)
+        self.flow, self.ttl, self.negative, self.key = flow, ttl, negative, tuple(key)
         self._redis: Any = redis  # its annotations cannot tell bytes from str
         self._gate_key = cache_gate(flow)
         self._options = collection.codec_options
@@ -99,7 +110,15 @@ class ReadThroughCache:
             connections.get(flow.cache.connection), timeout_seconds=_READER_TIMEOUT_SECONDS
         )
         collection = mongo_connection.connect(mongo)[mongo.schema][flow.serve.collection]
-        return cls(flow=flow.flow, redis=redis, collection=collection, ttl=flow.cache.ttl, key=flow.serve.key)
+        cache = flow.cache
+        return cls(
+            flow=flow.flow,
+            redis=redis,
+            collection=collection,
+            ttl=cache.ttl,
+            negative=cache.negative,
+            key=flow.serve.key,
+        )
 
     def get(self, key: Key) -> Document | None:
         """The document of a key, or None.
@@ -139,8 +158,12 @@ class ReadThroughCache:
                 self._count(hits=1)
                 return found
         read = self._read(values)
-        filled = self._fill(gate, name, read)
-        self._count(misses=1, filled=int(filled), refused=int(not filled))
+        lifetime = self.ttl if read else self.negative
+        if lifetime is None:
+            self._count(misses=1, absent=1)
+        else:
+            filled = self._fill(gate, name, read, lifetime)
+            self._count(misses=1, filled=int(filled), refused=int(not filled))
         return self._decode(read)
 
     def _look(self, name: str) -> tuple[bytes | None, bytes | None] | None:
@@ -153,8 +176,8 @@ class ReadThroughCache:
             return None
         return gate, stored
 
-    def _fill(self, gate: Gate, name: str, payload: bytes) -> bool:
-        args = [gate.text(), value(gate.seq, payload), int(self.ttl.total_seconds() * 1000)]
+    def _fill(self, gate: Gate, name: str, payload: bytes, lifetime: timedelta) -> bool:
+        args = [gate.text(), value(gate.seq, payload), max(1, int(lifetime.total_seconds() * 1000))]
         try:
             return bool(self._fill_script(keys=[self._gate_key, name], args=args))
         except (RedisError, OSError):

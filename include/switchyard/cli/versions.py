@@ -1,4 +1,4 @@
-"""Commands that take a publish back, and let the flow go on."""
+"""Commands that change what is published without reading the source: rollback, release, adopt."""
 
 from __future__ import annotations
 
@@ -47,6 +47,19 @@ def release(flow: FlowName) -> None:
         ledger.migrate()
         held = let_go(ledger, flow)
     typer.echo(f"flow {flow} was not on hold" if held is None else f"flow {flow} is released; it was on hold: {held}")
+
+
+def adopt(
+    flow: FlowName,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    take_over: TakeOver = False,
+    verbose: Verbose = False,
+) -> None:
+    """Take over the flow's Hive table, which others made, without moving its data; or say why not."""
+    from switchyard.legs.adopt import adopt as take
+
+    log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    print_report(take(open_runtime("switchyard adopt", take_over=take_over), find_flow(directory, flow)))
 
 
 def _serve(runtime: Any, flow: Flow) -> None:

@@ -1,0 +1,114 @@
+"""A Hive table that others made: what keeps Switchyard from taking it over where it is, and the call that does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from switchyard.errors import PublishConflict
+from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
+from switchyard.lake.metastore import HiveColumn, Metastore, describe
+
+_DDL_TIME = "transient_lastDdlTime"
+_PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+
+
+@dataclass(frozen=True)
+class ForeignTable:
+    """What the metastore says of a table. `changed_at` is the time of its last DDL, which every ALTER moves."""
+
+    database: str
+    table: str
+    kind: str
+    serde: str
+    location: str
+    columns: tuple[HiveColumn, ...]
+    partition_keys: tuple[str, ...]
+    buckets: tuple[str, ...]
+    parameters: Mapping[str, str]
+
+    @property
+    def flow(self) -> str:
+        """The flow that owns it; empty: none."""
+        return self.parameters.get(FLOW_PROPERTY, "")
+
+    @property
+    def changed_at(self) -> str:
+        """When its definition was changed last, in seconds since 1970."""
+        return self.parameters.get(_DDL_TIME, "0")
+
+
+def read_table(metastore: Metastore, database: str, table: str) -> ForeignTable | None:
+    """Describe a table; None when there is none."""
+    from pymetastore.hive_metastore.ttypes import NoSuchObjectException
+
+    with metastore.client() as client:
+        try:
+            found = describe(client, database, table)
+        except NoSuchObjectException:
+            return None
+    storage = found.sd
+    return ForeignTable(
+        database=database,
+        table=table,
+        kind=found.tableType,
+        serde=storage.serdeInfo.serializationLib or "",
+        location=storage.location or "",
+        columns=tuple(HiveColumn(c.name, c.type, c.comment or "") for c in storage.cols),
+        partition_keys=tuple(key.name for key in found.partitionKeys or ()),
+        buckets=tuple(storage.bucketCols or ()),
+        parameters=dict(found.parameters),
+    )
+
+
+def obstacles(found: ForeignTable) -> Iterator[str]:
+    """Why a table cannot be taken over as it is, each with the cure."""
+    if found.kind == "VIRTUAL_VIEW" or found.kind == "MATERIALIZED_VIEW":
+        yield "it is a view: adopt the table that it reads"
+        return
+    if found.parameters.get("transactional", "").lower() == "true":
+        yield "it is transactional: its files are deltas that only Hive reads; copy it into an external Parquet table"
+    elif found.kind != "EXTERNAL_TABLE":
+        yield "it is managed, and Hive deletes its files: ALTER TABLE … SET TBLPROPERTIES('EXTERNAL'='TRUE')"
+    if found.partition_keys:
+        keys = ", ".join(found.partition_keys)
+        yield f"it is partitioned by {keys}, and a version is one directory: copy it unpartitioned"
+    if found.buckets:
+        yield f"it is clustered by {', '.join(found.buckets)}, which new versions would not be: copy it without"
+    if found.serde != _PARQUET_SERDE:
+        serde = found.serde.rpartition(".")[2] or "unknown"
+        yield f"its format is {serde}, and landings are Parquet: copy it as Parquet"
+
+
+def adopt_table(
+    metastore: Metastore, found: ForeignTable, *, seq: int, load_id: str, flow: str, stats: Mapping[str, int]
+) -> None:
+    """Make a table the flow's own, in one call; its data and columns stay as they are.
+
+    A table that is not ours has no seq to compare, so the time of its last DDL is compared and swapped (HIVE-26882).
+
+    Raises PublishConflict when its definition was changed since `found` was read.
+    """
+    from pymetastore.hive_metastore.ttypes import EnvironmentContext, InvalidOperationException, MetaException
+
+    with metastore.client() as client:
+        table = describe(client, found.database, found.table)
+        own = {SEQ_PROPERTY: str(seq), LOAD_PROPERTY: load_id, FLOW_PROPERTY: flow, "external.table.purge": "false"}
+        own[_DDL_TIME] = str(max(int(time.time()), int(found.changed_at) + 1))
+        table.parameters.update({**own, **{name: str(value) for name, value in stats.items()}})
+        context = EnvironmentContext(
+            properties={
+                "expected_parameter_key": _DDL_TIME,
+                "expected_parameter_value": found.changed_at,
+                "DO_NOT_UPDATE_STATS": "true",
+            }
+        )
+        try:
+            client.alter_table_with_environment_context(found.database, found.table, table, context)
+        except (MetaException, InvalidOperationException) as error:
+            raise PublishConflict(
+                f"the table was changed while it was looked at: {getattr(error, 'message', error)}",
+                where=f"Hive table {found.database}.{found.table}",
+                next="nothing was changed; adopt it again",
+            ) from error
