@@ -1,4 +1,4 @@
-"""switchyard adopt: a table that others made becomes a flow's first version, its data untouched; or the reasons why not."""
+"""switchyard adopt: a table that others made becomes a flow's first version, its data untouched; or why it does not."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_a_merge_with_nothing_new_does_nothing(new_case: NewCase) -> None:
 
 
 def test_append_adds_a_partition_a_load(new_case: NewCase) -> None:
-    case = make(new_case, "append", serve={})
+    case = make(new_case, "append", serve={"timestamps": "string"})
     case.sql("insert into t values (1, 'a'), (2, 'b')")
     case.both()
     case.sql("insert into t values (3, 'c')")
@@ -177,7 +177,7 @@ def test_a_key_that_repeats_is_refused(new_case: NewCase) -> None:
 
 @pytest.fixture
 def writers(new_case: NewCase) -> Iterator[Case]:
-    yield make(new_case, "merge", source={"tombstone": "gone"}, serve={})
+    yield make(new_case, "merge", source={"tombstone": "gone"}, serve={"timestamps": "beside"})
 
 
 def test_writers_that_never_stop_lose_nothing(writers: Case) -> None:

@@ -10,7 +10,7 @@ SOURCES = (ROOT / "include" / "switchyard", ROOT / "stack" / "switchyard_stack")
 RAISED = {
     *("SwitchyardError", "ConnectionMissing", "ServerUnavailable", "PreflightRefused", "StepFailed", "LoadInProgress"),
     *("ReconcileMismatch", "SourceMoved", "PublishConflict", "LedgerStateError", "StackError", "PortTaken"),
-    *("NotHealthy", "MissingPrograms"),
+    *("NotHealthy", "MissingPrograms", "FlowHeld", "QuarantineExceeded", "CheckFailed"),
 }
 FOR_PROGRAMMERS = {"docs.py", "cache.py", "demo.py"}
 """Errors of these modules are for the person who calls them; the demo's that matter are told all the same."""
