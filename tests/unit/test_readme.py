@@ -107,4 +107,4 @@ def test_readme_shows_what_lint_says(tmp_path: Path) -> None:
 
 
 def test_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 260
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 330
