@@ -126,6 +126,46 @@ def test_across_drift_columns_and_location_change_in_one_step(new_case: NewCase)
     assert [(i, x, str(y), added) for i, x, y, added in case.hive()] == [(1, 8, "1.25", None)]
 
 
+def test_an_append_table_drops_the_partitions_of_what_is_undone(new_case: NewCase) -> None:
+    case = new_case(
+        "unappend",
+        source={"cursor": "at", "cursor_clock": "database"},
+        lake={"mode": "append"},
+        serve={"publish": "delta"},
+        cache={},
+    )
+    case.sql("create table t (id int primary key, x text, at timestamptz not null default clock_timestamp())")
+
+    def add(value: str) -> None:
+        case.sql(
+            f"insert into t (id, x) select coalesce((select max(id) from t), 0) + g, '{value}' "
+            "from generate_series(1, 3) g"
+        )
+        case.run("ingest")
+
+    for value in ("v1", "v2", "bad", "worse"):
+        add(value)
+    case.run("serve")
+    bookmarks = {load.seq: load.high for load in case.loads("ingest")}
+    rollback(case.runtime, case.flow(), to="2")
+    assert case.hive("order by id", what="id, x") == [(i, "v1" if i < 4 else "v2") for i in range(1, 7)]
+    assert (case.version().seq, len(case.version().paths)) == (5, 2)
+    case.run("serve")
+    assert [d["x"] for d in sorted(case.documents(), key=lambda d: d["id"])] == ["v1"] * 3 + ["v2"] * 3
+    with case.runtime.ledger() as ledger:
+        assert read_state(ledger, case.name).bookmark == bookmarks[2]
+    with pytest.raises(SwitchyardError, match="an append table goes back, never forth"):
+        rollback(case.runtime, case.flow(), to="4")
+    let_go(case)
+    case.sql("update t set x = 'good' where x in ('bad', 'worse')")
+    case.both()
+    assert [x for (x,) in case.hive("order by id", what="x")] == ["v1"] * 3 + ["v2"] * 3 + ["good"] * 6, "read again"
+    assert len(case.documents()) == 12
+    assert rollback(case.runtime, case.flow()).facts["to_seq"] == 5
+    assert rollback(case.runtime, case.flow()).facts["to_seq"] == 1
+    assert [x for (x,) in case.hive(what="x")] == ["v1"] * 3
+
+
 def test_to_names_a_load_or_a_seq_and_says_which_are_there(new_case: NewCase, servers: Servers) -> None:
     case = new_case("to", lake={"keep_loads": 2, "longest_query": "1s"})
     case.sql("create table t (id int primary key, x text)")

@@ -18,6 +18,7 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.adoption import ForeignTable, obstacles, read_table
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.metastore import HiveColumn, hdfs_path
+from switchyard.lake.statements import quote_table
 from switchyard.ledger.loads import Load, NewLoad
 from switchyard.ledger.store import Ledger
 from switchyard.legs import ingest, source
@@ -94,7 +95,7 @@ def _plan(runtime: Runtime, flow: Flow, found: ForeignTable) -> NewLoad:
     wanted = {column.name: column.hive_type.lower() for column in agreed.columns}
     reasons = [*obstacles(found), *_mode(flow), *_columns(found, wanted), *_place(flow, hdfs, found)]
     if not reasons:
-        reasons = list(_files(hdfs, found))
+        reasons = list(_files(runtime, flow, found))
     if reasons:
         raise PreflightRefused(
             f"Hive table {found.database}.{found.table} cannot be adopted:\n" + "\n".join(f"  - {r}" for r in reasons),
@@ -147,16 +148,18 @@ def _place(flow: Flow, hdfs: Hdfs, found: ForeignTable) -> Iterator[str]:
             return
 
 
-def _files(hdfs: Hdfs, found: ForeignTable) -> Iterator[str]:
+def _files(runtime: Runtime, flow: Flow, found: ForeignTable) -> Iterator[str]:
     """Hive finds columns by name in Parquet, and so does serve: each file must have them, in types that both read."""
-    path = hdfs_path(found.location)
-    if any(not d.rpartition("/")[2].startswith(("_", ".")) for d in hdfs.list_directories(path)):
-        yield f"{path} has directories below it, which Hive may or may not read: move the files up"
-    for file in _data_files(hdfs, path):
-        wrong = list(_differences(hdfs, file, found.columns))
+    hdfs, path = runtime.hdfs(flow), hdfs_path(found.location)
+    for file in hdfs.list_files(path):
+        wrong = list(_differences(hdfs, file.path, found.columns)) if file.bytes else []
         if wrong:
-            yield f"file {file}: {'; '.join(wrong)}; write it anew with Hive or Arrow"
+            yield f"file {file.path}: {'; '.join(wrong)}; write it anew with Hive or Arrow"
             return
+    table = quote_table(f"{found.database}.{found.table}")
+    read, there = int(runtime.hive(flow).query(f"select count(*) from {table}")[0][0]), count_rows(hdfs, path)
+    if read != there:
+        yield f"Hive reads {read} rows of it, and the files in {path} have {there}: move away what is not the table's"
 
 
 def _differences(hdfs: Hdfs, file: str, columns: Sequence[HiveColumn]) -> Iterator[str]:
@@ -193,7 +196,3 @@ def _prove(hdfs: Hdfs, ledger: Ledger, load: Load) -> Load:
         "hive_files": len(files),
     }
     return ledger.advance(load, "proved", expected=["planned"], step="prove", facts=facts)
-
-
-def _data_files(hdfs: Hdfs, path: str) -> list[str]:
-    return [file.path for file in hdfs.list_files(path) if file.bytes]

@@ -70,9 +70,7 @@ def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: T
     if target is None:
         raise _refused(flow, hdfs, published, current, f"{asked} is not among the published loads")
     if current.partitioned and not set(version_paths(target, current)) <= set(current.paths):
-        back = (
-            f"{asked}, seq {target.seq}, has partitions that were rolled back: an append table goes back, never forth"
-        )
+        back = f"{asked}, seq {target.seq}, was rolled back: an append table goes back, never forth"
         raise _refused(flow, hdfs, published, current, back)
     if not _is_there(hdfs, target, current):
         gone = f"{asked}, seq {target.seq}, is no longer in HDFS: tidy deletes versions beyond lake.keep_loads"
