@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING
 from switchyard.errors import PreflightRefused
 from switchyard.extract.notes import describe_columns, describe_source
 from switchyard.extract.postgres import SourceShape, read_shape
-from switchyard.extract.values import (
-    hidden_rows,
-    rows_to_quarantine,
-    unfit_values,
-    unserved_values,
-    untranslatable_text,
-)
+from switchyard.extract.values import hidden_rows, look_at_values, untranslatable_text
 from switchyard.flow.amount import rows_allowed
 from switchyard.flow.spec import ColumnChoice, Flow
 from switchyard.lake.type_rules import Refusal
@@ -72,17 +66,14 @@ def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, 
     Raises PreflightRefused with all findings at once.
     """
     split_by = examined.split_by if flow.engine.mappers > 1 else None
-    findings = untranslatable_text(session, flow, examined.columns)
-    findings = findings or unfit_values(session, flow, [], split_by)
-    refuse(flow, findings)
-    unfit, notes = unfit_values(session, flow, examined.columns, None), []
-    if unfit:
-        bad, rows = rows_to_quarantine(session, flow, examined.columns)
-        threshold = flow.contract.quarantine_threshold
-        if bad > rows_allowed(threshold, rows):
-            refuse(flow, unfit)
-        notes = [f"{bad} of {rows} rows will be quarantined (contract.quarantine_threshold: {threshold})", *unfit]
-    notes += unserved_values(session, flow, examined.columns)
+    refuse(flow, untranslatable_text(session, flow, examined.columns))
+    told = look_at_values(session, flow, examined.columns, split_by)
+    threshold = flow.contract.quarantine_threshold
+    tolerable = told.bad <= rows_allowed(threshold, told.rows)
+    refuse(flow, told.findings if tolerable else [*told.findings, *told.unfit])
+    notes = [*told.unfit, *told.notes]
+    if told.bad:
+        notes.insert(0, f"{told.bad} of {told.rows} rows will be quarantined (quarantine_threshold: {threshold})")
     return replace(examined, notes=(*examined.notes, *notes))
 
 

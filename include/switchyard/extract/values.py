@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from switchyard.extract.postgres import relation
@@ -33,27 +33,36 @@ class _Probe(NamedTuple):
     says: str
 
 
-def unfit_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn], split_by: str | None) -> list[str]:
-    """Findings: values that Hive's types cannot hold, and NULLs in the split column, each with its cure."""
-    probes = [_Probe(c.source, c.unfit, f"hold {c.unfit_means}; {c.cure}") for c in columns if c.unfit]
-    if split_by is not None:
-        probes.append(_Probe(split_by, f"{quote_postgres(split_by)} is null", _SPLIT_NULL))
-    return _count(session, flow, probes)
+class Told(NamedTuple):
+    """What the data says: `bad` of `rows` rows do not fit and are told of in `unfit`; `findings` stop any load."""
+
+    rows: int
+    bad: int
+    findings: list[str]
+    unfit: list[str]
+    notes: list[str]
 
 
-def rows_to_quarantine(session: Session, flow: Flow, columns: Sequence[CarriedColumn]) -> tuple[int, int]:
-    """How many rows hold a value that Hive's types cannot hold, and how many rows there are."""
-    unfit = " or ".join(column.unfit for column in columns if column.unfit) or "false"
-    statement = (
-        f"select count(*) filter (where {unfit}), count(*) from {relation(flow.source)} "
-        f"where {flow.source.where or 'true'}"
-    )
-    row = session.execute(statement.encode()).fetchone()
-    return (int(str(row[0])), int(str(row[1]))) if row else (0, 0)
+def look_at_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn], split_by: str | None) -> Told:
+    """One query for all that no hop, or only Hive, can hold, and for NULLs in the split column."""
+    unfit = [_Probe(c.source, c.unfit, f"hold {c.unfit_means}; {c.cure}") for c in columns if c.unfit]
+    split = [] if split_by is None else [_Probe(split_by, f"{quote_postgres(split_by)} is null", _SPLIT_NULL)]
+    groups = (split, unfit, _unserved(flow, columns))
+    conditions = ["true", " or ".join(probe.condition for probe in unfit) or "false"]
+    conditions += [probe.condition for group in groups for probe in group]
+    counts = ", ".join(f"count(*) filter (where {condition})" for condition in conditions)
+    statement = f"select {counts} from {relation(flow.source)} where {flow.source.where or 'true'}"
+    found = iter([int(str(count)) for count in session.execute(statement.encode()).fetchone() or ()])
+    rows, bad = next(found), next(found)
+    return Told(rows, bad, *(_said(group, found) for group in groups))
 
 
-def unserved_values(session: Session, flow: Flow, columns: Iterable[CarriedColumn]) -> list[str]:
-    """Notes: values that Hive holds and that MongoDB, as the flow serves them, does not."""
+def _said(probes: Sequence[_Probe], counts: Iterator[int]) -> list[str]:
+    return [f"column {p.column!r}: {count} rows {p.says}" for p, count in zip(probes, counts, strict=False) if count]
+
+
+def _unserved(flow: Flow, columns: Iterable[CarriedColumn]) -> list[_Probe]:
+    """Values that Hive holds and that MongoDB, as the flow serves them, does not."""
     if flow.serve is None or flow.serve.select is not None:
         return []
     probes = []
@@ -69,7 +78,7 @@ def unserved_values(session: Session, flow: Flow, columns: Iterable[CarriedColum
             cure = AS_STRING_CURE.format(c=column.source)
             says = f"have over {_MONGO_DIGITS} digits, and the serve leg will refuse them; {cure}"
             probes.append(_Probe(column.source, condition, says))
-    return _count(session, flow, probes)
+    return probes
 
 
 def hidden_rows(session: Session, flow: Flow) -> bool:
@@ -106,16 +115,6 @@ def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedC
                 f" mend it, or carry the bytes: source.query with convert_to(…, '{encoding}')"
             )
     return findings
-
-
-def _count(session: Session, flow: Flow, probes: Sequence[_Probe]) -> list[str]:
-    """What to say of each probe that is true for some rows, from one query."""
-    if not probes:
-        return []
-    counts = ", ".join(f"count(*) filter (where {probe.condition})" for probe in probes)
-    statement = f"select {counts} from {relation(flow.source)} where {flow.source.where or 'true'}"
-    row = session.execute(statement.encode()).fetchone() or ()
-    return [f"column {p.column!r}: {found} rows {p.says}" for p, found in zip(probes, row, strict=True) if found]
 
 
 def _precision(hive_type: str) -> tuple[int, int]:

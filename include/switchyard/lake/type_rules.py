@@ -21,7 +21,7 @@ class TypeRule:
     """How one PostgreSQL type travels.
 
     `staged` is the Hive type that reads the JSON value, before the cast; `unfit` a condition that is true for values
-    that the target cannot hold, `cure` what to do about them.
+    that the target cannot hold, `cure` what to do about them, `raw` a text of any value.
     """
 
     postgres: str
@@ -29,6 +29,7 @@ class TypeRule:
     mongo: str
     carry: str = _TEXT
     cast: str = "{c}"
+    raw: str = _TEXT
     staged: str = "string"
     unfit: str = ""
     unfit_means: str = ""
@@ -53,15 +54,21 @@ _NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
 _LONGEST = 20_000_000
 """`StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later, which Hive reads JSON with."""
 _TOO_LONG = f"octet_length({{c}}::text) > {_LONGEST}"
+_LARGE = "pg_column_size({c}) > 65536"
+"""PostgreSQL makes nothing more than 255 times smaller, so that only large values need to be rendered."""
 _TOO_LONG_MEANS = f"text of more than {_LONGEST:,} bytes, which Hive's JSON reader does not take"
+_TOO_MANY_BYTES = f"octet_length({{c}}) > {_LONGEST // 2 - 1}"
 BOOLEAN_TEXT = "case {c} when true then 'true' when false then 'false' end"
 
 
-def _text(postgres: str, note: str = "") -> TypeRule:
+def _cut(unfit: str) -> str:
+    """A quarantined value travels as JSON text, too: of one that is too long, the beginning."""
+    return f"case when {unfit} then left({_TEXT}, 1000) else {_TEXT} end"
+
+
+def _text(postgres: str, note: str = "", unfit: str = _TOO_LONG) -> TypeRule:
     """A type of unbounded text."""
-    return TypeRule(
-        postgres, "STRING", "string", unfit=_TOO_LONG, unfit_means=_TOO_LONG_MEANS, cure=_LEAVE_OUT, note=note
-    )
+    return TypeRule(postgres, "STRING", "string", unfit=unfit, unfit_means=_TOO_LONG_MEANS, cure=_LEAVE_OUT, note=note)
 
 
 _SCALARS: tuple[TypeRule, ...] = (
@@ -100,8 +107,9 @@ _SCALARS: tuple[TypeRule, ...] = (
         "binary",
         carry="encode({c}, 'hex')",
         cast="unhex({c})",
-        unfit=f"octet_length({{c}}) > {_LONGEST // 2}",
-        unfit_means=f"more than {_LONGEST // 2:,} bytes, whose digits Hive's JSON reader does not take",
+        raw=_cut(_TOO_MANY_BYTES),
+        unfit=_TOO_MANY_BYTES,
+        unfit_means=f"more than {_LONGEST // 2 - 1:,} bytes, whose digits Hive's JSON reader does not take",
         cure=_LEAVE_OUT,
     ),
     TypeRule(
@@ -129,16 +137,8 @@ _SCALARS: tuple[TypeRule, ...] = (
     TypeRule("time without time zone", "STRING", "string", note="HH:MM:SS.ffffff, 24:00:00 included"),
     TypeRule("time with time zone", "STRING", "string", note="HH:MM:SS.ffffff+ZZ"),
     TypeRule("uuid", "STRING", "string"),
-    _text("json", "the text as stored"),
-    TypeRule(
-        "jsonb",
-        "STRING",
-        "string",
-        unfit=f"pg_column_size({{c}}) > 65536 and {_TOO_LONG}",
-        unfit_means=_TOO_LONG_MEANS,
-        cure=_LEAVE_OUT,
-        note="PostgreSQL's canonical text",
-    ),
+    _text("json", "the text as stored", f"{_LARGE} and {_TOO_LONG}"),
+    _text("jsonb", "PostgreSQL's canonical text", f"{_LARGE} and {_TOO_LONG}"),
     TypeRule("jsonpath", "STRING", "string"),
     TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
     TypeRule("cidr", "STRING", "string"),
@@ -238,6 +238,10 @@ _OWN_TEXT = TypeRule(
     "any other type",
     "STRING",
     "string",
+    raw=_cut(f"{_LARGE} and {_TOO_LONG}"),
+    unfit=f"{_LARGE} and {_TOO_LONG}",
+    unfit_means=_TOO_LONG_MEANS,
+    cure=_LEAVE_OUT,
     note="PostgreSQL's own text, as `::text` makes it: infinity, NaN and BC included",
 )
 _LIST = TypeRule(

@@ -101,7 +101,7 @@ def carry(column: SourceColumn, position: int, choice: str | None = None, commen
         hive_type=rule.hive.format(p=precision, s=scale),
         carry=rule.carry.format(c=quoted, p=precision, s=scale),
         cast=rule.cast.format(c=f"c{position}", p=precision, s=scale),
-        raw=f"{quoted}::text",
+        raw=rule.raw.format(c=quoted),
         unfit=f"({unfit}) is true" if unfit else "",
         unfit_means=rule.unfit_means,
         cure=rule.cure.format(c=_yaml_key(column.name)) if unfit else "",

@@ -82,7 +82,7 @@ def micros(array: Array, place: Place) -> Array:
     return found
 
 
-_CAST = "cast the column to string in the flow's select"
+_CAST = "carry it as text: columns: {…: {as: string}}, or cast it to string in serve.select"
 
 
 def _scaled_micros(array: Array, place: Place) -> Array:
