@@ -82,7 +82,9 @@ def _explain_round(tree: Map, details: list[ErrorDetails]) -> Iterator[Problem]:
             continue  # it is there, misspelt
         what, cure = _explain(tree, detail)
         mark = mark_at(tree, _place(detail))
-        yield Problem(mark.path, mark.line, what, cure)
+        if detail["type"] == "missing" and mark.path != tree.mark.path:
+            mark = tree.mark  # what the defaults began, this file has to finish
+        yield Problem(mark.path, mark.line, _shorten(what), _shorten(cure))
 
 
 def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
@@ -217,7 +219,7 @@ def _cure_type(kind: str, found: object) -> str:
 
 
 def _dotted(path: Path) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" for part in path)
     return text.removeprefix(".")
 
 
@@ -236,6 +238,11 @@ def _shown(found: object) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _shorten(sentence: str) -> str:
+    """A sentence that names something very long: its beginning and its end."""
+    return sentence if len(sentence) <= 380 else f"{sentence[:150]} … {sentence[-220:]}"
 
 
 def _lower(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch
 from switchyard.flow import naming
 from switchyard.flow.amount import rows_allowed
+from switchyard.flow.proof import Reconcile
 from switchyard.lake import statements
 from switchyard.lake.hive import HiveSession
 from switchyard.lake.merging import COUNTS
@@ -25,6 +26,8 @@ from switchyard.prove.reconcile import Read, check_converted, check_equation, ch
 log = logging.getLogger(__name__)
 
 _EXAMPLES = 3
+_EXACT = Reconcile.model_validate({})
+"""Two counts of one table have no tolerance."""
 
 
 def prove(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def prove(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
         return dict(load.facts["prove"])
     with runtime.hive(batch.flow).session() as hive:
         facts = _count(batch, hive)
-        facts["warnings"] = _judge(batch, hive)
+        facts["warnings"] = _judge(batch, hive, facts["inserted" if batch.flow.lake.mode == "append" else "hive_rows"])
     hdfs = runtime.hdfs(batch.flow)
     files = hdfs.list_files(batch.landing)
     facts |= {"hive_bytes": sum(file.bytes for file in files), "hive_files": len(files)}
@@ -141,8 +144,11 @@ def _check_threshold(batch: Batch, read: int, quarantined: int) -> None:
     )
 
 
-def _judge(batch: Batch, hive: HiveSession) -> list[str]:
-    """Judge the checks on what would be published; returns the warnings. Raises CheckFailed with all that failed."""
+def _judge(batch: Batch, hive: HiveSession, expected: int) -> list[str]:
+    """Judge the checks on the rows that would be published; returns the warnings.
+
+    Raises CheckFailed with all that failed, ReconcileMismatch when Hive did not look at all of the rows.
+    """
     tests, totals = batch.judging, batch.totals
     if not tests and not totals:
         return []
@@ -152,6 +158,7 @@ def _judge(batch: Batch, hive: HiveSession) -> list[str]:
     asked = [total.select for total in totals]
     row = hive.run(statements.count_broken(table, tests, asked, planned.hive_columns))[0]
     rows, broken, values = int(row[0]), row[1 : 1 + len(tests)], row[1 + len(tests) :]
+    check_equation("the checks looked at", rows, {"to publish": expected}, batch.flow.flow, _EXACT)
     verdicts = [
         Verdict(test.label, test.severity, int(count), rows, examples=_examples(batch, hive, table, test.broken))
         for test, count in zip(tests, broken, strict=True)

@@ -181,7 +181,7 @@ def _judge_null(contract: Contract, column: CarriedColumn) -> tuple[CarriedColum
     if contract.nullability == "evolve":
         return column, [said], []
     if contract.nullability == "freeze":
-        cure = "set contract.nullability: evolve to take it, or fill the column in (source.query: coalesce(…))"
+        cure = "set contract.nullability: evolve to take it, or declare the column NOT NULL again"
         return column, [], [f"{said}, and contract.nullability is freeze; {cure}"]
     found = _refusing_rows(
         column, f"{quote_postgres(column.source)} is null", "NULL, which the contract does not allow"
