@@ -27,6 +27,7 @@ COMMANDS = (
     Command("step", "switchyard.cli.legs:step", "Run one step of a leg."),
     Command("rollback", "switchyard.cli.rollback:rollback", "Publish an old version again; holds the flow."),
     Command("release", "switchyard.cli.rollback:release", "Let loads of a flow that is on hold begin again."),
+    Command("diff", "switchyard.cli.diff:diff", "Compare two stores of a flow by value, as they are now."),
     Command("status", "switchyard.cli.loads:status", "What is published, served and unfinished, per flow."),
     Command("loads", "switchyard.cli.loads:loads", "List the loads of a flow."),
     Command("lineage", "switchyard.cli.catalog:lineage", "Walk flows in the catalog from source to cache."),

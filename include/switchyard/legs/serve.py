@@ -21,6 +21,7 @@ from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.store import Ledger
 from switchyard.legs import caching, product, staging, versions
 from switchyard.legs.caching import served_part
+from switchyard.legs.heal import trusted
 from switchyard.legs.runtime import Runtime, require_state, run_step
 from switchyard.report import StepReport
 from switchyard.serve.bson_columns import MICROSECONDS_FIELD
@@ -39,9 +40,9 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
         ledger.migrate()
         with ledger.lock(flow.flow, "serve"):
             recover(runtime, ledger, flow)
-            version = _current_version(runtime, flow)
+            version = current_version(runtime, flow)
             caching.check(runtime, flow)
-            last = ledger.last_finished(flow.flow, "serve")
+            last = trusted(ledger.last_finished(flow.flow, "serve"))
             with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
                 mongo.ping()
                 there = mongo.exists(serve.collection)
@@ -235,7 +236,8 @@ def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     return {**facts, **versions.vacuum(runtime, ledger, flow, "serve")} if served_part(flow).select else facts
 
 
-def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
+def current_version(runtime: Runtime, flow: Flow) -> TableVersion:
+    """The lake table's version; raises SwitchyardError when none is published."""
     lake = flow.lake
     version = runtime.metastore(flow).read_version(lake.database, lake.table)
     if version is None or version.seq < 1:
