@@ -14,7 +14,7 @@ from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, Output
 from switchyard.errors import SwitchyardError
 
 if TYPE_CHECKING:
-    from switchyard.legs.diff import DiffResult
+    from switchyard.legs.diff_result import DiffResult
 
 DIFFERENT = 3
 """Exit code when the stores differ; 1 is an error, as everywhere, and then nothing is known."""
@@ -72,7 +72,7 @@ def _print_json(result: DiffResult) -> None:
 
 
 def _print_text(result: DiffResult) -> None:
-    from switchyard.legs.diff import summary
+    from switchyard.legs.diff_result import summary
 
     facts = result.facts
     typer.echo(f"{'equal' if result.equal else 'DIFFERENT'}: {summary(result)}")

@@ -18,6 +18,6 @@ def order_heal(ledger: Ledger, served: Load, diff_id: str) -> None:
     ledger.advance(served, served.state, expected=[served.state], step=_STEP, facts={"diff": diff_id})
 
 
-def is_heal_ordered(served: Load | None) -> bool:
-    """Whether the load that is served now was found to differ, and a snapshot was ordered for that."""
-    return served is not None and _STEP in served.facts
+def trusted(served: Load | None) -> Load | None:
+    """The load that is served, unless a snapshot was ordered: then what the collection holds is of no load."""
+    return None if served is None or _STEP in served.facts else served

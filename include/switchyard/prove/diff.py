@@ -125,7 +125,7 @@ class Comparison:
         rows = "".join(f", {_row_of(files[0], side)} AS {side}_values" for files, side in sides)
         joins = " ".join(_join(files, side) for files, side in sides)
         query = f"SELECT s.key, s.bucket, s.a_n, s.b_n{rows} FROM suspects s {joins}"
-        reader: Any = self._duck.execute(query).to_arrow_reader(_PAIRS)
+        reader: Any = self._duck.sql(query).to_arrow_reader(_PAIRS)
         for batch in reader:
             yield [_suspect(row) for row in batch.to_pylist()]
 

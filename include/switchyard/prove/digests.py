@@ -38,9 +38,9 @@ def bucket_of(key: bytes, buckets: int = BUCKETS) -> int:
     return crc32(key) % buckets
 
 
-def digest_of(content: bytes) -> bytes:
+def digest_of(key: bytes, content: bytes) -> bytes:
     """A row's digest, 16 bytes."""
-    return blake2b(content, digest_size=DIGEST_BYTES).digest()
+    return blake2b(len(key).to_bytes(4) + key + content, digest_size=DIGEST_BYTES).digest()
 
 
 class DigestSpool:
@@ -78,8 +78,8 @@ class DigestSpool:
             left_out: rows that take no part in the comparison, nor does anything else of the same key.
         """
         found = bytearray()
-        for content in contents:
-            found += digest_of(content)
+        for key, content in zip(keys, contents, strict=True):
+            found += digest_of(key, content)
             self.bytes += len(content)
         if not keys:
             return

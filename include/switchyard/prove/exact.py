@@ -78,7 +78,8 @@ def show(value: Any) -> tuple[str, str | None]:
         case bool():
             return kind, str(value).lower()
         case bytes():
-            return kind, bytes(value).hex()
+            subtype = getattr(value, "subtype", 0)
+            return f"{kind}({subtype})" if subtype else kind, bytes(value).hex()
         case DatetimeMS() | dt.datetime() | dt.date():
             return kind, show_moment(value)
         case float() | int() | decimal.Decimal() | Decimal128():
