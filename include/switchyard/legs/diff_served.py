@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
-from switchyard.legs import diff_table
+from switchyard.legs import diff_table, staging
 from switchyard.legs.caching import served_part
 from switchyard.legs.diff_result import DIFFERENCES, DiffResult, count_only, judge_digests, judge_values, new_diff_id
-from switchyard.legs.diff_sides import CollectionReplaced, LakeSide, MongoSide, count_rows, download
+from switchyard.legs.diff_sides import CollectionReplaced, LakeSide, MongoSide, count_rows
 from switchyard.legs.heal import order_heal
 from switchyard.legs.runtime import Runtime
 from switchyard.prove.diff import Comparison
@@ -62,7 +63,7 @@ def _compare_served(runtime: Runtime, ledger: Ledger, load: Load, mode: DiffMode
         if mode == "counts":
             result = count_only(facts, count_rows(hdfs, directories), mongo.count(serve.collection))
         else:
-            files = download(hdfs, directories, scratch / "hive")
+            files = staging.download(hdfs, directories, scratch / "hive")
             lake = LakeSide.of(files, serve.key, serve.timestamps, f"flow {flow.flow}")
             result = _compare_values(facts, lake, MongoSide(mongo, serve.collection, lake), scratch)
         _require_unmoved(ledger, load)
@@ -111,15 +112,14 @@ def _served(ledger: Ledger, flow: Flow) -> Load:
     return load
 
 
-def _served_directories(runtime: Runtime, flow: Flow, load: Load) -> tuple[str, ...]:
+def _served_directories(runtime: Runtime, flow: Flow, load: Load) -> Sequence[str]:
     """Where the served version's files are: as the metastore says, if it shows the same version."""
-    assert load.location is not None  # noqa: S101 - `_served` chose it
     table = naming.served_table(flow.lake, served_part(flow))
     version = runtime.metastore(flow).read_version(*table)
     shown = version is not None and (
         version.load_id == load.load_id if served_part(flow).select else version.seq == load.version
     )
-    return version.paths if version is not None and shown else (load.location,)
+    return version.paths if version is not None and shown else staging.directories(load)
 
 
 def _described(flow: Flow, load: Load, mode: DiffMode, diff_id: str) -> dict[str, Any]:

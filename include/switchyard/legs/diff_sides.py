@@ -118,12 +118,3 @@ def count_rows(hdfs: Hdfs, directories: Sequence[str]) -> int:
 
     files = [file for directory in directories for file in hdfs.list_files(directory) if file.bytes]
     return sum(pq.read_metadata(pa.PythonFile(hdfs.open(file.path), "r")).num_rows for file in files)
-
-
-def download(hdfs: Hdfs, directories: Sequence[str], into: Path) -> list[Path]:
-    """Copy a version's files to this machine, in the order of its directories."""
-    return [
-        file
-        for number, directory in enumerate(directories)
-        for file in hdfs.download(directory, into / f"{number:05d}")
-    ]

@@ -16,9 +16,9 @@ from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import TableVersion
 from switchyard.ledger.flow_state import read_state
-from switchyard.legs import diff_table
+from switchyard.legs import diff_table, staging
 from switchyard.legs.diff_result import DIFFERENCES, DiffResult, count_only, judge_digests, judge_values, new_diff_id
-from switchyard.legs.diff_sides import count_rows, download
+from switchyard.legs.diff_sides import count_rows
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve import current_version
 from switchyard.legs.source_side import build_statement, read_lake, read_source
@@ -77,7 +77,7 @@ def _compare_source(
             where=f"flow {flow.flow}",
             next="set source.key, or use --mode digest",
         )
-    files = download(hdfs, version.paths, scratch / "hive")
+    files = staging.download(hdfs, version.paths, scratch / "hive")
     schema = read_schema(files) or pa.schema([pa.field(c.name, pa.string()) for c in version.columns])
     statement = build_statement(flow, examined.columns, key, version.columns, schema, facts["before_bookmark"])
     rows = scratch / "rows.parquet" if mode == "values" else None

@@ -20,8 +20,8 @@ _HIVE_TYPES = {"string": "string", "int32": "int", "timestamp[us]": "timestamp"}
 def publish(runtime: Runtime, flow: Flow, table: str, diff_id: str, file: Path) -> str | None:
     """Publish a diff's rows as the table's new version; returns `database.table`.
 
-    No rows empty a table that is there, and make none: then it returns None. The previous version stays for an hour
-    after it was superseded, for queries that began on it.
+    No rows empty a table that is there, and make none: then it returns None. The previous version stays
+    for `lake.longest_query` after it was superseded, for queries that began on it.
 
     Raises PublishConflict when another diff of the same table came first.
     """
@@ -44,7 +44,7 @@ def _vacuum(runtime: Runtime, flow: Flow, table: str) -> None:
     """Delete the versions whose successor is older than the longest query. A diff's id begins with its time, in UTC."""
     hdfs = runtime.hdfs(flow)
     found = hdfs.list_directories(naming.table_root(flow.lake.root, flow.lake.database, table))
-    before = f"load={dt.datetime.now(dt.UTC) - versions.LONGEST_QUERY:%Y%m%dt%H%M%S}"
+    before = f"load={dt.datetime.now(dt.UTC) - flow.lake.longest_query:%Y%m%dt%H%M%S}"
     dated = sorted(path for path in found if path.rpartition("load=")[2][:1] == "2")
     for path, successor in itertools.pairwise(dated):
         if successor.rpartition("/")[2] < before:

@@ -48,7 +48,7 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        new, live = _download(hdfs, _directories(load), scratch / "new"), mongo.state(serve.collection)
+        new, live = download(hdfs, directories(load), scratch / "new"), mongo.state(serve.collection)
         found = _find_changes(runtime, flow, load, new, live, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
         hdfs.upload(found.report.file, changes)
@@ -95,7 +95,7 @@ def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) ->
     if last is None or not there or _documents(thaw(last.spec).serve) != _documents(flow.serve):
         return None
     given_up = ledger.list_loads(flow.flow, "serve", ["abandoned"])
-    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else _directories(last)
+    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else directories(last)
 
 
 def _documents(serve: Serve | None) -> dict[str, Any] | None:
@@ -111,7 +111,7 @@ def _find_changes(
     known = previous is not None and all(map(hdfs.exists, previous))
     if serve.publish == "delta" and live.exists and live.documents == 0:
         return Changes(compute_delta([], new, serve.key, out, where=where), known=False, in_place=True)
-    old = _download(hdfs, previous, scratch / "old") if known else []
+    old = download(hdfs, previous, scratch / "old") if known else []
     report = compute_delta(old, new, serve.key, out, where=where)
     known = known and report.comparable
     shown = report.unchanged + report.updated + report.deleted
@@ -170,12 +170,12 @@ def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 
 
-def _download(hdfs: Hdfs, directories: Sequence[str], scratch: Path) -> list[Path]:
+def download(hdfs: Hdfs, directories: Sequence[str], scratch: Path) -> list[Path]:
     """Copies of a version's files, oldest first, with one schema."""
     return align([file for i, path in enumerate(directories) for file in hdfs.download(path, scratch / f"{i:05d}")])
 
 
-def _directories(load: Load) -> list[str]:
+def directories(load: Load) -> list[str]:
     """Where the version lies: one directory, or one a partition, oldest first."""
     if load.location is None:
         raise LedgerStateError(
