@@ -100,7 +100,7 @@ def test_a_thousand_random_differences_in_mongodb_are_named_exactly(module_case:
 
     code, said = case.switchyard("diff", case.name, "--format", "json")
     assert code == 3, said
-    facts = json.loads(said)
+    (facts,) = json.loads(said)
     assert sum(facts["keys"].values()) == DIFFERENCES
     assert set(map(int, facts["differing_buckets"])) == expected
     found = read_table(case)
@@ -113,9 +113,9 @@ def test_a_thousand_random_differences_in_mongodb_are_named_exactly(module_case:
 
     code, said = case.switchyard("diff", case.name, "--heal")
     assert code == 3, said
-    assert "healed by" in said
+    assert "healed by" in said, said
     code, said = case.switchyard("diff", case.name)
-    assert (code, said.startswith("equal: equal")) == (0, True), said
+    assert (code, said.startswith("hive-mongodb equal: ")) == (0, True), said
     assert case.hive(what="count(*)", table="t__diff") == [(0,)]
     assert case.run("serve")["plan"]["nothing_to_do"]
 
@@ -178,7 +178,6 @@ def test_a_thousand_random_differences_in_the_source_are_named_exactly(new_case:
     }
     code, said = case.switchyard("diff", case.name, "--between", "postgres-hive")
     assert code == 3
-    assert "1,000" not in said.split("buckets")[0]
     case.run("ingest")
     code, said = case.switchyard("diff", case.name, "--between", "postgres-hive")
-    assert (code, said.startswith("equal: ")) == (0, True), said
+    assert (code, said.startswith("postgres-hive equal: ")) == (0, True), said

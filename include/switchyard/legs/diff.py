@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
@@ -19,8 +20,15 @@ from switchyard.legs.diff_served import diff_served
 from switchyard.legs.diff_source import diff_source
 from switchyard.legs.runtime import Runtime, run_step
 from switchyard.report import StepReport
+from switchyard.serve.mongo import MongoTarget
 
 Between = Literal["hive-mongodb", "postgres-hive"]
+
+
+def wanted(flow: Flow) -> tuple[Between, ...]:
+    """What a flow's `diff` compares when nobody says otherwise."""
+    served: tuple[Between, ...] = ("hive-mongodb",) if flow.serve is not None else ()
+    return (*served, "postgres-hive") if flow.diff.source or not served else served
 
 
 def diff_stores(runtime: Runtime, flow: Flow, mode: DiffMode, between: Between, *, heal: bool = False) -> DiffResult:
@@ -28,6 +36,25 @@ def diff_stores(runtime: Runtime, flow: Flow, mode: DiffMode, between: Between, 
     if between == "postgres-hive":
         return diff_source(runtime, flow, mode)
     return diff_served(runtime, flow, mode, heal=heal)
+
+
+def forecast_diff(runtime: Runtime, flow: Flow, mode: DiffMode) -> dict[str, Any]:
+    """The dry run: what would be compared, and how many rows the stores say they have."""
+    version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
+    found: dict[str, Any] = {
+        "compares": list(wanted(flow)),
+        "mode": mode,
+        "version": version.seq if version else None,
+        "hive_rows": version.rows if version else None,
+    }
+    if flow.serve is not None:
+        with MongoTarget(runtime.connections.get(flow.serve.connection)) as mongo:
+            found["documents"] = mongo.state(flow.serve.collection).documents
+        found["differences_go_to"] = ".".join(
+            (flow.lake.database, naming.diff_table(naming.served_table(flow.lake, flow.serve)[1]))
+        )
+        found["heals"] = flow.diff.heal
+    return found
 
 
 def after_serve(runtime: Runtime, load_id: str) -> StepReport:

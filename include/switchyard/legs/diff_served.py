@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from switchyard.errors import SourceMoved, SwitchyardError
+from switchyard.errors import NothingToCompare, SourceMoved
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.proof import DiffMode
@@ -34,7 +34,7 @@ def diff_served(runtime: Runtime, flow: Flow, mode: DiffMode, *, heal: bool = Fa
     """Compare the served version with the collection; `heal` orders a snapshot when they differ.
 
     Raises:
-        SwitchyardError: nothing is served yet.
+        NothingToCompare: nothing is served yet.
         SourceMoved: publishes came between, again and again.
     """
     served_part(flow)
@@ -98,7 +98,7 @@ def _served(ledger: Ledger, flow: Flow) -> Load:
     """The load that MongoDB shows."""
     load = ledger.last_finished(flow.flow, "serve")
     if load is None or load.location is None:
-        raise SwitchyardError(
+        raise NothingToCompare(
             "nothing is served yet, so there is nothing to compare",
             where=f"flow {flow.flow}",
             next=f"run the serve leg first: switchyard run serve {flow.flow}",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from switchyard.errors import SwitchyardError
+from switchyard.errors import NothingToCompare, SwitchyardError
 from switchyard.extract import postgres
 from switchyard.extract.preflight import examine
 from switchyard.flow import naming
@@ -20,7 +20,6 @@ from switchyard.legs import diff_table, staging
 from switchyard.legs.diff_result import DIFFERENCES, DiffResult, count_only, judge_digests, judge_values, new_diff_id
 from switchyard.legs.diff_sides import count_rows
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.serve import current_version
 from switchyard.legs.source_side import build_statement, read_lake, read_source
 from switchyard.prove.diff import Comparison
 from switchyard.prove.found import Found
@@ -34,10 +33,11 @@ def diff_source(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffResult:
     Where a flow has a bookmark, rows whose cursor reached it came or changed after the load, and take no part.
 
     Raises:
-        SwitchyardError: nothing is published yet, or mode `values` without a key.
+        NothingToCompare: nothing is published yet.
+        SwitchyardError: mode `values` without a key.
     """
     started, diff_id = time.monotonic(), new_diff_id()
-    version = current_version(runtime, flow)
+    version = _published(runtime, flow)
     with runtime.ledger() as ledger:
         ledger.migrate()
         load = ledger.find_version(flow.flow, version.seq)
@@ -61,6 +61,17 @@ def diff_source(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffResult:
             result.facts["table"] = diff_table.publish(runtime, flow, table, diff_id, scratch / DIFFERENCES)
     result.facts["seconds"] = round(time.monotonic() - started, 2)
     return result
+
+
+def _published(runtime: Runtime, flow: Flow) -> TableVersion:
+    version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
+    if version is None or version.seq < 1:
+        raise NothingToCompare(
+            f"Hive table {flow.lake.database}.{flow.lake.table} has no published version",
+            where=f"flow {flow.flow}",
+            next=f"run the ingest leg first: switchyard run ingest {flow.flow}",
+        )
+    return version
 
 
 def _compare_source(

@@ -40,7 +40,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
         ledger.migrate()
         with ledger.lock(flow.flow, "serve"):
             recover(runtime, ledger, flow)
-            version = current_version(runtime, flow)
+            version = _current_version(runtime, flow)
             caching.check(runtime, flow)
             last = trusted(ledger.last_finished(flow.flow, "serve"))
             with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
@@ -236,8 +236,7 @@ def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     return {**facts, **versions.vacuum(runtime, ledger, flow, "serve")} if served_part(flow).select else facts
 
 
-def current_version(runtime: Runtime, flow: Flow) -> TableVersion:
-    """The lake table's version; raises SwitchyardError when none is published."""
+def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
     lake = flow.lake
     version = runtime.metastore(flow).read_version(lake.database, lake.table)
     if version is None or version.seq < 1:
