@@ -107,6 +107,10 @@ class CheckFailed(SwitchyardError):
     """A check of severity `fail` is broken; nothing was published."""
 
 
+class NothingToCompare(SwitchyardError):
+    """One of two stores holds nothing of the flow yet."""
+
+
 class PublishConflict(SwitchyardError):
     """Another publish came first: the expected previous seq is not the current one."""
 

@@ -102,10 +102,12 @@ def serve_dag(flow: Flow) -> DAG:
         publish = step("publish")
         tidy = step("tidy")
         plan >> dag.task_group.get_child_by_label("stage_and_prove") >> publish
+        last = publish
         if flow.cache is not None:
-            publish >> step("refresh_cache") >> tidy
-        else:
-            publish >> tidy
+            last = last >> step("refresh_cache")
+        if flow.serve.diff is not None:
+            last = last >> step("diff")
+        last >> tidy
     return dag
 
 

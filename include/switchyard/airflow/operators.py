@@ -117,12 +117,14 @@ class StepOperator(BaseOperator):
                 self.log.info("%s\nThat run is over: its load is taken over", found)
                 taken.append(found.load_id)
 
+    def _arguments(self, step: str) -> list[str]:
+        """What `switchyard` is called with."""
+        return ["step", self.leg, step, *(["--load", self.load_id] if self.load_id is not None else [])]
+
     def _run_child(self, step: str, context: Context, take_over: list[str]) -> dict[str, Any]:
         from switchyard.airflow.connections import resolve
 
-        command = [sys.executable, "-m", "switchyard", "step", self.leg, step, "--from-stdin"]
-        if self.load_id is not None:
-            command += ["--load", self.load_id]
+        command = [sys.executable, "-m", "switchyard", *self._arguments(step), "--from-stdin"]
         payload = {
             "connections": resolve(self.connections),
             "flow": self.flow,

@@ -45,5 +45,6 @@ to do. Owner: {flow.owner}.
 | stage | finds the changed keys, writes a staging collection with its indexes, counts it against Hive | nothing was published; run again |
 | publish | closes the cache's gate, renames the staging collection into place | readers see the old collection or the new one, whole |
 | refresh_cache | removes exactly the changed keys, verifies, warms, opens the gate | the gate stays closed: slow, never wrong; run again |
+| diff | only with `serve.diff`: compares the collection with Hive by value | the publish stays; `switchyard diff {flow.flow}` names the keys |
 | tidy | deletes debris | harmless |
 """

@@ -28,6 +28,7 @@ COMMANDS = (
     Command("rollback", "switchyard.cli.versions:rollback", "Publish an old version again; holds the flow."),
     Command("release", "switchyard.cli.versions:release", "Let loads of a flow that is on hold begin again."),
     Command("adopt", "switchyard.cli.versions:adopt", "Take over an existing Hive table without moving its data."),
+    Command("diff", "switchyard.cli.diff:diff", "Compare two stores of a flow by value, as they are now."),
     Command("status", "switchyard.cli.loads:status", "What is published, served and unfinished, per flow."),
     Command("loads", "switchyard.cli.loads:loads", "List the loads of a flow."),
     Command("lineage", "switchyard.cli.catalog:lineage", "Walk flows in the catalog from source to cache."),

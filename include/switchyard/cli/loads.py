@@ -41,7 +41,7 @@ def loads(
         }
         for load in found
     ]
-    _print_table(rows)
+    print_table(rows)
 
 
 def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
@@ -72,7 +72,7 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
     if output is Format.JSON:
         typer.echo(json.dumps(rows, indent=2))
         return
-    _print_table(rows)
+    print_table(rows)
 
 
 def _rows(facts: dict[str, Any]) -> int | None:
@@ -85,7 +85,7 @@ def _moment(value: dt.datetime | None) -> str | None:
     return f"{value:%Y-%m-%d %H:%M:%S}" if value else None
 
 
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
     """One line a row; a pipe gets as much width as the rows need, a terminal what it has."""
     from rich import box
     from rich.console import Console

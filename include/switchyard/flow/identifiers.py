@@ -34,6 +34,8 @@ CONNECTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 HIVE = re.compile(r"[a-z][a-z0-9_]*")
 LAKE_COLUMN = re.compile(r"(?!_id)[^\W0-9]\w*")
 COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+DIFF_SUFFIX, SOURCE_DIFF_SUFFIX = "__diff", "__source_diff"
+"""Ends of the names of our own tables of differences."""
 STAGING_COLLECTION = re.compile(r".*__s[0-9]+_[0-9a-f]+")
 HDFS_ROOT = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. :/@-]{0,99}")
@@ -79,6 +81,8 @@ def check_hive(name: str) -> str:
         )
     if name in RESERVED:
         raise refuse(f"{name!r} is a reserved word of Hive, which every reader would have to quote", next="rename it")
+    if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
+        raise refuse(f"names like {name!r} are Switchyard's own, for what a diff finds", next="rename it")
     if len(name) > HIVE_LENGTH:
         raise refuse(f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}")
     return name

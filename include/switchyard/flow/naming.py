@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from switchyard.flow.identifiers import DIFF_SUFFIX, SOURCE_DIFF_SUFFIX
 from switchyard.flow.spec import Flow, Lake, Serve
 
 Leg = Literal["ingest", "serve"]
@@ -87,6 +88,11 @@ def served_table(lake: Lake, serve: Serve) -> tuple[str, str]:
     if serve.select is None:
         return lake.database, lake.table
     return lake.database, serve.table or serve.collection
+
+
+def diff_table(table: str, *, source: bool = False) -> str:
+    """Hive table of what differs: between a table and its collection, or between its source and the table."""
+    return f"{table}{SOURCE_DIFF_SUFFIX if source else DIFF_SUFFIX}"
 
 
 def serve_scratch(root: str, flow: str) -> str:

@@ -21,6 +21,7 @@ from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.store import Ledger
 from switchyard.legs import caching, product, staging, versions
 from switchyard.legs.caching import served_part
+from switchyard.legs.heal import trusted
 from switchyard.legs.runtime import Runtime, require_state, run_step
 from switchyard.report import StepReport
 from switchyard.serve.bson_columns import MICROSECONDS_FIELD
@@ -41,7 +42,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
             recover(runtime, ledger, flow)
             version = _current_version(runtime, flow)
             caching.check(runtime, flow)
-            last = ledger.last_finished(flow.flow, "serve")
+            last = trusted(ledger.last_finished(flow.flow, "serve"))
             with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
                 mongo.ping()
                 there = mongo.exists(serve.collection)

@@ -48,7 +48,7 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        new, live = _download(hdfs, _paths(load), scratch / "new"), mongo.state(serve.collection)
+        new, live = download(hdfs, directories(load), scratch / "new"), mongo.state(serve.collection)
         found = _find_changes(runtime, flow, load, new, live, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
         hdfs.upload(found.report.file, changes)
@@ -111,7 +111,7 @@ def _find_changes(
     known = previous is not None and all(map(hdfs.exists, previous))
     if serve.publish == "delta" and live.exists and live.documents == 0:
         return Changes(compute_delta([], new, serve.key, out, where=where), known=False, in_place=True)
-    old = _download(hdfs, previous, scratch / "old") if known else []
+    old = download(hdfs, previous, scratch / "old") if known else []
     report = compute_delta(old, new, serve.key, out, where=where)
     known = known and report.comparable
     shown = report.unchanged + report.updated + report.deleted
@@ -170,7 +170,8 @@ def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 
 
-def _paths(load: Load) -> list[str]:
+def directories(load: Load) -> list[str]:
+    """Directories of the version; raises LedgerStateError while there are none."""
     found = paths_of(load)
     if found is None:
         raise LedgerStateError(
@@ -187,7 +188,7 @@ def paths_of(load: Load) -> list[str] | None:
     return planned if planned is not None else [load.location] if load.location else None
 
 
-def _download(hdfs: Hdfs, paths: Sequence[str], local: Path) -> list[Path]:
+def download(hdfs: Hdfs, paths: Sequence[str], local: Path) -> list[Path]:
     """Copies of a version's files, with equal columns."""
     files = [file for number, path in enumerate(paths) for file in hdfs.download(path, local / f"{number:05d}")]
     return align_columns(files, local / "aligned")

@@ -116,8 +116,19 @@ def _serve_steps() -> tuple[Step, ...]:
         Step("stage", from_load=serve.stage),
         Step("publish", from_load=serve.publish),
         Step("refresh_cache", from_load=serve.refresh_cache, wanted=lambda flow: flow.cache is not None),
+        Step(
+            "diff",
+            from_load=_diff_after_serve,
+            wanted=lambda flow: flow.serve is not None and flow.serve.diff is not None,
+        ),
         Step("tidy", from_load=serve.tidy),
     )
+
+
+def _diff_after_serve(runtime: Runtime, load_id: str) -> StepReport:
+    from switchyard.legs import diff
+
+    return diff.after_serve(runtime, load_id)
 
 
 def _planned(load: Load | str) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""Operators of the nightly `diff`: compare the stores of one flow, and judge what all comparisons found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetAlias, BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from switchyard.airflow.dags import LEDGER, lake_asset
+from switchyard.airflow.operators import StepOperator
+from switchyard.flow import naming
+from switchyard.flow.frozen import frozen_spec
+from switchyard.flow.spec import Flow
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+MODES = ("counts", "digest", "values")
+
+
+def compare_flow(flow: Flow, **kwargs: Any) -> DiffOperator:
+    """The task that compares a flow's stores, as its `diff` says."""
+    connections = {flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, LEDGER}
+    if flow.serve is not None:
+        connections.add(flow.serve.connection)
+    if flow.serve is None or flow.diff.source:
+        connections.add(flow.source.connection)
+    return DiffOperator(
+        task_id=f"compare__{flow.flow}",
+        flow=frozen_spec(flow),
+        connections=sorted(connections),
+        asset=diff_asset(flow),
+        wake=lake_asset(flow) if flow.diff.heal else None,
+        owner=flow.owner,
+        **kwargs,
+    )
+
+
+def diff_asset(flow: Flow) -> Asset:
+    """The asset whose events tell what a flow's diff found, in their `extra`."""
+    table = f"{flow.lake.database}.{naming.diff_table(flow.lake.table)}"
+    uri = naming.lake_asset_uri(flow.lake.database, naming.diff_table(flow.lake.table))
+    return Asset(name=table, uri=uri, group="diff")
+
+
+class DiffOperator(StepOperator):
+    """Compare the stores of one flow; succeeds whatever it finds, so that its event tells of differences, too.
+
+    Args:
+        flow: the frozen flow file.
+        connections: ids of the Airflow connections that the comparison may use.
+        asset: its event carries the result.
+        mode: counts, digest or values; empty: as the flow says.
+        only: names of the flows to compare; empty means all.
+        wake: the asset that wakes the serve leg, for a flow whose `diff.heal` may order a snapshot.
+    """
+
+    template_fields: Sequence[str] = ("dry_run_only", "mode", "only")
+    ui_color = "#f4ecdb"
+
+    def __init__(
+        self,
+        *,
+        flow: dict[str, Any],
+        connections: Sequence[str],
+        asset: Asset,
+        mode: str | None = None,
+        only: str | list[str] | None = None,
+        wake: Asset | None = None,
+        **kwargs: Any,
+    ) -> None:
+        outlets = [asset, *([AssetAlias(f"heal__{flow['flow']}", group="diff")] if wake else [])]
+        super().__init__(
+            leg="diff", step="diff", flow=flow, connections=connections, asset=asset, outlets=outlets, **kwargs
+        )
+        self.mode = mode
+        self.only = only
+        self.wake = wake
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Compare; returns the report. Skipped when the flow was not asked for, or has served nothing yet."""
+        if self.only and self.flow["flow"] not in self.only:
+            raise AirflowSkipException(f"not among the flows asked for: {self.only}")
+        report = super().execute(context)
+        assert self.asset is not None  # noqa: S101 - the constructor wants one
+        context["outlet_events"][self.asset].extra = {
+            name: report[name] for name in ("equal", "found", "diffs", "heal_ordered")
+        }
+        if self.wake is not None and report["heal_ordered"]:
+            alias = AssetAlias(f"heal__{self.flow['flow']}", group="diff")
+            context["outlet_events"][alias].add(self.wake, extra={"heal": report["diffs"]})
+        return report
+
+    def _arguments(self, step: str) -> list[str]:
+        mode = ["--mode", self.mode] if self.mode in MODES else []
+        return ["diff", self.flow["flow"], *mode, *(["--plan"] if step == "forecast" else [])]
+
+
+class VerdictOperator(BaseOperator):
+    """Fails when a comparison found a difference, or could not be made.
+
+    Args:
+        compared: task ids of the comparisons.
+    """
+
+    ui_color = "#f4ecdb"
+
+    def __init__(self, *, compared: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.compared = compared
+
+    def execute(self, context: Context) -> dict[str, bool]:
+        """Judge; returns flow → equal. Raises AirflowFailException naming every flow that differs, with numbers."""
+        ti, states = context["ti"], self._states(context)
+        failed = [task_id for task_id in self.compared if states.get(task_id) in ("failed", "upstream_failed")]
+        reports = [found for found in (ti.xcom_pull(task_ids=task_id) for task_id in self.compared) if found]
+        for report in reports:
+            self.log.info("%s: %s", report["flow"], "; ".join(report["found"]))
+        findings = [f"{report['flow']}: {'; '.join(report['found'])}" for report in reports if not report["equal"]]
+        findings += [f"{task_id}: could not be compared" for task_id in failed]
+        if findings:
+            listed = "\n  ".join(findings)
+            raise AirflowFailException(f"stores differ:\n  {listed}\n  → switchyard diff FLOW names the keys")
+        if not reports:
+            raise AirflowSkipException("nothing was compared: see the log of each flow's task")
+        return {report["flow"]: True for report in reports}
+
+    def _states(self, context: Context) -> dict[str, Any]:
+        run = context["dag_run"]
+        found = context["ti"].get_task_states(dag_id=run.dag_id, task_ids=list(self.compared), run_ids=[run.run_id])
+        states: dict[str, Any] = found.get(run.run_id, {})
+        return states

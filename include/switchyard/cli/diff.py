@@ -1,0 +1,177 @@
+"""`switchyard diff`: the stores of a flow compared by value, now."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from switchyard.cli.legs import REFUSED, FlowName, find_flow, log_to_stderr, open_runtime
+from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
+from switchyard.errors import NothingToCompare, SwitchyardError
+from switchyard.flow.frozen import thaw
+from switchyard.flow.spec import Flow
+from switchyard.report import StepReport
+
+if TYPE_CHECKING:
+    from switchyard.legs.diff_result import DiffResult
+    from switchyard.legs.runtime import Runtime
+
+DIFFERENT = 3
+"""Exit code when stores differ; 1 is an error, as everywhere, and then nothing is known."""
+
+
+class Mode(StrEnum):
+    """How closely."""
+
+    COUNTS = "counts"
+    DIGEST = "digest"
+    VALUES = "values"
+
+
+class Between(StrEnum):
+    """Which two stores, the one that is right first."""
+
+    HIVE_MONGODB = "hive-mongodb"
+    POSTGRES_HIVE = "postgres-hive"
+
+
+def diff(
+    flow: FlowName,
+    mode: Annotated[Mode | None, typer.Option("--mode", help="digest: which buckets; values: which keys.")] = None,
+    between: Annotated[Between | None, typer.Option("--between", help="Which stores; default: the flow's.")] = None,
+    heal: Annotated[bool, typer.Option("--heal", help="If MongoDB differs, serve Hive's version anew.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be compared, and compare nothing.")] = False,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    output: OutputFormat = Format.TEXT,
+    from_stdin: Annotated[
+        bool, typer.Option("--from-stdin", help="Connections and flow come as JSON; one line of JSON goes back.")
+    ] = False,
+) -> None:
+    """Compare stores by value, as they are now. Exit codes: 0 equal, 3 different, 1 could not compare."""
+    from switchyard.legs.diff import forecast_diff
+
+    if from_stdin:
+        _for_parent(json.load(sys.stdin), mode, plan=plan)
+        return
+    log_to_stderr(logging.WARNING)
+    found, runtime = find_flow(directory, flow), open_runtime("switchyard diff")
+    if plan:
+        typer.echo(json.dumps(forecast_diff(runtime, found, _mode(found, mode)), indent=2))
+        return
+    results = _compare(runtime, found, mode, between, heal=heal)
+    if any(result.facts.get("heal_ordered") for result in results):
+        results[0].facts["healed_by"] = _heal(runtime, found)
+    _print_json(results) if output is Format.JSON else _print_text(results)
+    if not all(result.equal for result in results):
+        raise typer.Exit(DIFFERENT)
+
+
+def _for_parent(given: dict[str, Any], mode: Mode | None, *, plan: bool) -> None:
+    """For Airflow's task: a difference is no error, the report says it; what is not there yet is nothing to do."""
+    from switchyard.legs.diff import forecast_diff
+    from switchyard.legs.diff_result import summary
+
+    log_to_stderr(logging.INFO)
+    flow, runtime, started = thaw(given["flow"]), open_runtime("switchyard diff", given), time.monotonic()
+    try:
+        if plan:
+            facts = forecast_diff(runtime, flow, _mode(flow, mode))
+        else:
+            results = _compare(runtime, flow, mode, None, heal=flow.diff.heal)
+            facts = {
+                "equal": all(result.equal for result in results),
+                "found": [f"{result.facts['between']}: {summary(result)}" for result in results],
+                "diffs": [result.facts["diff"] for result in results],
+                "heal_ordered": any(result.facts.get("heal_ordered") for result in results),
+                "results": [result.facts for result in results],
+            }
+    except NothingToCompare as error:
+        facts = {"nothing_to_do": error.what}
+    except SwitchyardError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1 if error.retryable else REFUSED) from None
+    typer.echo(StepReport("diff", flow.flow, "", time.monotonic() - started, facts).json())
+
+
+def _mode(flow: Flow, mode: Mode | None) -> Any:
+    return mode.value if mode else flow.diff.mode
+
+
+def _compare(
+    runtime: Runtime, flow: Flow, mode: Mode | None, between: Between | None, *, heal: bool
+) -> list[DiffResult]:
+    from switchyard.legs.diff import diff_stores, wanted
+
+    chosen = (between.value,) if between else wanted(flow)
+    if heal and "hive-mongodb" not in chosen:
+        raise SwitchyardError(
+            "only a collection can be healed", where=f"flow {flow.flow}", next="leave --heal out, or --between"
+        )
+    return [diff_stores(runtime, flow, _mode(flow, mode), pair, heal=heal) for pair in chosen]
+
+
+def _heal(runtime: Runtime, flow: Flow) -> str:
+    """Serve the flow; the order makes it a whole snapshot. Returns the load."""
+    from switchyard.legs.steps import run_leg
+
+    return str(next(iter(list(run_leg(runtime, "serve", flow)))).load_id)
+
+
+def _print_json(results: list[DiffResult]) -> None:
+    found = [{**result.facts, "differing_buckets": result.buckets, "examples": result.examples} for result in results]
+    typer.echo(json.dumps(found, indent=2, default=str))
+
+
+def _print_text(results: list[DiffResult]) -> None:
+    from switchyard.legs.diff_result import summary
+
+    for result in results:
+        facts = result.facts
+        said = "equal" if result.equal else "DIFFERENT"
+        typer.echo(f"{facts['between']} {said}: {summary(result)}")
+        for name in _SHOWN:
+            if facts.get(name):
+                typer.echo(f"  {name.replace('_', ' '):<18}{_words(facts[name])}")
+        if result.examples:
+            _print_examples(result)
+
+
+_SHOWN = (
+    *("version", "served_load", "served_at", "load", "loaded_at", "before_bookmark", "moved_since_load"),
+    *("not_compared", "columns", "table", "healed_by"),
+)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count:,}" for name, count in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _print_examples(result: DiffResult) -> None:
+    from switchyard.cli.loads import print_table
+
+    left, right = result.facts["between"].split("-")
+    rows = [
+        {
+            "key": row["key"],
+            "kind": row["kind"],
+            "column": row["column_name"],
+            left: _cell(row, left),
+            right: _cell(row, right),
+        }
+        for row in result.examples
+    ]
+    print_table(rows)
+
+
+def _cell(row: dict[str, Any], side: str) -> str:
+    value = row[f"{side}_value"]
+    text = f"{row[f'{side}_type']} {value}" if value is not None else row[f"{side}_type"]
+    return text if len(text) <= 60 else text[:57] + "…"

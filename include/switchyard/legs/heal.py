@@ -1,0 +1,23 @@
+"""A healing snapshot: ordered by a diff, kept with the load that is served, carried out by the next serve load.
+
+The order is a fact of the load whose documents were found to differ. The serve leg then serves the current version
+again even if it is the one that is served, whole: what the collection holds is not trusted, so no delta is made of it
+and the cache's floor is raised. The load that comes of it carries no order.
+"""
+
+from __future__ import annotations
+
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
+
+_STEP = "heal"
+
+
+def order_heal(ledger: Ledger, served: Load, diff_id: str) -> None:
+    """Let the next serve load of the flow be a whole snapshot; an order twice is one."""
+    ledger.advance(served, served.state, expected=[served.state], step=_STEP, facts={"diff": diff_id})
+
+
+def trusted(served: Load | None) -> Load | None:
+    """The load that is served, unless a snapshot was ordered: then what the collection holds is of no load."""
+    return None if served is None or _STEP in served.facts else served

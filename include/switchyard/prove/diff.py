@@ -1,0 +1,163 @@
+"""What differs between two sides of which each handed over its rows' digests: buckets, then the very keys.
+
+DuckDB joins the digests on disk; nothing here grows with the tables but files in the scratch directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, cast
+
+import duckdb
+import pyarrow.parquet as pq
+
+Kind = Literal["missing", "extra", "changed", "repeated"]
+_PAIRS = 1_000
+
+_SIDE = """
+CREATE TABLE {side} AS
+SELECT bucket, key, count(*) AS n, sum(lo) AS lo, sum(hi) AS hi, min(file) AS file, min("row") AS "row"
+FROM read_parquet({path}) WHERE key NOT IN (FROM moved) GROUP BY bucket, key
+"""
+_WRONG = """
+CREATE TABLE wrong AS SELECT bucket FROM
+(SELECT bucket, sum(n) AS n, sum(lo) AS lo, sum(hi) AS hi FROM a GROUP BY bucket) l FULL JOIN
+(SELECT bucket, sum(n) AS n, sum(lo) AS lo, sum(hi) AS hi FROM b GROUP BY bucket) r USING (bucket)
+WHERE (l.n, l.lo, l.hi) IS DISTINCT FROM (r.n, r.lo, r.hi)
+"""
+_SUSPECTS = """
+CREATE TABLE suspects AS
+SELECT coalesce(a.bucket, b.bucket) AS bucket, coalesce(a.key, b.key) AS key, coalesce(a.n, 0) AS a_n,
+       coalesce(b.n, 0) AS b_n, a.file AS a_file, a."row" AS a_row, b.file AS b_file, b."row" AS b_row
+FROM (FROM a WHERE bucket IN (FROM wrong)) a FULL JOIN (FROM b WHERE bucket IN (FROM wrong)) b USING (key)
+WHERE (a.n, a.lo, a.hi) IS DISTINCT FROM (b.n, b.lo, b.hi)
+"""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A key whose digests differ: how often each side has it, and each side's row, if it has files and one row."""
+
+    key: bytes
+    bucket: int
+    left_n: int
+    right_n: int
+    left: dict[str, Any] | None
+    right: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value that differs: the column, and what each side has, as (type, text)."""
+
+    column: str
+    left: tuple[str, str | None]
+    right: tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key that differs, the left side being the one that is right.
+
+    `missing`: the right side has not got it; `extra`: the left has not; `changed`: `cells` differ; `repeated`: the
+    sides have it so many times (in `cells`, column empty).
+    """
+
+    key: str
+    bucket: int
+    kind: Kind
+    cells: tuple[Cell, ...]
+
+
+class Comparison:
+    """Joins two spools of digests. Use as a context manager; files in `scratch` are gone with it.
+
+    Args:
+        left: digests of the side that is right, `switchyard.prove.digests.SCHEMA`.
+        right: digests of the other side.
+        scratch: a directory for what DuckDB spills.
+        memory_limit: DuckDB's, beyond which it spills.
+        threads: DuckDB's.
+    """
+
+    def __init__(self, left: Path, right: Path, scratch: Path, *, memory_limit: str = "1GB", threads: int = 2) -> None:
+        config = {
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": str(scratch / "spill"),
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "TimeZone": "UTC",
+        }
+        self._duck = duckdb.connect(str(scratch / "digests.duckdb"), config=cast(Any, config))
+        paths = [_text(str(left)), _text(str(right))]
+        both = f"read_parquet([{', '.join(paths)}])"
+        self._duck.execute(f"CREATE TABLE moved AS SELECT DISTINCT key FROM {both} WHERE left_out")
+        for side, path in zip("ab", paths, strict=True):
+            self._duck.execute(_SIDE.format(side=side, path=path))
+        self._duck.execute(_WRONG)
+
+    def __enter__(self) -> Comparison:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._duck.close()
+
+    def rows(self) -> tuple[int, int]:
+        """How many rows of each side take part."""
+        return self._one("SELECT coalesce(sum(n), 0) FROM a"), self._one("SELECT coalesce(sum(n), 0) FROM b")
+
+    def left_out(self) -> int:
+        """How many keys take no part."""
+        return self._one("SELECT count(*) FROM moved")
+
+    def buckets(self) -> list[int]:
+        """The buckets whose digests differ, in order."""
+        return [int(row[0]) for row in self._duck.execute("SELECT bucket FROM wrong ORDER BY 1").fetchall()]
+
+    def suspects(self, left: Sequence[Path], right: Sequence[Path] = ()) -> Iterator[list[Suspect]]:
+        """The keys that differ, about a thousand at a time, with their rows of those sides that have files."""
+        self._duck.execute(_SUSPECTS)
+        sides = [(files, side) for files, side in ((left, "a"), (right, "b")) if files]
+        rows = "".join(f", {_row_of(files[0], side)} AS {side}_values" for files, side in sides)
+        joins = " ".join(_join(files, side) for files, side in sides)
+        query = f"SELECT s.key, s.bucket, s.a_n, s.b_n{rows} FROM suspects s {joins}"
+        reader: Any = self._duck.sql(query).to_arrow_reader(_PAIRS)
+        for batch in reader:
+            yield [_suspect(row) for row in batch.to_pylist()]
+
+    def _one(self, query: str) -> int:
+        row = self._duck.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _suspect(row: dict[str, Any]) -> Suspect:
+    left, right = (row.get(f"{side}_values") if row[f"{side}_n"] else None for side in "ab")
+    return Suspect(row["key"], row["bucket"], row["a_n"], row["b_n"], left, right)
+
+
+def _row_of(file: Path, side: str) -> str:
+    names: list[str] = pq.read_schema(file).names
+    return f"struct_pack({', '.join(f'{_name(name)} := {side}_rows.{_name(name)}' for name in names)})"
+
+
+def _join(files: Sequence[Path], side: str) -> str:
+    """The rows of one side by file and number; a side's files are numbered in their order."""
+    listed = ", ".join(_text(str(path)) for path in files)
+    numbers = " ".join(f"WHEN {_text(str(path))} THEN {number}" for number, path in enumerate(files))
+    return (
+        f"LEFT JOIN (SELECT *, CASE filename {numbers} END AS __file FROM read_parquet([{listed}], filename = true,"
+        f" file_row_number = true, hive_partitioning = false)) {side}_rows"
+        f" ON {side}_rows.__file = s.{side}_file AND {side}_rows.file_row_number = s.{side}_row"
+    )
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
