@@ -78,7 +78,7 @@ def test_a_key_in_the_wrong_section_is_sent_home(flows: Path) -> None:
 
 def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
     bad = GOOD.replace("sched", "shed").replace("public.telemetry", "telemetry").replace("telemetry_db", "Telemetry")
-    bad = bad.replace("collection:", "colection:").replace("15m", "15") + "engine: {mappers: 4}\ncontract: {}\n"
+    bad = bad.replace("collection:", "colection:").replace("15m", "15") + "engine: {mappers: 4}\ncontract: {columns: evolv}\n"
     lines = [line for line in told(flows, bad).splitlines() if not line.startswith("  ")]
     assert [line.split(": ")[0] for line in lines] == [f"flows/telemetry.yaml:{n}" for n in (2, 5, 8, 12, 16, 17, 18)]
 
@@ -86,14 +86,17 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
 @pytest.mark.parametrize(
     ("instead", "written", "says", "cure"),
     [
-        ("  table: telemetry", "  table: telemetry\n  mode: merge", "not yet: `lake.mode: merge`", "accepted: replace"),
+        ("  table: telemetry", "  table: telemetry\n  mode: merge", "a way to find what changed", "set source.cursor"),
+        ("  table: telemetry", "  table: telemetry\n  mode: append", "by which column?", "set source.cursor"),
+        ("  key: [id]\nlake", "  tombstone: gone\nlake", "`tombstone` is for mode merge", ""),
         ("  table: telemetry", "  table: telemetry\n  mode: replce", "cannot be 'replce'", "did you mean replace?"),
         ("  table: telemetry", "  table: telemetry\n  partition_by: [day]", "not yet: `lake.partition_by`", "leave"),
         ("cache:", "engine: {name: copy}\ncache:", "not yet: `engine.name: copy`", "accepted: sqoop"),
-        ("cache:", "contract: {columns: evolve}\ncache:", "not yet: `contract`", "leave"),
-        ("cache:", "checks: []\ncache:", "not yet: `checks`", "reconciled"),
-        ("cache:", "columns: {}\ncache:", "not yet: `columns`", "source.columns"),
-        ("  key: [id]\nlake", "  cursor: updated_at\nlake", "not yet: `source.cursor`", "leave"),
+        ("cache:", "contract: {columns: evolv}\ncache:", "cannot be 'evolv'", "did you mean evolve?"),
+        ("cache:", "contract: {quarantine_threshold: 0.1}\ncache:", "neither a number of rows", "write 0.1%"),
+        ("cache:", "checks: [{betwen: {column: id}}]\ncache:", "unknown key `betwen`", "did you mean `between`?"),
+        ("cache:", "checks: [{unique: id, not_null: id}]\ncache:", "a check is one of", ""),
+        ("cache:", "columns: {id: {as: text}}\ncache:", "no type to carry a column as", "string, or decimal"),
         ("15m", "900", "900 is not a span of time", "write 900s"),
         ("15m", "1:30", "'1:30' is not a span of time", "15m"),
         ('"@hourly"', '"@horly"', "is not a preset", "@hourly"),

@@ -93,9 +93,10 @@ def test_what_is_served_is_the_lake_table_or_its_product() -> None:
 
 
 def test_targets_say_which_key_of_the_file_names_them() -> None:
-    assert naming.targets(flow()) == {("lake", "table"): "Hive table d.t"}
+    lake = {("lake", "table"): "Hive table d.t", ("lake", "quarantine"): "Hive table d.t__quarantine"}
+    assert naming.targets(flow()) == lake
     assert naming.targets(flow(select="select k from t", table="p")) == {
-        ("lake", "table"): "Hive table d.t",
+        **lake,
         ("serve", "select"): "Hive table d.p",
         ("serve", "collection"): "collection c of m",
     }
