@@ -134,6 +134,8 @@ def _refused(columns: Sequence[CarriedColumn], judged: Sequence[CarriedColumn], 
 
 
 def _literal(text: str) -> str:
-    """A text literal that does not depend on standard_conforming_strings."""
+    """A text literal that does not depend on standard_conforming_strings, and in which Sqoop finds no placeholder."""
     quoted = text.replace("'", "''")
-    return "E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in text else f"'{quoted}'"
+    if "\\" not in text and "$" not in text:
+        return f"'{quoted}'"
+    return "E'" + quoted.replace("\\", "\\\\").replace("$", "\\x24") + "'"

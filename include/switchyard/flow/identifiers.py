@@ -184,6 +184,10 @@ def _unquote(match: re.Match[str], text: str) -> str:
 def _check_postgres_name(name: str) -> str:
     if not name or "\0" in name:
         raise refuse(f"{name!r} cannot be a name in PostgreSQL")
+    if "$CONDITIONS" in name:
+        raise refuse(
+            f"{_shown(name)}: Sqoop would replace $CONDITIONS", next="read it through a view with another name"
+        )
     if len(name.encode()) > POSTGRES_NAME_BYTES:
         raise refuse(f"{_shown(name)} has {len(name.encode())} bytes; PostgreSQL cuts names at {POSTGRES_NAME_BYTES}")
     return name

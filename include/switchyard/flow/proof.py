@@ -23,9 +23,10 @@ OF_THE_TABLE = ("row_count", "freshness")
 def _check_pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
+        why = error if isinstance(error, re.error) else "too deep, or too large a number"
         raise refuse(
-            f"this is not a regular expression: {error}", next="Java's syntax, as Hive's RLIKE reads it"
+            f"this is not a regular expression: {why}", next="Java's syntax, as Hive's RLIKE reads it"
         ) from error
     return text
 
