@@ -8,10 +8,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from bson import Decimal128, Int64, encode
 from cases import Case
 from servers import Servers
 
+from switchyard.errors import NothingToCompare, ReconcileMismatch, SwitchyardError
 from switchyard.legs.diff import diff_stores
 from switchyard.prove.digests import bucket_of
 
@@ -181,3 +183,116 @@ def test_a_thousand_random_differences_in_the_source_are_named_exactly(new_case:
     case.run("ingest")
     code, said = case.switchyard("diff", case.name, "--between", "postgres-hive")
     assert (code, said.startswith("postgres-hive equal: ")) == (0, True), said
+
+
+def test_what_is_no_difference_is_not_told(new_case: NewCase, servers: Servers) -> None:
+    """Another order of fields, another exponent, a NaN of other bits, a pending version: equal in every mode."""
+    case = new_case("same", serve={})
+    case.sql(
+        "create table t (id int primary key, x text, n numeric(10,2), f double precision)",
+        "insert into t select g, 'a' || g, g, 'NaN' from generate_series(1, 50) g",
+    )
+    case.both()
+    collection = servers.mongo[case.name]
+    collection.update_many({"_id": {"$lt": 10}}, {"$unset": {"x": 1}})
+    for i in range(1, 10):
+        collection.update_one({"_id": i}, {"$set": {"x": f"a{i}", "n": Decimal128(f"{i}.0")}})
+    assert list(collection.find_one({"_id": 1})) == ["_id", "id", "n", "f", "x"]
+    case.sql("update t set x = 'newer'")
+    case.run("ingest")
+    for mode in ("digest", "values"):
+        assert diff_stores(case.runtime, case.flow(), mode, "hive-mongodb").equal, mode
+
+
+def test_a_product_its_key_of_two_columns_and_microseconds_beside(new_case: NewCase, servers: Servers) -> None:
+    case = new_case("diffp", serve={"timestamps": "beside"})
+    case.change(
+        serve={
+            "key": ["kind", "day"],
+            "table": "per_day",
+            "select": f"select kind, to_date(at) as day, sum(w) as w, max(at) as at from {case.name}.t"
+            " group by kind, to_date(at)",
+        }
+    )
+    case.sql(
+        "create table t (id serial primary key, kind text, at timestamp, w numeric(12,3))",
+        "insert into t (kind, at, w) select 'k' || g % 3,"
+        " timestamp '2020-01-01 00:00:00.000001' + g * interval '1 day', g from generate_series(1, 30) g",
+    )
+    case.both()
+    assert diff_stores(case.runtime, case.flow(), "values", "hive-mongodb").equal
+    collection = servers.mongo[case.name]
+    one, two, three = collection.find({}).sort([("day", 1)]).limit(3)
+    collection.update_one({"_id": one["_id"]}, {"$inc": {"at_us": 1}})
+    collection.delete_one({"_id": two["_id"]})
+    moved = {"day": three["_id"]["day"], "kind": three["_id"]["kind"]}
+    collection.delete_one({"_id": three["_id"]})
+    collection.insert_one({**three, "_id": moved})
+    result = diff_stores(case.runtime, case.flow(), "values", "hive-mongodb")
+    assert result.facts["keys"] == {"changed": 1, "missing": 2, "extra": 1}
+    assert result.facts["columns"] == {"at_us": 1}
+    assert result.facts["table"] == f"{case.name}.per_day__diff"
+    assert (None, "missing") in {row[:2] for row in case.hive(what="column_name, kind, key", table="per_day__diff")}
+
+
+def test_the_serve_legs_own_diff_fails_on_a_difference_and_its_order_heals(new_case: NewCase, servers: Servers) -> None:
+    """`serve.diff`: the publish stays, the step fails with the numbers; `diff.heal` makes the next run a snapshot."""
+    case = new_case("diffs", serve={"diff": "values", "publish": "delta"}, cache={}, diff={"heal": True})
+    case.sql("create table t (id int primary key, x text)", "insert into t select g, 'a' from generate_series(1, 40) g")
+    assert case.both()["diff"]["equal"]
+    cache = case.cache()
+    assert cache.get(7)["x"] == "a"
+    servers.mongo[case.name].update_one({"_id": 7}, {"$set": {"x": "tampered"}})
+    case.sql("update t set x = 'b' where id = 1")
+    with pytest.raises(ReconcileMismatch, match=r"hive-mongodb differ: 1 of 4,096 buckets differ, keys: 1 changed"):
+        case.both()
+    assert servers.mongo[case.name].find_one({"_id": 1})["x"] == "b", "the publish stays"
+    assert case.loads("serve")[0].state == "served"
+    report = case.run("serve")
+    assert report["stage"]["changes_known"] is False
+    assert report["diff"]["equal"]
+    assert servers.mongo[case.name].find_one({"_id": 7})["x"] == "a"
+    assert case.cache().get(7)["x"] == "a"
+    assert case.run("serve")["plan"]["nothing_to_do"]
+
+
+def test_rows_that_changed_since_the_load_take_no_part(new_case: NewCase) -> None:
+    """With a bookmark: rows that the cursor marks as newer are left out on both sides; a silent change is found."""
+    case = new_case("diffm", source={"cursor": "changed"}, lake={"mode": "merge"})
+    case.sql(
+        "create table t (id int primary key, x text, changed timestamptz not null default clock_timestamp())",
+        "create function touch() returns trigger language plpgsql as"
+        " $$begin new.changed = clock_timestamp(); return new; end$$",
+        "create trigger touch before update on t for each row when (pg_trigger_depth() = 0) execute function touch()",
+        "insert into t select g, 'a' from generate_series(1, 30) g",
+    )
+    case.run("ingest")
+    case.sql("update t set x = 'b' where id <= 5", "insert into t values (31, 'c')")
+    result = diff_stores(case.runtime, case.flow(), "values", "postgres-hive")
+    assert result.equal, result.facts
+    assert result.facts["moved_since_load"] == 6
+    case.sql(
+        "alter table t disable trigger touch", "update t set x = 'silent' where id = 9", "delete from t where id = 10"
+    )
+    result = diff_stores(case.runtime, case.flow(), "values", "postgres-hive")
+    assert (result.facts["keys"], result.facts["columns"]) == ({"changed": 1, "extra": 1}, {"x": 1})
+
+
+def test_without_a_key_there_are_counts_and_digests_only(new_case: NewCase) -> None:
+    case = new_case("diffk")
+    case.sql("create table t (x text, n int)", "insert into t select 'a', g / 2 from generate_series(1, 50) g")
+    case.run("ingest")
+    flow = case.flow()
+    assert diff_stores(case.runtime, flow, "digest", "postgres-hive").equal
+    case.sql("update t set x = 'b' where n = 3 and ctid in (select min(ctid) from t where n = 3)")
+    assert diff_stores(case.runtime, flow, "counts", "postgres-hive").equal
+    assert len(diff_stores(case.runtime, flow, "digest", "postgres-hive").buckets) == 2
+    with pytest.raises(SwitchyardError, match="without a key no row can be named"):
+        diff_stores(case.runtime, flow, "values", "postgres-hive")
+
+
+def test_nothing_to_compare_is_said(new_case: NewCase) -> None:
+    case = new_case("diffn", serve={})
+    for between in ("hive-mongodb", "postgres-hive"):
+        with pytest.raises(NothingToCompare):
+            diff_stores(case.runtime, case.flow(), "values", between)

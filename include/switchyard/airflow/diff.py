@@ -33,7 +33,6 @@ def compare_flow(flow: Flow, **kwargs: Any) -> DiffOperator:
         connections=sorted(connections),
         asset=diff_asset(flow),
         wake=lake_asset(flow) if flow.diff.heal else None,
-        owner=flow.owner,
         **kwargs,
     )
 
