@@ -114,7 +114,7 @@ def _manifest(columns: Sequence[CarriedColumn], unfit: str, bounds: Bounds | Non
     highest = f"max({quote_postgres(bounds.column)})::text" if bounds else "null"
     return (
         f"json_build_object('rows', count(*), 'refused', count(*) filter (where {unfit}), 'high', {highest}, "
-        f"'columns', json_build_array({aggregates}))"
+        f"'columns', array_to_json(array[{aggregates}]::json[]))"
     )
 
 
