@@ -375,3 +375,15 @@ def test_a_key_of_every_kind_becomes_the_id(new_case: Callable[..., Case]) -> No
     found = [cache.get(('é|"', dt.date(1582, 10, 10), Decimal("1.5"))) for _ in range(2)]
     assert [document["note"] for document in found] == ["a", "a"]
     assert (cache.counters().misses, cache.counters().hits) == (1, 1)
+
+
+def test_300_columns_make_a_statement_that_linux_takes(new_case: Callable[..., Case]) -> None:
+    case = new_case("columns")
+    kinds = ["timestamptz", "text", "numeric(38,10)", "int[]"]
+    fields = ", ".join(f"column_number_{i} {kinds[i % 4]}" for i in range(300))
+    case.sql(f"create table t (id int primary key, {fields})", "insert into t (id) values (1)")
+    case.sql("insert into t (id, column_number_297, column_number_299) values (2, '\\', array[null, 7])")
+    case.run("ingest")
+    assert case.hive("where id = 2", what="column_number_297, column_number_299, column_number_0") == [
+        ("\\", b"[null,7]", None)
+    ]

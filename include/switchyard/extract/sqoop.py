@@ -22,6 +22,7 @@ _TAIL_LINES = 30
 _SESSION = f"ApplicationName=switchyard&options={quote(TEXT_SETTINGS)}"
 """pgjdbc sets DateStyle and TimeZone itself, the latter to the JVM's, and leaves the rest to the login (seen)."""
 _ZONE = "UTC"
+_LONGEST_ARGUMENT = 100_000
 _ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
 _NO_POSTGRES = re.compile(
     r"Connection to .* refused|authentication failed|connection attempt failed|PSQLException: (FATAL|An I/O error)"
@@ -80,7 +81,7 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
         *("--connect", f"jdbc:postgresql://{source.host}:{source.port or 5432}/{source.schema}?{_SESSION}"),
         *("--username", source.login),
         *("--password-file", password_file.as_uri()),
-        *("--query", request.statement.query),
+        *_query(request),
         *("--target-dir", request.target),
         *("--num-mappers", str(request.mappers)),
         *("--bindir", str(request.scratch / "classes")),
@@ -91,6 +92,23 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
         # commons-cli takes the quotes off an argument that is all in quotes; brackets keep them.
         command += ["--split-by", f"({request.split_by})", "--boundary-query", request.statement.boundary]
     return command
+
+
+def _query(request: ExtractRequest) -> list[str]:
+    """`--query`, by a file when Linux would not take it as one argument (MAX_ARG_STRLEN, 128 KiB)."""
+    query = request.statement.query
+    if len(query.encode()) < _LONGEST_ARGUMENT:
+        return ["--query", query]
+    if "\n" in query:  # a line of the file is an option
+        raise StepFailed(
+            f"the statement has {len(query.encode()):,} bytes and several lines, which Sqoop does not take",
+            where=request.name,
+            next="write source.query and source.where in one line (YAML: >-), or make the query a view",
+        )
+    request.scratch.mkdir(parents=True, exist_ok=True)
+    path = request.scratch / "query.options"
+    path.write_text(f"--query\n{query}\n", encoding="utf-8")
+    return ["--options-file", str(path)]
 
 
 def _write_password(scratch: Path, password: str) -> Path:

@@ -21,6 +21,8 @@ from switchyard.prove.aggregates import source_aggregates
 SPLIT_TOKEN = "$CONDITIONS"  # noqa: S105 - Sqoop's placeholder, replaced by each mapper's range
 REFUSED_FIELD = "struct<bad:map<string,string>,row:map<string,string>>"
 """Hive type of `q`."""
+_REFUSED_ROW = "switchyard_refused"
+"""Whether some column refuses the row, found once a row: `offset 0` keeps PostgreSQL from writing it in many places."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,14 @@ def build_statement(
     condition = row_condition(source, bounds)
     rows = f"from {relation(source)} where {condition} and {SPLIT_TOKEN}"
     judged = [column for column in (*columns, *left_out) if column.unfit]
-    unfit = unfit_condition(judged)
+    unfit = _REFUSED_ROW if judged else "false"
+    if judged:
+        used = {column.source for column in (*columns, *left_out) if column.source} | (
+            {bounds.column} if bounds else set()
+        )
+        names = ", ".join(map(quote_postgres, sorted(used)))
+        flagged = f"select {names}, {unfit_condition(judged)} as {_REFUSED_ROW} {rows} offset 0"
+        rows = f"from ({flagged}) as switchyard_rows"
     fields = ", ".join(f"{_fitting(column)} as c{i}" for i, column in enumerate(columns))
     refused = f", {_refused(columns, judged, unfit)} as q" if judged else ""
     query = (
@@ -105,7 +114,7 @@ def _manifest(columns: Sequence[CarriedColumn], unfit: str, bounds: Bounds | Non
     highest = f"max({quote_postgres(bounds.column)})::text" if bounds else "null"
     return (
         f"json_build_object('rows', count(*), 'refused', count(*) filter (where {unfit}), 'high', {highest}, "
-        f"'columns', json_build_array({aggregates}))"
+        f"'columns', array_to_json(array[{aggregates}]::json[]))"
     )
 
 

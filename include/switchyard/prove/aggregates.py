@@ -63,7 +63,11 @@ def source_aggregates(column: CarriedColumn) -> dict[str, str]:
             return made | _extremes(name, "::text") | {"sum": f"sum({name} - date '1970-01-01')::text"}
         case "timestamp":
             value = f"({name} at time zone 'UTC')" if "with time zone" in column.postgres_type else name
-            return made | _extremes(value, "::text") | {"sum": f"sum(extract(epoch from {value})::numeric)::text"}
+            return (
+                made
+                | _extremes(value, "::text")
+                | {"sum": f"sum(extract(epoch from {value})::numeric * 1000000)::text"}
+            )
         case "text":
             return made | {"digest": _source_digest(f"convert_to({_exact_text(column)}, 'UTF8')")}
         case "bytes":
@@ -89,8 +93,7 @@ def hive_aggregates(column: CarriedColumn) -> dict[str, str]:
             days = f"datediff({name}, cast('1970-01-01' as date))"
             return made | _hive_extremes(name) | {"sum": f"cast(sum(cast({days} as bigint)) as string)"}
         case "timestamp":
-            seconds = f"cast({name} as decimal(24,6))"
-            return made | _hive_extremes(name) | {"sum": f"cast(sum({seconds}) as string)"}
+            return made | _hive_extremes(name) | {"sum": f"cast(sum({_hive_micros(name)}) as string)"}
         case "text" | "bytes":
             digest = f"sum(cast(conv(substr(md5({name}), 1, 13), 16, 10) as decimal(28,0)))"
             return made | {"digest": f"cast({digest} as string)"}
@@ -138,6 +141,13 @@ def comparable(column: CarriedColumn, name: str, value: Any) -> Any:
         case "timestamp":
             return str(value).rstrip("0").rstrip(".") if "." in str(value) else str(value)
     return str(value)
+
+
+def _hive_micros(name: str) -> str:
+    """Microseconds since 1970. Hive's own cast to DECIMAL goes through a double, which loses some of them (seen)."""
+    days = f"cast(datediff(cast({name} as date), cast('1970-01-01' as date)) as decimal(28,0))"
+    seconds = f"cast(rpad(replace(substr(cast({name} as string), 18), '.', ''), 8, '0') as bigint)"
+    return f"{days} * 86400000000L + hour({name}) * 3600000000L + minute({name}) * 60000000L + {seconds}"
 
 
 def _extremes(value: str, suffix: str) -> dict[str, str]:
