@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow_api import Airflow, wait
+from airflow_api import ENDED, Airflow, wait
 from servers import Servers
 
 from switchyard.connections import EnvironmentConnections
 from switchyard.errors import LedgerStateError, LoadInProgress
 from switchyard.flow.loader import load_flow
 from switchyard.flow.naming import Leg
+from switchyard.ledger.drivers import AirflowLoadUnfinished, Driver
+from switchyard.legs import ingest
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
 from switchyard.serve.cache import ReadThroughCache
@@ -141,6 +143,20 @@ def test_a_plan_changes_nothing_and_wakes_nobody(airflow: Airflow, telemetry: Se
     assert f"source rows {rows}" in log
     assert "source rows are exact" in log
     assert state() == before
+
+
+def test_what_an_ended_run_left_is_taken_over_and_only_airflow_knows(airflow: Airflow, telemetry: Servers) -> None:
+    ended = next(run["dag_run_id"] for run in airflow.runs(INGEST) if run["state"] in ENDED)
+    flow, connections = load_flow(FLOWS / "telemetry.yaml"), EnvironmentConnections()
+    theirs = Driver({"dag_id": INGEST, "run_id": ended}, take_over=frozenset("*"))
+    left = ingest.plan(Runtime(connections, f"Airflow run {ended}", driver=theirs), flow)
+    with pytest.raises(AirflowLoadUnfinished, match=ended):
+        list(run_leg(Runtime(connections, "test"), "ingest", flow))
+    run = airflow.trigger(INGEST)
+    assert airflow.wait_for_run(INGEST, run)["state"] == "success"
+    assert "That run is over: its load is taken over" in airflow.log(INGEST, run, "plan")
+    with Runtime(connections, "test").ledger() as ledger:
+        assert ledger.get(left.load_id).state == "abandoned"
 
 
 def test_params_are_checked(airflow: Airflow) -> None:

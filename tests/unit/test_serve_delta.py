@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import bson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchyard.errors import ValueRefused
-from switchyard.serve.delta import compute_delta, read_changed_ids
+from switchyard.serve.align import align_columns
+from switchyard.serve.delta import changed_rows, compute_delta, read_changed_ids
+from switchyard.serve.digest import ContentDigest
+from switchyard.serve.in_place import read_chunks, write_replacements
 
 SCHEMA = pa.schema(
     [
@@ -85,7 +89,13 @@ def test_exactly_the_changed_keys(old: dict, new: dict, data: st.DataObject) -> 
     }
     with TemporaryDirectory() as name:
         scratch = Path(name)
-        report = compute_delta(write(scratch / "o", old), write(scratch / "n", new), ["k", "n"], scratch / "out")
+        files = write(scratch / "n", new)
+        report = compute_delta(write(scratch / "o", old), files, ["k", "n"], scratch / "out")
+        found = [row for batch in changed_rows(files, report.file, ["k", "n"]) for row in batch.to_pylist()]
+        wanted = [k for k in new if k in expected["insert"] | expected["update"]]
+        assert [exact(row) for row in found] == [exact({"k": k, "n": n, **new[k, n]}) for k, n in wanted], (
+            "whole rows, in the files' order"
+        )
         for op, keys in expected.items():
             found = [tuple(i.values()) for i in read_changed_ids(report.file, ["k", "n"], ops=[op])]
             assert sorted(found) == sorted(keys)
@@ -94,6 +104,47 @@ def test_exactly_the_changed_keys(old: dict, new: dict, data: st.DataObject) -> 
     )
     assert report.unchanged == len(new) - report.inserted - report.updated
     assert report.comparable
+
+
+def test_changed_rows_of_several_files_and_batches(tmp_path: Path) -> None:
+    files = [
+        table(tmp_path / f"n{part}", id=range(part * 20_000, (part + 1) * 20_000), v=[part] * 20_000)[0]
+        for part in range(3)
+    ]
+    changed = [0, 8191, 8192, 19_999, 20_000, 59_999]
+    old = table(tmp_path / "o", id=range(1, 60_000), v=[-1 if i in changed else i // 20_000 for i in range(1, 60_000)])
+    report = compute_delta(old, files, ["id"], tmp_path / "out")
+    batches = list(changed_rows(files, report.file, ["id"]))
+    assert [row["id"] for batch in batches for row in batch.to_pylist()] == changed
+    assert {batch.schema for batch in batches} == {pa.schema([("id", pa.int64()), ("v", pa.int64())])}
+
+
+def test_partitions_of_different_ages_are_aligned_to_the_newest(tmp_path: Path) -> None:
+    old = table(tmp_path / "a", id=pa.array([1, 2], pa.int32()), gone=["x", "y"], w=pa.array([1.5, None], pa.float32()))
+    new = table(tmp_path / "b", id=pa.array([3], pa.int64()), w=pa.array([2.5]), added=["z"])
+    found = align_columns([*old, *new], tmp_path / "aligned")
+    assert found[1:] == new, "the newest is left as it is"
+    rows = [row for file in found for row in pq.read_table(file).to_pylist()]
+    assert rows == [
+        {"id": 1, "w": 1.5, "added": None},
+        {"id": 2, "w": None, "added": None},
+        {"id": 3, "w": 2.5, "added": "z"},
+    ]
+    assert {pq.read_schema(file) for file in found} == {pq.read_schema(new[0])}
+    assert align_columns([], tmp_path) == []
+    assert align_columns(new * 2, tmp_path) == new * 2
+
+
+@given(st.lists(st.lists(st.binary(max_size=50), max_size=5), max_size=5))
+def test_replacements_are_read_back_as_they_were_written(batches: list[list[bytes]]) -> None:
+    with TemporaryDirectory() as name:
+        encoded = [[bson.encode({"_id": data, "n": n}) for n, data in enumerate(batch)] for batch in batches]
+        made = write_replacements(encoded, Path(name, "f"))
+        found = [document.raw for chunk in read_chunks(made.file) for document in chunk]
+    assert found == [document for batch in encoded for document in batch]
+    digest = ContentDigest()
+    digest.add(found)
+    assert (made.documents, made.digest) == (len(found), digest.hex)
 
 
 def table(path: Path, **columns: object) -> list[Path]:

@@ -20,7 +20,7 @@ Moves `{source}` of connection `{flow.source.connection}` into the Hive table
 | task | what it does | when it fails |
 |---|---|---|
 | preflight | looks at the live source: names, types, values, keys | the message names each column and its cure; nothing was run |
-| plan | recovers what an earlier run left, writes the load into the ledger | names the connection, or the run that is at work |
+| plan | recovers what an earlier run left, writes the load into the ledger | names the connection, the run that is at work, or why the flow is on hold (`switchyard release {flow.flow}`) |
 | land | Sqoop writes JSON lines into a directory of its own; they are counted | run again: a try has a name of its own, debris is never read |
 | convert | Hive makes typed Parquet of them | see HiveServer2's log; run again |
 | prove | what the source statement read = landed = Hive, rows and values | the numbers are in the message; nothing was published |
@@ -42,8 +42,8 @@ to do. Owner: {flow.owner}.
 |---|---|---|
 | plan | recovers, pins the version to serve; ends here when it is served already | names the connection, or the run that is at work |
 | select | only with `serve.select`: Hive materialises the product, counted and flipped like any load | see HiveServer2's log |
-| stage | finds the changed keys, writes a staging collection with its indexes, counts it against Hive | nothing was published; run again |
-| publish | closes the cache's gate, renames the staging collection into place | readers see the old collection or the new one, whole |
+| stage | finds the changed keys; writes a staging collection with its indexes and counts it against Hive, or a file of the changed documents (`serve.publish: delta`) | nothing was published; run again |
+| publish | closes the cache's gate; renames the staging collection into place, or replaces the changed documents | readers see the old collection or the new one, whole (`delta`: each document whole); run again |
 | refresh_cache | removes exactly the changed keys, verifies, warms, opens the gate | the gate stays closed: slow, never wrong; run again |
 | diff | only with `serve.diff`: compares the collection with Hive by value | the publish stays; `switchyard diff {flow.flow}` names the keys |
 | tidy | deletes debris | harmless |

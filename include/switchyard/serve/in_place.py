@@ -76,7 +76,7 @@ def apply_changes(
     for ids in _chunks(deleted(), _CHUNK):
         guard()
         mongo.delete(collection, ids)
-    for documents in _read_chunks(file):
+    for documents in read_chunks(file):
         guard()
         mongo.replace(collection, documents)
 
@@ -90,7 +90,7 @@ def check_applied(
         ReconcileMismatch: something is not as in Hive's version.
     """
     found, gone, left = ContentDigest(), 0, 0
-    for documents in _read_chunks(made.file):
+    for documents in read_chunks(made.file):
         found.add(bytes(d.raw) for d in mongo.find_raw(collection, [d["_id"] for d in documents]))
     for ids in _chunks(deleted(), _CHUNK):
         gone, left = gone + len(ids), left + len(mongo.find_raw(collection, ids))
@@ -106,7 +106,7 @@ def check_applied(
     return InPlaceReport(made.documents, gone, counted)
 
 
-def _read_chunks(file: Path) -> Iterator[list[RawBSONDocument]]:
+def read_chunks(file: Path) -> Iterator[list[RawBSONDocument]]:
     """Documents in chunks of at most 1,000 and about 16 MiB."""
     chunk: list[RawBSONDocument] = []
     size = 0
