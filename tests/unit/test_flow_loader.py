@@ -78,7 +78,8 @@ def test_a_key_in_the_wrong_section_is_sent_home(flows: Path) -> None:
 
 def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
     bad = GOOD.replace("sched", "shed").replace("public.telemetry", "telemetry").replace("telemetry_db", "Telemetry")
-    bad = bad.replace("collection:", "colection:").replace("15m", "15") + "engine: {mappers: 4}\ncontract: {columns: evolv}\n"
+    bad = bad.replace("collection:", "colection:").replace("15m", "15") + "engine: {mappers: 4}\n"
+    bad += "contract: {columns: evolv}\n"
     lines = [line for line in told(flows, bad).splitlines() if not line.startswith("  ")]
     assert [line.split(": ")[0] for line in lines] == [f"flows/telemetry.yaml:{n}" for n in (2, 5, 8, 12, 16, 17, 18)]
 

@@ -15,7 +15,6 @@ from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 from switchyard.serve.cache_publisher import CachePublisher, Warming
-from switchyard.serve.delta import read_changed_ids
 from switchyard.serve.mongo import MongoTarget
 
 log = logging.getLogger(__name__)
@@ -59,6 +58,8 @@ def restore_gate(runtime: Runtime, flow: Flow, served: Load) -> None:
 
 def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> dict[str, Any]:
     """Invalidate exactly the changed keys, verify, warm and open the gate (protocol step 6)."""
+    from switchyard.serve.delta import read_changed_ids
+
     publisher, serve = _publisher(runtime, flow), served_part(flow)
     assert publisher is not None and flow.cache is not None  # noqa: S101 - only cached flows come here
     staged = load.facts["stage"]

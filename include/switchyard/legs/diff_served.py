@@ -21,6 +21,7 @@ from switchyard.legs.diff_result import DIFFERENCES, DiffResult, count_only, jud
 from switchyard.legs.diff_sides import CollectionReplaced, LakeSide, MongoSide, count_rows
 from switchyard.legs.heal import order_heal
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.served import directories
 from switchyard.prove.diff import Comparison
 from switchyard.prove.found import Found
 from switchyard.serve.mongo import MongoTarget
@@ -119,7 +120,7 @@ def _served_directories(runtime: Runtime, flow: Flow, load: Load) -> Sequence[st
     shown = version is not None and (
         version.load_id == load.load_id if served_part(flow).select else version.seq == load.version
     )
-    return version.paths if version is not None and shown else staging.directories(load)
+    return version.paths if version is not None and shown else directories(load)
 
 
 def _described(flow: Flow, load: Load, mode: DiffMode, diff_id: str) -> dict[str, Any]:

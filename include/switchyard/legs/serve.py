@@ -19,7 +19,7 @@ from switchyard.ledger.drivers import require_driver_gone
 from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.store import Ledger
-from switchyard.legs import caching, product, staging, versions
+from switchyard.legs import caching, product, served, versions
 from switchyard.legs.caching import served_part
 from switchyard.legs.heal import trusted
 from switchyard.legs.runtime import Runtime, require_state, run_step
@@ -49,7 +49,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
             if last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow):
                 caching.restore_gate(runtime, flow, last)
                 return f"seq {version.seq} of {version.database}.{version.table} is served already"
-            previous = staging.shown_version(ledger, last, flow, there)
+            previous = served.shown_version(ledger, last, flow, there)
             paths = {} if serve.select else {"paths": list(version.paths)}
             load = ledger.plan(
                 NewLoad(
@@ -133,6 +133,8 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 
 def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     require_state(load, "planned", "staged")
+    from switchyard.legs import staging  # with DuckDB and Arrow: half a second that only this step needs
+
     facts = staging.stage(runtime, thaw(load.spec), load)
     ledger.advance(load, "staged", expected=["planned", "staged"], step="stage", facts=facts)
     return facts
@@ -178,6 +180,8 @@ def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) 
     load = ledger.advance(load, "publishing", expected=["staged", "publishing"], step="in_place", facts=began)
     caching.close_gate(runtime, ledger, flow, load)
     try:
+        from switchyard.legs import staging
+
         done = staging.publish_in_place(runtime, ledger, flow, load)
     except ReconcileMismatch as error:
         if not resumed:

@@ -14,13 +14,13 @@ from typing import Any
 
 from switchyard.errors import LedgerStateError, ReconcileMismatch
 from switchyard.flow import naming
-from switchyard.flow.frozen import thaw
-from switchyard.flow.spec import Flow, Serve
+from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.caching import served_part
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.served import directories
 from switchyard.serve.align import align_columns
 from switchyard.serve.delta import DeltaReport, changed_rows, compute_delta, read_changed_ids
 from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
@@ -85,22 +85,6 @@ def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -
         made = Replacements(file, told["documents"], told["digest"])
         where = f"flow {flow.flow}, collection {serve.collection}"
         return check_applied(mongo, serve.collection, made, deleted, staged["rows"], where)
-
-
-def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) -> list[str] | None:
-    """Directories of the version that MongoDB shows now, if it is known and its keys can be compared with a new one's.
-
-    It is not known after a load that began to write in place and was given up.
-    """
-    if last is None or not there or _documents(thaw(last.spec).serve) != _documents(flow.serve):
-        return None
-    given_up = ledger.list_loads(flow.flow, "serve", ["abandoned"])
-    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else paths_of(last)
-
-
-def _documents(serve: Serve | None) -> dict[str, Any] | None:
-    """What of `serve` decides about the documents; how they are published and compared does not."""
-    return serve.model_dump(exclude={"publish", "diff"}) if serve else None
 
 
 def _find_changes(
@@ -168,24 +152,6 @@ def _require_ours(ledger: Ledger, load: Load) -> None:
 def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
     serve = served_part(flow)
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
-
-
-def directories(load: Load) -> list[str]:
-    """Directories of the version; raises LedgerStateError while there are none."""
-    found = paths_of(load)
-    if found is None:
-        raise LedgerStateError(
-            f"load {load.load_id} has no product yet",
-            where=f"flow {load.flow}, leg serve",
-            next="run step select first",
-        )
-    return found
-
-
-def paths_of(load: Load) -> list[str] | None:
-    """Directories of the version that a serve load serves: one, or of an append table one a partition."""
-    planned: list[str] | None = load.facts["plan"].get("paths")
-    return planned if planned is not None else [load.location] if load.location else None
 
 
 def download(hdfs: Hdfs, paths: Sequence[str], local: Path) -> list[Path]:
