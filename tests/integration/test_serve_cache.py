@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from typing import Any
 
 import bson
 import pytest
-from serve_servers import RedisServer, free_port
+from serve_servers import REDIS_PASSWORD, RedisServer, free_port
 
 from switchyard.errors import PreflightRefused, PublishConflict, ReconcileMismatch, ServerUnavailable, ValueRefused
 from switchyard.flow.spec import Flow
@@ -385,6 +388,29 @@ def test_reset_forgets_one_flow_only(served: Served) -> None:
     assert served.publisher.reset() >= 1
     assert sorted(other.keys("*")) == [b"unrelated", b"{telemetry2}:v:1"]
     assert served.publisher.close(1, served=None) == Gate(1, 1, False)
+
+
+def test_a_client_of_another_language_uses_the_shipped_scripts(served: Served) -> None:
+    """docs/cache-protocol.md's read, by redis-cli and the Lua files as they are: filled, used by us, refused."""
+    fill = files("switchyard.serve") / "lua" / "fill.lua"
+
+    def cli(*arguments: str) -> list[str]:
+        command = ["redis-cli", "-p", str(served.server.port), *arguments]
+        done = subprocess.run(
+            command, env={**os.environ, "REDISCLI_AUTH": REDIS_PASSWORD}, capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    gate, cached = "{telemetry}:gate", "{telemetry}:v:9"
+    seen = cli("MGET", gate, cached)[0]
+    assert seen == "1|1|open"
+    assert cli("--eval", str(fill), gate, cached, ",", seen, "1|", "40000") == ["1"]
+    reader = served.reader()
+    assert reader.get(9) is None
+    assert reader.counters() == CacheCounters(hits=1), "what it remembered as missing is used"
+    served.publish({**served.content, 9: "new"})
+    assert cli("--eval", str(fill), gate, cached, ",", seen, "1|", "40000") == ["0"], "the gate is another by now"
+    assert value(reader.get(9)) == "new"
 
 
 def test_redis_down_never_fails_a_read_and_is_not_asked_for_a_second(served: Served) -> None:
