@@ -213,7 +213,7 @@ SQL: list[dict[str, Any]] = [
 def test_sql_that_leaves_its_brackets_is_refused_with_its_line(new_case: NewCase, part: dict[str, Any]) -> None:
     case = new_case("sql")
     case.change(**part)
-    code, said = case.switchyard("lint")
+    code, said = case.switchyard("plan", case.name)
     assert code != 0
     assert f"{case.name}.yaml:" in said
     assert "Traceback" not in said
