@@ -167,10 +167,10 @@ def test_evolve(new_case: NewCase, mode: str) -> None:
         assert rows(case, "id, note, remark") == [(1, None, "n1"), (2, None, "n2"), (3, None, None)]
         assert watcher.seen <= {(tuple(old), (1,)), (tuple(second), (2,)), (tuple(third), (3,))}
         assert len(watcher.seen) > 1, "the watcher saw no change"
-        undone = rollback(case.runtime, case.flow(), to=case.loads("ingest")[-1].load_id)
-        assert undone.facts["to_seq"] == 1
-        assert columns(case) == old, "the old version has its own columns"
-        assert rows(case) == FIRST
+    undone = rollback(case.runtime, case.flow(), to=case.loads("ingest")[-1].load_id)
+    assert undone.facts["to_seq"] == 1
+    assert columns(case) == old, "the old version has its own columns"
+    assert rows(case) == FIRST
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -161,6 +161,7 @@ class Metastore:
     ) -> None:
         """Move a table to another version in one call: location, columns, seq and basic statistics (`numRows`, …).
 
+        Its partitions get the columns, too: Hive reads files of narrower types exactly, but not through an old schema.
         Raises PublishConflict when the table's seq is no longer `expected.seq`.
         """
         from pymetastore.hive_metastore.ttypes import EnvironmentContext, InvalidOperationException, MetaException
@@ -178,6 +179,7 @@ class Metastore:
                     "expected_parameter_key": SEQ_PROPERTY,
                     "expected_parameter_value": str(expected.seq),
                     "DO_NOT_UPDATE_STATS": "true",
+                    "CASCADE": "true",
                 }
             )
             client.setMetaConf(_CHECK_BY_POSITION, "false")

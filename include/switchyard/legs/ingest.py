@@ -178,8 +178,8 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
 
 
 def _add_partition(runtime: Runtime, flow: Flow, load: Load, planned: Planned) -> None:
-    """Show the load's rows: one call. Its seq is the table's a moment later, and a reader that looks finds either."""
-    versions.require_previous(runtime, flow, load)
+    """Show the rows: one call, after one for new columns. The seq is the table's a moment later; either is right."""
+    versions.widen(runtime, flow, load, planned.hive_columns)
     location = f"{runtime.hdfs(flow).url}{load.location}"
     lake = flow.lake
     add_partition(runtime.metastore(flow), lake.database, lake.table, str(load.seq), location, planned.hive_columns)

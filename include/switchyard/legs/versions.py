@@ -108,9 +108,16 @@ def publish(
     runtime.metastore(flow).publish(current, location, target.columns, load.seq, load.load_id, stats)
 
 
-def require_previous(runtime: Runtime, flow: Flow, load: Load) -> None:
-    """Raise PublishConflict when the lake table is neither as the load expects nor as it leaves it."""
-    _require_previous(runtime, flow, load, flow.lake.database, flow.lake.table)
+def widen(runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn]) -> None:
+    """Give an append table its new columns before their first rows: one call, the seq stays.
+
+    A reader in between sees the rows of before under wider types, which changes no value, and NULL in new columns.
+    Raises PublishConflict when another version came between.
+    """
+    current = _require_previous(runtime, flow, load, flow.lake.database, flow.lake.table)
+    there = [(column.name, column.type) for column in current.columns]
+    if current.load_id != load.load_id and there != [(column.name, column.type.lower()) for column in columns]:
+        runtime.metastore(flow).publish(current, current.location, columns, current.seq, current.load_id, {})
 
 
 def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, table: str) -> TableVersion:
