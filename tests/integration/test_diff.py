@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -296,3 +301,33 @@ def test_nothing_to_compare_is_said(new_case: NewCase) -> None:
     for between in ("hive-mongodb", "postgres-hive"):
         with pytest.raises(NothingToCompare):
             diff_stores(case.runtime, case.flow(), "values", between)
+
+
+def test_the_nightly_dag_tells_fails_and_orders(new_case: NewCase, servers: Servers) -> None:
+    """As Airflow runs it: the comparison's event carries the result, the verdict fails, the serve leg is woken."""
+    case = new_case("nightly", serve={}, diff={"heal": True, "source": True})
+    case.sql("create table t (id int primary key, x text)", "insert into t select g, 'a' from generate_series(1, 20) g")
+    case.both()
+    shipped = Path(__file__).parents[2] / "dags" / "diff.py"
+    dag_file = case.directory / "nightly.py"
+    dag_file.write_text(shipped.read_text().replace('dag_id="diff"', f'dag_id="{case.name}"'))
+    case.write_file()
+    airflow = partial(run_airflow, {**os.environ, "AIRFLOW__CORE__DAGS_FOLDER": str(case.directory), **case.environ})
+    try:
+        said = airflow("dags", "test", case.name)
+        assert "hive-mongodb: equal; 20 rows in hive, 20 in mongodb; postgres-hive: equal;" in said, said[-4000:]
+        assert "state=success" in said
+        servers.mongo[case.name].update_one({"_id": 3}, {"$set": {"x": "b"}})
+        said = airflow("dags", "test", case.name)
+        assert "stores differ" in said, said[-4000:]
+        assert "hive-mongodb: 1 of 4,096 buckets differ, keys: 1 changed" in said
+        assert "state=failed" in said
+        assert case.run("serve")["stage"]["changes_known"] is False, "the order is there"
+        assert servers.mongo[case.name].find_one({"_id": 3})["x"] == "a"
+    finally:
+        airflow("dags", "delete", "--yes", case.name)
+
+
+def run_airflow(environ: dict[str, str], *arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("airflow")), *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240).stdout
