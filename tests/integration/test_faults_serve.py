@@ -46,7 +46,7 @@ ABANDONED = list(STOPS)[:5]
 
 @pytest.fixture(scope="module")
 def two(module_case: Callable[..., Case]) -> TwoVersions:
-    return TwoVersions.load(module_case("stop", serve={"indexes": [["x"]]}, cache={}))
+    return TwoVersions.load(module_case("stop", serve={"indexes": [["x"]]}, cache={"negative": "5m"}))
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_an_append_table_drops_the_partitions_of_what_is_undone(new_case: NewCas
         "unappend",
         source={"cursor": "at", "cursor_clock": "database"},
         lake={"mode": "append"},
-        serve={"publish": "delta"},
+        serve={"publish": "delta", "timestamps": "beside"},
         cache={},
     )
     case.sql("create table t (id int primary key, x text, at timestamptz not null default clock_timestamp())")
