@@ -11,7 +11,7 @@ from cases import Case
 from switchyard.errors import PreflightRefused, ReconcileMismatch
 from switchyard.ledger.flow_state import read_state
 from switchyard.legs.request import Request
-from switchyard.legs.steps import run_leg
+from switchyard.legs.steps import forecast, run_leg
 
 NewCase = Callable[..., Case]
 
@@ -173,6 +173,26 @@ def test_a_key_that_repeats_is_refused(new_case: NewCase) -> None:
     case.sql("update t set at = '2026-01-02Z' where v = 'b'")
     assert case.run("ingest")["prove"]["repeated"] == 1
     assert rows(case) == [(1, "b")]
+
+
+def test_the_plan_says_what_the_run_then_does(new_case: NewCase) -> None:
+    case = make(new_case, "merge", source={"tombstone": "gone"})
+    case.sql("insert into t values (1, 'a'), (2, 'b'), (3, 'c')")
+    case.run("ingest")
+    case.sql(
+        "update t set v = 'B' where id = 2", "update t set gone = true where id = 3", "insert into t values (4, 'd')"
+    )
+    said = forecast(case.runtime, "ingest", case.flow())
+    assert [said[n] for n in ("source_rows", "inserted", "updated_or_unchanged", "deleted", "rows_after")] == [
+        3,
+        1,
+        1,
+        1,
+        3,
+    ]
+    done = case.run("ingest")["prove"]
+    assert [done[n] for n in ("source_rows", "inserted", "updated", "deleted", "hive_rows")] == [3, 1, 1, 1, 3]
+    assert "nothing new" in str(forecast(case.runtime, "ingest", case.flow())["warnings"])
 
 
 @pytest.fixture
