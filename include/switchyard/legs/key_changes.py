@@ -32,7 +32,7 @@ def key_changes(
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in (*names, "dead"))
         duck.execute(
             f"create table batch as select {', '.join(names)}, bool_or(dead = 't') as dead from "
-            f"read_csv('{read}', header = false, columns = {{{columns}}}, nullstr = '\\N', quote = '\"', "
+            f"read_csv('{read}', auto_detect = false, delim = ',', header = false, columns = {{{columns}}}, nullstr = '\\N', quote = '\"', "
             f"escape = '\"', allow_quoted_nulls = false) group by all"
         )
         paths = version.paths if version and version.seq > 0 else ()
