@@ -112,7 +112,7 @@ def lake(servers: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for table in made.metastore.list_tables(made.name):
             made.metastore.drop_table(made.name, table)
         made.hdfs.delete(made.root)
-        with made.metastore._client() as client:
+        with made.metastore.client() as client:
             client.drop_database(made.name, False, True)
 
 
@@ -249,7 +249,7 @@ PATTERNS += [
     "(?s)a.b",
     "[^\\x00-\\x7F]",
     "\\x00",
-    "${x}x",
+    r"\$\{x}x",
     "--",
     ";",
 ]
