@@ -30,11 +30,12 @@ def key_changes(
         _copy_keys(runtime, flow, examined, window, read)
         names = [f"k{i}" for i in range(len(keys))]
         columns = ", ".join(f"'{name}': 'VARCHAR'" for name in (*names, "dead"))
-        duck.execute(
-            f"create table batch as select {', '.join(names)}, bool_or(dead = 't') as dead from "
-            f"read_csv('{read}', auto_detect = false, delim = ',', header = false, columns = {{{columns}}}, nullstr = '\\N', quote = '\"', "
-            f"escape = '\"', allow_quoted_nulls = false) group by all"
+        options = (
+            f"columns = {{{columns}}}, header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"'"
         )
+        csv = f"read_csv('{read}', {options}, nullstr = '\\N', allow_quoted_nulls = false)"
+        dead = "bool_or(dead = 't') as dead"
+        duck.execute(f"create table batch as select {', '.join(names)}, {dead} from {csv} group by all")
         paths = version.paths if version and version.seq > 0 else ()
         files = [file for i, path in enumerate(paths) for file in runtime.hdfs(flow).download(path, scratch / str(i))]
         listed = ", ".join(f'"{column.name}"::varchar as {name}' for column, name in zip(keys, names, strict=True))

@@ -85,4 +85,5 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
             where=f"flow {flow.flow}, load {load.load_id}",
             next="read the whole range again: switchyard backfill",
         )
-    return tuple({column.source: value for column, value in zip(columns, row, strict=True)} for row in rows)
+    known = [row for row in rows if None not in row]  # a row without a key cannot be found again
+    return tuple({column.source: value for column, value in zip(columns, row, strict=True)} for row in known)

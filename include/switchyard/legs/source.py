@@ -69,8 +69,21 @@ def agree(flow: Flow, examined: Examined, known: Sequence[KnownColumn] | None) -
     """Apply the contract and look at the checks; raises PreflightRefused with all findings at once."""
     agreed = apply_contract(flow.contract, known, examined.columns)
     types = {column.name: column.hive_type for column in agreed.columns}
-    refuse(flow, [*agreed.refused, *check_findings(flow.checks, types)])
+    refuse(flow, [*agreed.refused, *_unreadable(flow, known, types), *check_findings(flow.checks, types)])
     return agreed
+
+
+def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str, str]) -> list[str]:
+    """Changes that mode append cannot make: its old files stay, and Hive would have to read them as the new type."""
+    if flow.lake.mode != "append":
+        return []
+    changed = [c for c in known or () if c.name in types and types[c.name].lower() != c.hive_type.lower()]
+    return [
+        f"column {c.name} was {c.hive_type} and is {types[c.name]}: the partitions that are there cannot be read so; load "
+        "into a new lake.table"
+        for c in changed
+        if types[c.name] == "STRING" or types[c.name].startswith("ARRAY")
+    ]
 
 
 def find_window(session: Session, flow: Flow, request: Request, bookmark: str | None, agreed: Agreed) -> Window:
