@@ -79,8 +79,8 @@ def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str
         return []
     changed = [c for c in known or () if c.name in types and types[c.name].lower() != c.hive_type.lower()]
     return [
-        f"column {c.name} was {c.hive_type} and is {types[c.name]}: the partitions that are there cannot be read so; load "
-        "into a new lake.table"
+        f"column {c.name} was {c.hive_type} and is {types[c.name]}: the partitions that are there cannot be read so; "
+        "load into a new lake.table"
         for c in changed
         if types[c.name] == "STRING" or types[c.name].startswith("ARRAY")
     ]
