@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """The workers of a run note their faults in one file."""
     os.environ.setdefault("SWITCHYARD_FAULT_MATRIX", str(Path(tempfile.mkdtemp(prefix="faults-")) / "matrix"))
     config.addinivalue_line("markers", "outage: stops servers of the stack; run alone, in a stack of its own")
+    config.addinivalue_line("markers", "fault: provokes a fault and notes it in the matrix (make test-faults)")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

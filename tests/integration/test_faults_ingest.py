@@ -20,6 +20,8 @@ from readers import Reader, hive_reader
 from servers import Servers
 from stop_points import SourceStop, WireStop, ledger_stop, sqoop_of, wait_for
 
+pytestmark = pytest.mark.fault
+
 ROWS = 3000
 LAST_SEQ = 0
 

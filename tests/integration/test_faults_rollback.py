@@ -15,6 +15,8 @@ from two_versions import Letter, TwoVersions
 
 from switchyard.ledger.flow_state import read_state, release
 
+pytestmark = pytest.mark.fault
+
 CALL = b"alter_table_with_environment_context"
 STOPS: dict[str, tuple[str, bytes | str, str]] = {
     "before the plan is in the ledger": ("ledger", "planned", ""),

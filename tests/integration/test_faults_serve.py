@@ -17,6 +17,8 @@ from two_versions import TwoVersions
 from switchyard.serve.cache import ReadThroughCache
 from switchyard.serve.gate import script
 
+pytestmark = pytest.mark.fault
+
 
 def lua(name: str) -> bytes:
     """How a script is called on the wire."""

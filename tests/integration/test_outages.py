@@ -16,6 +16,8 @@ from cases import Case
 from matrix import record
 from servers import Servers
 
+pytestmark = pytest.mark.fault
+
 WRONG = "hunter2-wrong"
 NOBODY = {"port": 1}
 FAULTS: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {

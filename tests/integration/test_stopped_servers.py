@@ -18,7 +18,7 @@ from servers import Servers
 from stop_points import SourceStop, WireStop, wait_for
 from two_versions import TwoVersions
 
-pytestmark = pytest.mark.outage
+pytestmark = [pytest.mark.outage, pytest.mark.fault]
 
 
 @pytest.fixture(scope="module", autouse=True)
