@@ -36,6 +36,8 @@ def loads(
             "kind": load.kind,
             "state": load.state,
             "rows": _rows(load.facts),
+            "quarantined": load.facts.get("prove", {}).get("quarantined_rows"),
+            "up to": load.high,
             "updated": _moment(load.updated_at),
             "why": load.error or "",
         }
