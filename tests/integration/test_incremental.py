@@ -163,6 +163,12 @@ def test_the_preflight_refuses_a_cursor(new_case: NewCase, what: str) -> None:
     assert said in str(refused.value)
 
 
+def test_a_merge_that_does_not_read_its_key_is_refused(new_case: NewCase) -> None:
+    case = make(new_case, "merge", source={"columns": ["v", "updated_at"]})
+    with pytest.raises(PreflightRefused, match="needs the key column 'id': add it to source.columns"):
+        case.run("ingest")
+
+
 def test_a_key_that_repeats_is_refused(new_case: NewCase) -> None:
     case = new_case("ties", source={"cursor": "at", "cursor_clock": "database", "key": ["id"]}, lake={"mode": "merge"})
     case.sql("create table t (id int, v text, at timestamptz default '2026-01-01Z')")

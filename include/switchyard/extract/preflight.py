@@ -106,6 +106,9 @@ def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
     ]
     if flow.lake.mode == "merge" and not shape.primary_key:
         findings.append("mode merge changes rows by key, and there is no primary key: set source.key")
+    if flow.lake.mode == "merge":
+        unread = [key for key in shape.primary_key if key not in names and key not in flow.source.key]
+        findings += [f"mode merge needs the key column {key!r}: add it to source.columns" for key in unread]
     if flow.serve is not None and flow.serve.select is None:
         lower = {name.lower() for name in names}
         findings += [

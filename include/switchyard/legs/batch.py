@@ -90,7 +90,7 @@ def draft(
     return Planned(
         columns=agreed.columns,
         left_out=agreed.left_out,
-        key=tuple(name.lower() for name in examined.shape.primary_key),
+        key=_lake_key(examined.shape.primary_key, agreed),
         split_by=examined.split_by,
         bounds=bounds,
         sweep=sweep,
@@ -99,6 +99,12 @@ def draft(
         before_paths=before.paths if flow.lake.mode != "replace" else (),
         before_rows=before.rows if before.seq > 0 else None,
     )
+
+
+def _lake_key(key: Sequence[str], agreed: Agreed) -> tuple[str, ...]:
+    """The key's lake columns; none when the flow does not read all of it."""
+    names = {column.source: column.name for column in agreed.columns if column.source}
+    return tuple(names[column] for column in key) if set(key) <= set(names) else ()
 
 
 class Batch:
