@@ -120,7 +120,8 @@ def check_converted(
         raise ReconcileMismatch(
             f"the source statement read {read.rows} rows{refused} and Hive has {rows}",
             where=f"flow {flow}",
-            next="nothing was published; see HiveServer2's log",
+            next="nothing was published; see HiveServer2's log"
+            + ("; if Hive has 0 load after load, restart it (docs/operations.md)" if rows == 0 else ""),
         )
     if bent := differences(columns, read.columns, aggregates):
         raise ReconcileMismatch(
