@@ -65,7 +65,7 @@ def _count(batch: Batch, hive: HiveSession) -> dict[str, Any]:
     counted = hive.run(statements.count_all(made["batch"], planned.columns))[0]
     rows, aggregates = statements.read_counts(counted, planned.columns)
     check_converted(read, rows, aggregates, planned.columns, flow.flow)
-    kept = _rows(hive, made["kept"])
+    kept = rows if made["kept"] == made["batch"] else _rows(hive, made["kept"])
     quarantined = _quarantine(batch, hive)
     said = check_equation(
         "the source statement read", read.rows, {"kept": kept, "quarantined": quarantined}, flow.flow, flow.reconcile
