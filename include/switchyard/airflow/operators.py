@@ -89,7 +89,7 @@ class StepOperator(BaseOperator):
             raise AirflowSkipException(str(report["nothing_to_do"]))
         if self.asset is not None:
             context["outlet_events"][self.asset].extra = {
-                name: report[name] for name in ("load_id", "seq", "rows", "bytes") if name in report
+                name: report[name] for name in ("load_id", "seq", "rows", "bytes", "quarantined") if name in report
             }
         self._lineage = report.pop("lineage", None)
         return report

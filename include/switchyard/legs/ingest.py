@@ -170,6 +170,7 @@ def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
         ledger.advance(load, "abandoned", expected=["publishing"], error=f"superseded: {error.what}")
         raise
     facts = {"seq": load.seq, "rows": proved["hive_rows"], "bytes": proved["hive_bytes"], "load_id": load.load_id}
+    facts["quarantined"] = proved.get("quarantined_rows", 0)
     moved = {"bookmark": load.high} if load.kind == "load" and load.high is not None else None
     went = load.facts["plan"].get("rollback", {})  # what it undoes is superseded; the rest of an append table stays
     above, moved = went.get("to_seq", load.seq) if appends else 0, went.get("flow_changes", moved)
