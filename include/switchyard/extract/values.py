@@ -20,6 +20,7 @@ _SPLIT_NULL = (
     "are NULL, and the column divides the rows among the mappers: Sqoop would drop them; choose another"
     " engine.split_by, or set engine.mappers to 1"
 )
+_KEEP_OUT = "mend them, or raise contract.quarantine_threshold to keep such rows out"
 _MICROSECONDS = (
     "are finer than MongoDB's millisecond, and the serve leg will refuse them; set serve.timestamps to beside or string"
 )
@@ -45,7 +46,7 @@ class Told(NamedTuple):
 
 def look_at_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn], split_by: str | None) -> Told:
     """One query for all that no hop, or only Hive, can hold, and for NULLs in the split column."""
-    unfit = [_Probe(c.source, c.unfit, f"hold {c.unfit_means}; {c.cure}") for c in columns if c.unfit]
+    unfit = [_Probe(c.source, c.unfit, f"hold {c.unfit_means}; {c.cure or _KEEP_OUT}") for c in columns if c.unfit]
     split = [] if split_by is None else [_Probe(split_by, f"{quote_postgres(split_by)} is null", _SPLIT_NULL)]
     groups = (split, unfit, _unserved(flow, columns))
     conditions = ["true", " or ".join(probe.condition for probe in unfit) or "false"]
