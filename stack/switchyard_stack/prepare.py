@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from switchyard_stack.artifacts import metastore_schema
 from switchyard_stack.errors import StackError
 from switchyard_stack.passwords import write_private
@@ -32,6 +34,7 @@ DATABASES: Mapping[str, str] = {  # database → the role that owns it
 }
 _SOURCES = ("powergrid", "simbench")
 _MONGO_TRIES = 3
+_ORPHANS_SECONDS = 30
 
 
 def run_setup(site: Site, command: Sequence[str], log: str, *, extra: Mapping[str, str] | None = None) -> None:
@@ -53,6 +56,7 @@ def prepare_postgres(site: Site) -> None:
     """Initdb beside its final place, then rename: a killed initdb leaves no half cluster."""
     data, new = site.layout.data / "postgres", site.layout.data / "postgres.new"
     if data.exists():
+        _wait_for_orphans(data)
         return
     shutil.rmtree(new, ignore_errors=True)
     password = site.layout.data / "postgres.password"
@@ -69,6 +73,30 @@ def prepare_postgres(site: Site) -> None:
     finally:
         password.unlink()
     new.rename(data)
+
+
+def _wait_for_orphans(data: Path) -> None:
+    """After a kill -9 of the postmaster its children end by themselves; until then no new one can start."""
+    deadline = time.monotonic() + _ORPHANS_SECONDS
+    while time.monotonic() < deadline and any(_works_in(process, data) for process in psutil.process_iter()):
+        if _is_served(data):
+            return
+        time.sleep(0.2)
+
+
+def _works_in(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return process.cwd() == str(directory)
+    except psutil.Error:
+        return False
+
+
+def _is_served(data: Path) -> bool:
+    """Whether the postmaster of the data directory is alive."""
+    try:
+        return psutil.pid_exists(int((data / "postmaster.pid").read_text().splitlines()[0]))
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def _postgres_owner() -> pwd.struct_passwd:

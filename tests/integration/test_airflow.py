@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -150,7 +151,7 @@ def test_what_an_ended_run_left_is_taken_over_and_only_airflow_knows(airflow: Ai
     flow, connections = load_flow(FLOWS / "telemetry.yaml"), EnvironmentConnections()
     theirs = Driver({"dag_id": INGEST, "run_id": ended}, take_over=frozenset("*"))
     left = ingest.plan(Runtime(connections, f"Airflow run {ended}", driver=theirs), flow)
-    with pytest.raises(AirflowLoadUnfinished, match=ended):
+    with pytest.raises(AirflowLoadUnfinished, match=re.escape(ended)):
         list(run_leg(Runtime(connections, "test"), "ingest", flow))
     run = airflow.trigger(INGEST)
     assert airflow.wait_for_run(INGEST, run)["state"] == "success"
@@ -178,7 +179,7 @@ def test_a_failed_task_says_what_where_and_what_next(airflow: Airflow, telemetry
     log = airflow.log(INGEST, run, "preflight")
     assert "connection powergrid_postgres" in log
     assert "column 'x' is interval" in log
-    assert "extract(epoch from" in log
+    assert "as: string" in log
     tries = airflow.get(f"/dags/{INGEST}/dagRuns/{run}/taskInstances/preflight")["try_number"]
     assert tries == 1, "what would fail again in the same way is not retried"
     assert numbers(telemetry) == before

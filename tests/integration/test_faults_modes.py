@@ -79,6 +79,7 @@ def test_killed(case: Case, servers: Servers, moment: str) -> None:
     with reader:
         stop = ledger_stop(case, str(what)) if where == "ledger" else WireStop(case, where, what, when)  # type: ignore[arg-type]
         with stop as at:
+            case.settle()
             child = case.start("run", "ingest", case.name)
             reached = at.is_reached if where == "ledger" else at.reached.is_set  # type: ignore[union-attr]
             wait_for(lambda: reached() or child.poll() is not None, moment)
@@ -86,6 +87,7 @@ def test_killed(case: Case, servers: Servers, moment: str) -> None:
             child.send_signal(signal.SIGKILL)
             child.wait()
         assert sorted(case.hive(what="id, v")) in (before, after)
+        case.settle()
         code, said = case.switchyard("run", "ingest", case.name)
         assert code == 0, said
     assert sorted(case.hive(what="id, v")) == after

@@ -100,12 +100,15 @@ def test_a_sweep_finds_what_the_cursor_does_not_tell(new_case: NewCase) -> None:
 def test_an_open_transaction_holds_the_watermark_back(new_case: NewCase) -> None:
     case = make(new_case, "merge")
     case.sql("insert into t values (1, 'a')")
+    case.settle()
+    case.settles = False
     with case.servers.session() as slow:
         slow.execute(f"insert into \"{case.name}\".t values (2, 'late')".encode())
         case.sql("insert into t values (3, 'c')")
         case.run("ingest")
         assert rows(case) == [(1, "a")]
         slow.commit()
+    case.settles = True
     case.run("ingest")
     assert rows(case) == [(1, "a"), (2, "late"), (3, "c")]
 
@@ -208,6 +211,9 @@ def writers(new_case: NewCase) -> Iterator[Case]:
 
 def test_writers_that_never_stop_lose_nothing(writers: Case) -> None:
     """Long and short transactions, inserts, updates and tombstones, while loads run; then one quiet load."""
+    writers.sql("insert into t values (1, 'n')")
+    writers.both()
+    writers.settles = False
     stop = threading.Event()
 
     def write(writer: int) -> None:
@@ -236,6 +242,7 @@ def test_writers_that_never_stop_lose_nothing(writers: Case) -> None:
         stop.set()
         for thread in threads:
             thread.join()
+    writers.settles = True
     writers.both()
     expected = sorted(writers.sql("select id, v from t where not gone"))
     assert rows(writers) == expected
