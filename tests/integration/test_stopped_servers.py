@@ -66,7 +66,7 @@ def source(module_case: Callable[..., Case]) -> SourceStop:
 
 @pytest.fixture(scope="module")
 def two(module_case: Callable[..., Case]) -> TwoVersions:
-    return TwoVersions.load(module_case("served", serve={}, cache={}))
+    return TwoVersions.load(module_case("served", serve={}, cache={"negative": "5m"}))
 
 
 def assert_ingest_recovers(case: Case, old: int) -> None:
