@@ -24,8 +24,9 @@ from switchyard.flow import naming
 from switchyard.flow.loader import load_flows
 from switchyard.flow.spec import Flow, Serve
 from switchyard.lake.hdfs import Hdfs
-from switchyard.lake.hive import Hive, count_statement
+from switchyard.lake.hive import Hive
 from switchyard.lake.metastore import Metastore
+from switchyard.lake.statements import quote_table
 from switchyard.serve.cache import ReadThroughCache
 from switchyard.serve.keys import cache_key, id_values
 from switchyard.serve.mongo import MongoTarget
@@ -142,7 +143,8 @@ def _count_lake(demo: Demo, flow: Flow, database: str, table: str) -> tuple[int,
     footers = 0
     for file in hdfs.list_files(version.path):
         footers += pq.read_metadata(hdfs.open(file.path)).num_rows  # type: ignore[arg-type]
-    counted = Hive(demo.connections.get(flow.lake.hive)).query(count_statement(f"{database}.{table}", []))
+    statement = f"select count(*) from {quote_table(f'{database}.{table}')}"
+    counted = Hive(demo.connections.get(flow.lake.hive)).query(statement)
     return footers, int(counted[0][0])
 
 
