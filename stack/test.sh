@@ -7,6 +7,7 @@ bin="${SWITCHYARD_STATE:-$PWD/.switchyard}/venv/bin"
 "$bin/ruff" check .
 "$bin/ruff" format --check --quiet .
 "$bin/mypy"
+(cd stack && "$bin/mypy" switchyard_stack)
 "$bin/lint-imports" >/dev/null
 "$bin/switchyard" docs --check >/dev/null
 "$bin/switchyard" stack up --airflow
