@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from switchyard.lake.metastore import HiveColumn, Metastore, describe, fields
 
@@ -44,13 +43,6 @@ def drop_partitions_above(metastore: Metastore, database: str, table: str, seq: 
                 DropPartitionsRequest(dbName=database, tblName=table, parts=parts, deleteData=False, ifExists=True)
             )
     return doomed
-
-
-def partition_values(metastore: Metastore, database: str, table: str) -> dict[str, str]:
-    """Value → location of every partition."""
-    with metastore.client() as client:
-        found: Sequence[Any] = client.get_partitions(database, table, -1)
-    return {p.values[0]: p.sd.location for p in found}
 
 
 def _number(value: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from switchyard.errors import FlowHeld, PublishConflict
 from switchyard.ledger.store import Ledger
@@ -25,14 +24,6 @@ def read_state(ledger: Ledger, flow: str) -> FlowState:
     with ledger.session() as session:
         row = session.execute(sa.select(flows.c.bookmark, flows.c.held).where(flows.c.flow == flow)).one_or_none()
     return FlowState(row.bookmark, row.held) if row else FlowState(None, None)
-
-
-def hold(ledger: Ledger, flow: str, why: str) -> None:
-    """Let no load of the flow begin until it is released."""
-    with ledger.session() as session:
-        session.execute(
-            insert(flows).values(flow=flow, held=why).on_conflict_do_update(index_elements=["flow"], set_={"held": why})
-        )
 
 
 def release(ledger: Ledger, flow: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from switchyard.ledger.loads import Kind
@@ -25,10 +25,6 @@ class Request:
     def of(cls, facts: dict[str, Any] | None) -> Request:
         """As a parent process hands it over; None: the next load."""
         return cls(**facts) if facts else ORDINARY
-
-    def facts(self) -> dict[str, Any]:
-        """As it is handed to a step."""
-        return asdict(self)
 
 
 ORDINARY = Request()
