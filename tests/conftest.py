@@ -10,12 +10,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 CHECKOUT = Path(__file__).parents[1]
 
 for package, home in (("switchyard", "include"), ("switchyard_stack", "stack")):
     if importlib.util.find_spec(package) is None:
         sys.path.insert(0, str(CHECKOUT / home))
+
+# Every run draws the same examples; `pytest --hypothesis-profile=explore` draws others each time.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Hashable
 from types import TracebackType
@@ -34,6 +35,14 @@ class Reader:
         self._thread.join()
         if kind is None and self.failure is not None:
             raise AssertionError(f"{self.name} failed after {self.seen.total()} reads") from self.failure
+
+    def wait_for(self, value: Hashable, seconds: float = 120) -> None:
+        """Until it has seen the value. A test that shows two versions waits for each, so that a slow machine proves as
+        much as a quick one."""
+        end = time.monotonic() + seconds
+        while value not in self.seen and self.failure is None:
+            assert time.monotonic() < end, f"{self.name}: saw {dict(self.seen)}, and not {value!r} within {seconds} s"
+            time.sleep(0.01)
 
     def _loop(self) -> None:
         while not self._end.is_set():

@@ -75,7 +75,7 @@ SCALARS = [
     Kind("json", "json", st.recursive(st.none() | TEXT | st.floats(allow_nan=False, allow_infinity=False), st.lists)
          .map(Json), read="{c}::text"),
     Kind("jsonb", "jsonb", st.dictionaries(TEXT, integers(32)).map(Jsonb), read="{c}::text"),
-    Kind("inet", "inet", st.ip_addresses().map(ipaddress.ip_interface), hive=text, mongo=text),
+    Kind("inet", "inet", st.ip_addresses().map(ipaddress.ip_interface), read="host({c})"),
 ]  # fmt: skip
 LISTS = {"smallint", "integer", "bigint", "double precision", "boolean", "text", "character varying", "date", "uuid"}
 

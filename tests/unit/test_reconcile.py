@@ -1,6 +1,7 @@
 """Counts, hop by hop: what arrived is compared with what the statement itself said it read."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -148,6 +149,17 @@ def test_both_sides_count_the_same_things(type_name: str) -> None:
     found = column(type_name)
     assert list(source_aggregates(found)) == list(hive_aggregates(found))
     assert set(add_up(found, [dict.fromkeys(source_aggregates(found))])) == set(source_aggregates(found))
+
+
+@given(st.lists(st.integers(-(10**38) + 1, 10**38 - 1), min_size=1, max_size=4), st.integers(0, 38))
+def test_sums_of_several_statements_keep_every_digit(parts: list[int], scale: int) -> None:
+    found = column(f"numeric(28,{min(scale, 28)})")
+    read = [{"values": 1, "min": None, "max": None, "sum": f"{part}e-{scale}"} for part in parts]
+    assert Decimal(add_up(found, read)["sum"]) == Decimal((sum(parts) < 0, *digits(sum(parts), scale)))
+
+
+def digits(number: int, scale: int) -> tuple[tuple[int, ...], int]:
+    return tuple(map(int, str(abs(number)))), -scale
 
 
 def test_an_equation_names_every_part() -> None:

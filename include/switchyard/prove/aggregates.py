@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import reduce
 from typing import Any, Literal
 
 from switchyard.lake.types import CarriedColumn, quote_hive, quote_postgres
@@ -35,6 +36,8 @@ _KINDS: dict[str, Kind] = {
 }
 _DIGITS_THAT_ADD_UP = 28
 """Hive gives the sum of a DECIMAL(p) ten digits more, and has 38: beyond that it would be NULL."""
+_EXACT = Context(prec=100)
+"""Python's own context rounds every sum to 28 digits."""
 _NOT_FINITE = "('NaN', 'Infinity', '-Infinity')"
 
 
@@ -109,7 +112,7 @@ def add_up(column: CarriedColumn, parts: Sequence[Aggregates]) -> dict[str, Any]
         if name in ("min", "max"):
             made[name] = str((min if name == "min" else max)(found)) if found else None
         else:
-            made[name] = str(sum(found)) if found else None
+            made[name] = str(reduce(_EXACT.add, found)) if found else None
     return made
 
 
