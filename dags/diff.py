@@ -22,7 +22,8 @@ RUNBOOK = """
 | compare__… | compares by buckets of keys; mode values names keys and columns | could not compare: see its message |
 | verdict | fails when stores differ, with the numbers of every flow | look into the tables of differences; see below |
 
-What differs is in the Hive tables `<table>__diff` (Hive and MongoDB) and `<table>__source_diff` (PostgreSQL and Hive).
+What differs, by mode values, is in the Hive tables `<table>__diff` (Hive and MongoDB; of a product: its table) and
+`<table>__source_diff` (PostgreSQL and Hive; needs a key).
 
 Hive and MongoDB differ: somebody wrote into the collection. `switchyard diff FLOW --heal` serves Hive's version again,
 whole. With `diff.heal: true` in the flow this DAG orders that, and wakes `serve__<flow>` by the Hive table's asset.

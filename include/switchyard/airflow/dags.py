@@ -170,9 +170,14 @@ def _dag(leg: Leg, flow: Flow, *, schedule: Any, doc: str, params: dict[str, Par
         default_args={"owner": flow.owner, **_RETRY},
         params={"plan": _PLAN_PARAM, **(params or {})},
         tags=["switchyard", leg, *([flow.domain] if flow.domain else []), *flow.tags],
-        doc_md=doc.format(flow=flow, source=flow.source.table or "a query", serve=flow.serve),
+        doc_md=_runbook(doc, flow),
         dagrun_timeout=timedelta(hours=12),
     )
+
+
+def _runbook(text: str, flow: Flow) -> str:
+    quarantine = naming.quarantine_table(flow.lake.table)
+    return text.format(flow=flow, source=flow.source.table or "a query", quarantine=quarantine, serve=flow.serve)
 
 
 def _by_flow(errors: list[FlowFileError]) -> dict[str, list[FlowFileError]]:

@@ -15,20 +15,33 @@ INGEST = """
 {flow.description}
 
 Moves `{source}` of connection `{flow.source.connection}` into the Hive table
-`{flow.lake.database}.{flow.lake.table}`. Owner: {flow.owner}.
+`{flow.lake.database}.{flow.lake.table}`, mode `{flow.lake.mode}`. Owner: {flow.owner}.
 
 | task | what it does | when it fails |
 |---|---|---|
-| preflight | looks at the live source: names, types, values, keys | the message names each column and its cure; nothing was run |
-| plan | recovers what an earlier run left, writes the load into the ledger | names the connection, the run that is at work, or why the flow is on hold (`switchyard release {flow.flow}`) |
+| preflight | looks at the live source: names, types, values, keys, cursor; holds its columns against the contract | the message names each column and its cure; nothing was run |
+| plan | recovers what an earlier run left, chooses the rows to read, writes the load into the ledger; ends here when nothing is new | names the connection, the run that is at work, or why the flow is on hold |
 | land | Sqoop writes JSON lines into a directory of its own; they are counted | run again: a try has a name of its own, debris is never read |
-| convert | Hive makes typed Parquet of them | see HiveServer2's log; run again |
-| prove | what the source statement read = landed = Hive, rows and values | the numbers are in the message; nothing was published |
-| publish | one metastore call: location, columns, seq | a conflict means that another run won; run again |
+| convert | Hive makes typed Parquet of them, sets refused rows aside, and in mode merge writes the new version by key | NULL or ambiguous keys: correct `source.key`, or the rows; else see HiveServer2's log, and run again |
+| prove | rows read = landed = kept + quarantined, values too; a merge adds up; judges the checks | the numbers, the check or the SELECT that shows the refused rows are in the message; nothing was published |
+| publish | one metastore call: location, columns, seq (append: the load's partition first); then the bookmark | a conflict means that another run won; run again |
 | tidy | deletes debris, and versions beyond `lake.keep_loads` | harmless; the next run does it |
 
 Every failure before `publish` leaves the old version as it was. Clearing and rerunning any task, or the whole run, is
 safe. `plan: true` says what a run would do and changes nothing. `switchyard loads {flow.flow}` lists the loads.
+
+- **Which rows.** Mode replace reads all, and so does a merge with `source.sweep: always`. Other loads of append and
+  merge read by `source.cursor`: from the bookmark, which is how far the last published load read, up to the start of the
+  oldest transaction that is open in the source. One that stays open holds every load back: `pg_stat_activity` shows it.
+- **A range again**, mode merge with a cursor: the Params `backfill_from` and `backfill_to`, Airflow's Backfill, or
+  `switchyard backfill {flow.flow} --from … --to …`. The bookmark stays.
+- **Refused rows** do not fit a type, or break a check of severity `quarantine`. They are in
+  `{flow.lake.database}.{quarantine}`, a partition a load, with the reason, whether it was published or not. More than
+  `contract.quarantine_threshold` fail the load, and so does a broken check of severity `fail`. Mend the rows at the
+  source; then `switchyard replay {flow.flow}`, or, if the load failed, run it again.
+- **The source's schema changed**: `contract` says what is taken over, refused or quarantined (docs/contract.md).
+- **A bad version**: `switchyard rollback {flow.flow}` shows the one before and puts the flow on hold: `plan` fails until
+  `switchyard release {flow.flow}`.
 """
 
 SERVE = """
@@ -42,9 +55,13 @@ to do. Owner: {flow.owner}.
 |---|---|---|
 | plan | recovers, pins the version to serve; ends here when it is served already | names the connection, or the run that is at work |
 | select | only with `serve.select`: Hive materialises the product, counted and flipped like any load | see HiveServer2's log |
-| stage | finds the changed keys; writes a staging collection with its indexes and counts it against Hive, or a file of the changed documents (`serve.publish: delta`) | nothing was published; run again |
-| publish | closes the cache's gate; renames the staging collection into place, or replaces the changed documents | readers see the old collection or the new one, whole (`delta`: each document whole); run again |
-| refresh_cache | removes exactly the changed keys, verifies, warms, opens the gate | the gate stays closed: slow, never wrong; run again |
-| diff | only with `serve.diff`: compares the collection with Hive by value | the publish stays; `switchyard diff {flow.flow}` names the keys |
+| stage | finds the changed keys; writes a staging collection with its indexes and compares it with Hive, rows and values; with `serve.publish: delta` a file of the changed documents, if the collection is known to be the version before, or empty | nothing was published; run again |
+| publish | closes the cache's gate; renames the staging collection into place, or replaces and deletes the changed documents and reads them back | readers see the old collection or the new one, whole (`delta`: each document whole); run again |
+| refresh_cache | only with `cache`: removes exactly the changed keys (all of them, if they are unknown or over `cache.max_invalidate`), verifies, warms, opens the gate | the gate stays closed, readers go to MongoDB: slow, never wrong; run again |
+| diff | only with `serve.diff`: compares the collection with Hive by value | the publish stays; `switchyard diff {flow.flow}` names the keys, `--heal` serves Hive's version again |
 | tidy | deletes debris | harmless |
+
+Clearing and rerunning any task, or the whole run, is safe; what was killed in `publish` or after it, the next run
+finishes. `plan: true` says what a run would do and changes nothing. A version that a rollback undoes meanwhile is not
+published; after `switchyard rollback --no-serve` trigger this DAG, which serves what Hive shows then.
 """

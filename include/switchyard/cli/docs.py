@@ -175,7 +175,7 @@ def _section(doc: str, dags: Sequence[DAG]) -> list[str]:
     shown = max(dags, key=lambda dag: (len(dag.task_dict), dag.dag_id == f"{prefix}__telemetry"))
     lines = [f"\n## {_code(title)}\n", f"{doc.strip()}\n"]
     if len(dags) > 1:
-        lines.append(f"These are the docs of {_code(shown.dag_id)}; those of the others differ in names only.\n")
+        lines.append(f"These are the docs of {_code(shown.dag_id)}; those of the others differ in names and modes.\n")
     return [*lines, _without_heading(shown.doc_md or "")]
 
 
