@@ -30,7 +30,7 @@ _PLAN_PARAM = Param(
     False,
     type="boolean",
     title="Plan only",
-    description="Say what a run would do, row counts included (exact or estimated), and change nothing.",
+    description="Say what a run would do, with exact row counts where they are known beforehand, and change nothing.",
 )
 
 _BACKFILL_FROM = Param(
