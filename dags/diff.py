@@ -7,9 +7,10 @@ stores as they are then; no digest is kept from one night to the next.
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import Param
 
 from switchyard.airflow.diff import MODES, VerdictOperator, compare_flow
+from switchyard.airflow.nightly import nightly_dag
 from switchyard.flow.loader import load_flows
 
 FLOWS = Path(__file__).parent / "flows"
@@ -36,24 +37,18 @@ A flow that has published nothing yet is skipped. The result is in each task's l
 compared; `flows` compares only those named; `mode` overrides what the flows say. Clearing and rerunning is safe.
 """
 
-with DAG(
-    dag_id="diff",
+with nightly_dag(
+    "diff",
     description="The stores of every flow, compared by value",
     schedule="0 4 * * *",
-    catchup=False,
-    max_active_runs=1,
-    default_args={"owner": "data-platform", "retries": 1, "retry_delay": timedelta(minutes=2)},
+    runbook=RUNBOOK,
+    plan="Say what would be compared; compare nothing.",
     params={
-        "plan": Param(
-            False, type="boolean", title="Plan only", description="Say what would be compared; compare nothing."
-        ),
         "flows": Param(None, type=["null", "array"], title="Flows", description="Names of flows; none means all."),
         "mode": Param(None, type=["null", "string"], enum=[None, *MODES], title="Mode", description="How closely."),
     },
-    tags=["switchyard", "proof"],
-    doc_md=RUNBOOK,
-    dagrun_timeout=timedelta(hours=6),
-    render_template_as_native_obj=True,
+    tag="proof",
+    timeout=timedelta(hours=6),
 ) as dag:
     tasks = [
         compare_flow(

@@ -8,9 +8,10 @@ requirements/ingestion.txt. The catalog is what the connection `datahub` names: 
 from datetime import timedelta
 from pathlib import Path
 
-from airflow.sdk import DAG, Param, TaskGroup
+from airflow.sdk import Param, TaskGroup
 
 from switchyard.airflow.metadata import CheckCatalogOperator, IngestMetadataOperator
+from switchyard.airflow.nightly import nightly_dag
 from switchyard.catalog.recipes import list_sources
 from switchyard.flow.loader import load_flows
 
@@ -33,25 +34,19 @@ it was. Clearing and rerunning anything is safe. `plan: true` logs what each sou
 only those named, e.g. `["hive__lake_metastore"]`. From a shell: `switchyard sync-metadata`, then `switchyard lineage`.
 """
 
-with DAG(
-    dag_id="metadata_sync",
+with nightly_dag(
+    "metadata_sync",
     description="Schemas of every server that flows touch, to the catalog",
     schedule="0 3 * * *",
-    catchup=False,
-    max_active_runs=1,
-    default_args={"owner": "data-platform", "retries": 1, "retry_delay": timedelta(minutes=2)},
+    runbook=RUNBOOK,
+    plan="Say what would be ingested; ingest nothing.",
     params={
-        "plan": Param(
-            False, type="boolean", title="Plan only", description="Say what would be ingested; ingest nothing."
-        ),
         "sources": Param(
             None, type=["null", "array"], title="Sources", description="Task names to run; none means all."
         ),
     },
-    tags=["switchyard", "catalog"],
-    doc_md=RUNBOOK,
-    dagrun_timeout=timedelta(hours=4),
-    render_template_as_native_obj=True,
+    tag="catalog",
+    timeout=timedelta(hours=4),
 ) as dag:
     with TaskGroup("sources") as sources:
         for source in list_sources(load_flows(FLOWS)[0].values()):

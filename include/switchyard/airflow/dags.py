@@ -24,14 +24,8 @@ from switchyard.flow.spec import Flow
 
 LEDGER = "switchyard_ledger"
 _RETRY = {"retries": 1, "retry_delay": timedelta(seconds=15)}
+_PLAN = "Say what a run would do, with exact row counts where they are known beforehand, and change nothing."
 _LOAD = "{{ ti.xcom_pull(task_ids='plan')['load_id'] }}"
-
-_PLAN_PARAM = Param(
-    False,
-    type="boolean",
-    title="Plan only",
-    description="Say what a run would do, with exact row counts where they are known beforehand, and change nothing.",
-)
 
 _BACKFILL_FROM = Param(
     None,
@@ -61,6 +55,11 @@ def serve_dags(directory: Path) -> Iterator[DAG]:
     flows, errors = load_flows(directory)
     yield from (serve_dag(flow) for flow in flows.values() if flow.serve is not None)
     yield from (refused_dag("serve", flow, found) for flow, found in _by_flow(errors).items())
+
+
+def plan_param(description: str) -> Param:
+    """The Param `plan`, which every DAG takes."""
+    return Param(False, type="boolean", title="Plan only", description=description)
 
 
 def lake_asset(flow: Flow) -> Asset:
@@ -168,7 +167,7 @@ def _dag(leg: Leg, flow: Flow, *, schedule: Any, doc: str, params: dict[str, Par
         catchup=False,
         max_active_runs=1,
         default_args={"owner": flow.owner, **_RETRY},
-        params={"plan": _PLAN_PARAM, **(params or {})},
+        params={"plan": plan_param(_PLAN), **(params or {})},
         tags=["switchyard", leg, *([flow.domain] if flow.domain else []), *flow.tags],
         doc_md=_runbook(doc, flow),
         dagrun_timeout=timedelta(hours=12),
