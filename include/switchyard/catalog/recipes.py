@@ -16,6 +16,7 @@ from switchyard.catalog import chain, lineage, urns
 from switchyard.connections import Connection, Connections
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
+from switchyard.lake.hdfs import GIVE_UP_SOON
 
 Kind = Literal["postgres", "hdfs", "hive", "mongodb", "redis"]
 
@@ -96,6 +97,7 @@ def _build_hdfs(key: SourceKey, flows: list[Flow], connections: Connections) -> 
     config = {
         "url": f"hdfs://{authority}",
         "user": connection.login or None,
+        "client": GIVE_UP_SOON,
         "landings": [{"name": f"{authority}{root}", "directory": root} for root in roots],
     }
     return Recipe(key, "landing_source.LandingSource", config, expected)

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 _CHUNK = 4 << 20
 MANIFEST = "_manifest.json"
-_GIVE_UP_SOON = {
+GIVE_UP_SOON = {
     "dfs.client.failover.max.attempts": "5",
     "dfs.client.failover.sleep.base.millis": "100",
     "dfs.client.failover.sleep.max.millis": "1000",
 }
-"""By its defaults the client asks a NameNode that is down for three minutes (seen); a retry of the task asks again."""
+"""The client's settings. By its defaults it asks a NameNode that is down for three minutes (seen), by these for 3 s; a
+retry of the task asks again."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Hdfs:
         self.url = f"hdfs://{connection.host}:{connection.port or 8020}"
         if connection.login:
             os.environ["HADOOP_USER_NAME"] = connection.login
-        self._client: Client = Client(self.url, _GIVE_UP_SOON)
+        self._client: Client = Client(self.url, GIVE_UP_SOON)
 
     def list_files(self, directory: str) -> list[HdfsFile]:
         """Data files below a directory, sorted; names that start with `_` or `.` are not data (Hadoop's rule)."""

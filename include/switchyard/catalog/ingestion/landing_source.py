@@ -44,11 +44,6 @@ from datahub.sdk.dataset import Dataset
 from hdfs_native import Client
 
 MANIFEST = "_manifest.json"
-_PATIENCE = {  # the client's default waits three minutes for a NameNode that is down; this, 3 s
-    "dfs.client.failover.max.attempts": "5",
-    "dfs.client.failover.sleep.base.millis": "100",
-    "dfs.client.failover.sleep.max.millis": "1000",
-}
 _CLASSES = (
     (pa.types.is_boolean, BooleanTypeClass),
     (pa.types.is_integer, NumberTypeClass),
@@ -70,11 +65,12 @@ class Landing(ConfigModel):
 
 
 class LandingConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
-    """Which NameNode, as whom, and which landings."""
+    """Which NameNode, as whom, by which settings of the client, and which landings."""
 
     stateful_ingestion: StatefulStaleMetadataRemovalConfig | None = None
     url: str
     user: str | None = None
+    client: dict[str, str]
     landings: list[Landing]
 
 
@@ -101,7 +97,7 @@ class LandingSource(StatefulIngestionSourceBase):
         self.config, self.report = config, StaleEntityRemovalSourceReport()
         if config.user:
             os.environ["HADOOP_USER_NAME"] = config.user
-        self.client = Client(config.url, _PATIENCE)
+        self.client = Client(config.url, config.client)
 
     @classmethod
     def create(cls, config_dict: dict[str, Any], ctx: PipelineContext) -> LandingSource:
