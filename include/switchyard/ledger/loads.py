@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.naming import Leg
+from switchyard.flow.spec import Flow
 
 Kind = Literal["load", "backfill", "replay", "rollback", "adopt"]
 UNFINISHED = ("planned", "landed", "converted", "proved", "staged", "publishing", "refreshing")
@@ -42,13 +44,10 @@ class Load:
 
 @dataclass(frozen=True)
 class NewLoad:
-    """What a plan writes down. `facts` are frozen with it; `low` and `high` are watermarks, PostgreSQL's text."""
+    """What a plan writes down, the flow as it is now. `low` and `high` are watermarks, PostgreSQL's text."""
 
-    flow: str
+    flow: Flow
     leg: Leg
-    spec: dict[str, Any]
-    spec_hash: str
-    owner: str
     previous_seq: int | None = None
     version: int | None = None
     location: str | None = None
@@ -56,3 +55,8 @@ class NewLoad:
     low: str | None = None
     high: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """Columns of `loads`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"flow": self.flow.flow, "spec": frozen_spec(self.flow), "spec_hash": spec_hash(self.flow)}

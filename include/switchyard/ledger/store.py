@@ -35,7 +35,7 @@ class Ledger:
 
     Args:
         connection: the database.
-        owner: who asks; a refused second run is told.
+        owner: who asks, and plans loads here; a refused second run is told.
         dag_run: `dag_id` and `run_id` of the Airflow run that the loads planned here belong to.
     """
 
@@ -106,15 +106,14 @@ class Ledger:
     def plan(self, new: NewLoad) -> Load:
         """Give out the next seq and write the load down, in one transaction."""
         counter = flows.c.last_ingest_seq if new.leg == "ingest" else flows.c.last_serve_seq
+        flow, values = new.flow.flow, self._values(new)
         with self.session() as session:
-            session.execute(insert(flows).values(flow=new.flow).on_conflict_do_nothing())
-            known = session.scalar(sa.select(counter).where(flows.c.flow == new.flow).with_for_update()) or 0
+            session.execute(insert(flows).values(flow=flow).on_conflict_do_nothing())
+            known = session.scalar(sa.select(counter).where(flows.c.flow == flow).with_for_update()) or 0
             seq = max(known, new.previous_seq or 0) + 1
-            session.execute(flows.update().where(flows.c.flow == new.flow).values({counter.name: seq}))
+            session.execute(flows.update().where(flows.c.flow == flow).values({counter.name: seq}))
             row = session.execute(
-                loads.insert()
-                .values(load_id=_new_load_id(), seq=seq, state="planned", **self._values(new))
-                .returning(*loads.c)
+                loads.insert().values(load_id=_new_load_id(), seq=seq, state="planned", **values).returning(*loads.c)
             ).one()
         return _load(row)
 
@@ -244,8 +243,8 @@ class Ledger:
         return partitions | {load.location for load in found if load.location}
 
     def _values(self, new: NewLoad) -> dict[str, Any]:
-        values = {name: getattr(new, name) for name in new.__dataclass_fields__}
-        return values | {"facts": {**new.facts, "dag_run": dict(self.dag_run)}} if self.dag_run else values
+        facts = {**new.facts, "dag_run": dict(self.dag_run)} if self.dag_run else new.facts
+        return new.values() | {"owner": self.owner, "facts": facts}
 
     def _in_progress(self, flow: str, leg: Leg, holder: str | None) -> LoadInProgress:
         alive = self.list_loads(flow, leg, UNFINISHED, limit=1)

@@ -13,7 +13,6 @@ from typing import Any, cast
 from switchyard.errors import PreflightRefused, SwitchyardError
 from switchyard.extract import postgres
 from switchyard.flow import naming
-from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.spec import Flow
 from switchyard.lake.adoption import ForeignTable, obstacles, read_table
 from switchyard.lake.hdfs import Hdfs
@@ -106,12 +105,9 @@ def _plan(runtime: Runtime, flow: Flow, found: ForeignTable) -> NewLoad:
     assert version is not None  # noqa: S101 - it was there a moment ago
     planned = draft(flow, examined, agreed, version, None, sweep=False)
     return NewLoad(
-        flow=flow.flow,
+        flow=flow,
         leg="ingest",
         kind="adopt",
-        spec=frozen_spec(flow),
-        spec_hash=spec_hash(flow),
-        owner=runtime.owner,
         previous_seq=version.seq,
         location=hdfs_path(found.location),
         facts={"plan": {**planned.facts(), "adopted": {"changed_at": found.changed_at}}},

@@ -11,7 +11,7 @@ from switchyard.catalog.lineage import publish_step
 from switchyard.errors import PreflightRefused, PublishConflict
 from switchyard.extract import postgres
 from switchyard.extract.preflight import Examined, examine_values
-from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
+from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.lake.hive import LIST_READER
 from switchyard.lake.partitions import add_partition
@@ -77,11 +77,8 @@ def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | st
             planned = draft(flow, examined, agreed, before, window.bounds, sweep=window.sweep)
             load = ledger.plan(
                 NewLoad(
-                    flow=flow.flow,
+                    flow=flow,
                     leg="ingest",
-                    spec=frozen_spec(flow),
-                    spec_hash=spec_hash(flow),
-                    owner=runtime.owner,
                     previous_seq=before.seq,
                     kind=request.kind,
                     low=window.low,

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from switchyard.errors import ReconcileMismatch, SwitchyardError
-from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.metastore import TableVersion
@@ -120,12 +119,9 @@ def _plan(
         "flow_changes": {"bookmark": bookmark, "held": f"{held}: {why}" if why else held},
     }
     return NewLoad(
-        flow=flow.flow,
+        flow=flow,
         leg="ingest",
         kind="rollback",
-        spec=frozen_spec(flow),
-        spec_hash=spec_hash(flow),
-        owner=runtime.owner,
         previous_seq=current.seq,
         location=target.location,
         low=target.low,

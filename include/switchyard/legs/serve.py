@@ -12,7 +12,7 @@ from typing import Any
 from switchyard.catalog.lineage import select_step, serve_step
 from switchyard.errors import PublishConflict, ReconcileMismatch, SwitchyardError
 from switchyard.flow import naming
-from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
+from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.lake.metastore import HiveColumn, TableVersion
 from switchyard.ledger.drivers import require_driver_gone
@@ -53,11 +53,8 @@ def plan(runtime: Runtime, flow: Flow) -> Load | str:
             paths = {} if serve.select else {"paths": list(version.paths)}
             load = ledger.plan(
                 NewLoad(
-                    flow=flow.flow,
+                    flow=flow,
                     leg="serve",
-                    spec=frozen_spec(flow),
-                    spec_hash=spec_hash(flow),
-                    owner=runtime.owner,
                     version=version.seq,
                     location=None if serve.select else version.path,
                     facts={"plan": {"previous": previous, **paths, **_described(version.columns)}},
