@@ -248,9 +248,3 @@ def import_pools(site: Site) -> None:
     airflow = str(site.layout.scripts / "airflow")
     run_setup(site, [airflow, "pools", "import", str(path)], "airflow-pools", extra=airflow_settings(site))
     imported.write_bytes(pools)
-
-
-def clear_stale_files(directory: Path, *names: str) -> None:
-    """Remove files that a killed server left and that its next start would stumble over."""
-    for name in names:
-        (directory / name).unlink(missing_ok=True)

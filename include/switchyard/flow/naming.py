@@ -160,11 +160,6 @@ def lake_asset_uri(database: str, table: str) -> str:
     return f"x-hive://{database}/{table}"
 
 
-def collection_asset_uri(connection: str, collection: str) -> str:
-    """Airflow asset of a collection; `connection` is the flow's `serve.connection`, the database is in it."""
-    return f"x-mongodb://{connection}/{collection}"
-
-
 def targets(flow: Flow) -> dict[tuple[str, str], str]:
     """Everything only one flow may write to: the key that names it in the flow file, and a printable name."""
     quarantine = quarantine_table(flow.lake.table)
