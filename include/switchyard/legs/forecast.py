@@ -32,6 +32,7 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -
         window = source.find_window(session, flow, request, state.bookmark, agreed)
         rows = postgres.count_rows(session, flow.source, row_condition(flow.source, window.bounds))
     current = version.rows if version and version.seq > 0 else 0
+    outcome = _outcome(runtime, flow, examined, version, window, rows, current)
     return {
         "reads": flow.source.table or "a query",
         "from": window.low,
@@ -43,9 +44,9 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -
         "current_seq": version.seq if version else None,
         "current_rows": current,
         "current_rows_are": "unknown" if current is None else "exact",
-        **_outcome(runtime, flow, examined, version, window, rows, current),
+        **outcome,
         "schema_changes": list(agreed.changes),
-        "warnings": _warnings(flow, state.held, rows, current),
+        "warnings": _warnings(flow, state.held, window, rows, current, outcome["rows_after"]),
     }
 
 
@@ -68,17 +69,19 @@ def _outcome(
     return {"rows_after": after, **counted, "rewrites": "the whole table"}
 
 
-def _warnings(flow: Flow, held: str | None, rows: int, current: int | None) -> list[str]:
+def _warnings(
+    flow: Flow, held: str | None, window: Window, rows: int, current: int | None, after: int | None
+) -> list[str]:
     found = []
     if held is not None:
         found.append(f"the flow is on hold and would not run: {held}")
-    if rows == 0 and flow.lake.mode == "replace":
-        found.append("the source has no rows: refused unless reconcile.allow_empty")
-    if rows == 0 and flow.lake.mode != "replace":
+    if rows == 0 and window.bounds is not None:
         found.append("the source has nothing new: the run would end at once")
+    elif rows == 0 and not flow.reconcile.allow_empty:
+        found.append("the source has no rows: refused unless reconcile.allow_empty")
     shrink = flow.reconcile.max_shrink
-    if flow.lake.mode == "replace" and shrink and current and current - rows > rows_allowed(shrink, current):
-        found.append(f"{current - rows} rows fewer than now: refused, at most {shrink} may go (reconcile.max_shrink)")
+    if shrink and current and after is not None and current - after > rows_allowed(shrink, current):
+        found.append(f"{current - after} rows fewer than now: refused, at most {shrink} may go (reconcile.max_shrink)")
     return found
 
 
