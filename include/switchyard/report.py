@@ -6,6 +6,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+REFUSED = 2
+"""Exit code of a step that would fail again the same way: no retry."""
+ASK_AIRFLOW = 3
+"""Exit code of a step that found another Airflow run's load: a JSON line names it, and a task can ask if it goes on."""
+
 
 @dataclass(frozen=True)
 class StepReport:

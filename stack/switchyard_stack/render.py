@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pwd
 import shlex
 import stat
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +38,9 @@ _FILES: Mapping[str, str] = {  # template → path under <state>
     "jvm-sqoop.args": "conf/jvm/sqoop.args",
     "connections.json": "airflow/connections.json",
     "airflow-passwords.json": "airflow/passwords.json",
-    "sqoop.sh": "bin/sqoop",
 }
+_SQOOP = ("sqoop.sh", "bin/sqoop")  # names the archive of its classes
+_READ_BY_SQOOP = ("core-site.xml", "hdfs-site.xml", "mapred-site.xml", "log4j.properties")
 _SUPERVISOR = ("supervisord.conf", "conf/supervisord.conf")  # last: it names the others' digests
 _READ_BY: Mapping[str, tuple[str, ...]] = {  # server → the files that it reads at its start
     "postgres": ("postgresql.conf", "pg_hba.conf"),
@@ -138,6 +141,29 @@ def _digests(site: Site) -> dict[str, str]:
     return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}
 
 
+def sqoop_archive(site: Site) -> Path:
+    """Where the JVM keeps the classes of a Sqoop with this Java and these arguments and configuration."""
+    texts = [str(site.programs.java_home.resolve()), render(site, "jvm-sqoop.args")]
+    texts += [render(site, name) for name in _READ_BY_SQOOP]
+    return site.layout.run / f"sqoop-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:16]}.jsa"
+
+
+def _render_sqoop(site: Site) -> None:
+    """Write Sqoop's command, and its configuration as a jar: an archive of classes wants a class path of jars only.
+
+    It knows each jar by its time, so one that is right already is not written again.
+    """
+    jar, packed = site.layout.run / "sqoop.jar", io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in _READ_BY_SQOOP:
+            archive.writestr(zipfile.ZipInfo(name), render(site, name))
+    if not jar.exists() or jar.read_bytes() != packed.getvalue():
+        jar.write_bytes(packed.getvalue())
+    template, target = _SQOOP
+    write_private(site.layout.state / target, render(site, template, archive=sqoop_archive(site)))
+    (site.layout.state / target).chmod(0o700)
+
+
 def render_all(site: Site) -> None:
     """Write every configuration file; creates what Hadoop expects beside it."""
     layout = site.layout
@@ -147,12 +173,12 @@ def render_all(site: Site) -> None:
         write_private(path, render(site, template))
         if template in _WORLD_READABLE:
             path.chmod(0o644)
-    (layout.bin / "sqoop").chmod(0o700)
     layout.conf.chmod(0o711)
     for name in ("hdfs", "datanode"):  # hadoop-hdfs has no web pages; its server wants the directories
         (layout.conf / "hadoop" / "webapps" / name).mkdir(parents=True, exist_ok=True)
     for name in ("redis", "mongo", "namenode", "datanode", "metastore", "hiveserver2", "airflow"):
         (layout.run / name).mkdir(exist_ok=True)
+    _render_sqoop(site)
     template, target = _SUPERVISOR
     text = render(site, template, airflow_environment=_supervisor_environment(site), digest=_digests(site))
     write_private(layout.state / target, text)

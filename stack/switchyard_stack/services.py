@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from switchyard_stack import health, prepare
+from switchyard_stack import health, prepare, sqoop
 from switchyard_stack.render import Site
 
 
@@ -51,6 +51,9 @@ _ALL = (
     Service(
         "datanode", "HDFS DataNode", health.check_datanode, ("datanode", "datanode_http", "datanode_ipc"),
         needs=("namenode",), patience=90,
+    ),
+    Service(
+        "sqoop", "Sqoop", _step_done, needs=("postgres", "datanode"), prepare=sqoop.prepare_sqoop, is_step=True,
     ),
     Service(
         "metastore", "Hive metastore", health.check_metastore, ("metastore",),

@@ -17,14 +17,10 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from switchyard.process import die_with_parent, end_group
+from switchyard.report import ASK_AIRFLOW, REFUSED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-REFUSED = 2
-"""Exit code of a step that would fail again the same way: no retry."""
-ASK_AIRFLOW = 3
-"""Exit code of a step that found an unfinished load of another Airflow run; its report names both."""
 
 
 class _LoadOfAnotherRun(Exception):

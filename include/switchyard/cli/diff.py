@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from switchyard.cli.legs import REFUSED, FlowName, find_flow, log_to_stderr, open_runtime
+from switchyard.cli.legs import FlowName, find_flow, log_to_stderr, open_runtime
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.errors import NothingToCompare, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
-from switchyard.report import StepReport
+from switchyard.report import REFUSED, StepReport
 
 if TYPE_CHECKING:
     from switchyard.legs.diff_result import DiffResult

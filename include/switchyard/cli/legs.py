@@ -20,12 +20,7 @@ from switchyard.flow.frozen import thaw
 from switchyard.flow.loader import load_flows
 from switchyard.flow.spec import Flow
 from switchyard.legs.request import Request
-from switchyard.report import StepReport
-
-REFUSED = 2
-"""Exit code of a step that would fail again the same way."""
-ASK_AIRFLOW = 3
-"""Exit code of a step that found another Airflow run's load: a JSON line names it, and a task can ask if it goes on."""
+from switchyard.report import ASK_AIRFLOW, REFUSED, StepReport
 
 
 class Leg(StrEnum):
@@ -89,6 +84,17 @@ def step(
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1 if error.retryable else REFUSED) from None
     typer.echo(report)
+    _leave()
+
+
+def _leave() -> None:
+    """End this process now: all is done and closed.
+
+    Freeing what the clients' modules hold, and waiting for PyMongo's sleeping monitors, takes 0.8 s of a small step.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def plan(
