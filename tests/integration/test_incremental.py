@@ -204,6 +204,29 @@ def test_the_plan_says_what_the_run_then_does(new_case: NewCase) -> None:
     assert "nothing new" in str(forecast(case.runtime, "ingest", case.flow())["warnings"])
 
 
+def test_the_plan_knows_late_and_repeated_rows(new_case: NewCase) -> None:
+    """Of rows with one key the newest counts, tombstones too; a row that is newer in the lake stays."""
+    source = {"cursor": "at", "cursor_clock": "database", "key": ["id"], "tombstone": "gone"}
+    case = new_case("late", source=source, lake={"mode": "merge"})
+    case.sql("create table t (id int, v text, gone boolean, at timestamptz)")
+    case.sql("insert into t select g, 'a', false, '2026-01-02Z' from generate_series(1, 5) g")
+    case.run("ingest")
+    case.sql(
+        "insert into t values (1, 'b', true, '2026-01-03Z'), (1, 'c', false, '2026-01-04Z'),"
+        " (2, 'b', false, '2026-01-03Z'), (2, 'b', true, '2026-01-04Z'), (6, 'b', true, '2026-01-03Z'),"
+        " (7, 'b', false, '2026-01-03Z')",
+        "update t set at = '2026-01-01Z', gone = true where id = 3",
+        "update t set at = '2026-01-01Z', v = 'old' where id = 4",
+    )
+    names = ("inserted", "updated_or_unchanged", "late", "deleted", "rows_after")
+    since = Request("backfill", "2025-12-31", "2026-01-05")
+    said = forecast(case.runtime, "ingest", case.flow(), since)
+    assert [said[n] for n in names] == [1, 2, 2, 1, 5]
+    done = next(r for r in run_leg(case.runtime, "ingest", case.flow(), since) if r.step == "prove").facts
+    found = [done["inserted"], done["updated"] + done["unchanged"], done["late"], done["deleted"], done["hive_rows"]]
+    assert found == [1, 2, 2, 1, 5]
+
+
 @pytest.fixture
 def writers(new_case: NewCase) -> Iterator[Case]:
     yield make(new_case, "merge", source={"tombstone": "gone"}, serve={"timestamps": "beside"})

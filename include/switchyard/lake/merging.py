@@ -75,11 +75,11 @@ class Merge:
         )
 
     def placed(self, target: str) -> str:
-        """The number of rows in the new version that are, value by value, what the batch says of their key."""
+        """One row: rows of the new version, and those that are, value by value, what the batch says of their key."""
         on = " and ".join(f"f.{quote_hive(name)} = l.{quote_hive(name)}" for name in self.key)
         return (
-            f"select count(*) from {quote_table(target)} f join {self._latest} on {on} "
-            f"where not l.sy_dead and {self._same('f', 'l')}"
+            f"select count(*), count(case when l.sy_there and not l.sy_dead and {self._same('f', 'l')} then 1 end) "
+            f"from {quote_table(target)} f left join {self._latest} on {on}"
         )
 
     @property

@@ -102,10 +102,9 @@ def _count_merge(batch: Batch, hive: HiveSession, kept: int) -> dict[str, int]:
             where=f"flow {flow.flow}",
             next="nothing was published; run again, and see HiveServer2's log",
         )
-    rows = _rows(hive, target)
+    rows, placed = (int(value) for value in hive.run(merge.placed(target))[0])
     expected = {"before": counts["before"], "inserted": counts["inserted"], "deleted": -counts["deleted"]}
     check_equation("the new version has", rows, expected, flow.flow, flow.reconcile)
-    placed = int(hive.run(merge.placed(target))[0][0])
     there = {name: counts[name] for name in ("inserted", "updated", "unchanged")}
     check_equation("the new version holds of the batch", placed, there, flow.flow, flow.reconcile)
     return {"hive_rows": rows, **counts}
