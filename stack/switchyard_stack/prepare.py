@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,11 @@ import psutil
 
 from switchyard_stack.artifacts import metastore_schema
 from switchyard_stack.errors import StackError
+from switchyard_stack.jars import pack
 from switchyard_stack.passwords import write_private
 from switchyard_stack.ports import LOOPBACK
 from switchyard_stack.prerequisites import POSTGRES_USER
-from switchyard_stack.render import Site, airflow_settings
+from switchyard_stack.render import Site, airflow_settings, classpath
 from switchyard_stack.supervision import server_environment
 
 if TYPE_CHECKING:
@@ -161,6 +163,18 @@ def prepare_namenode(site: Site) -> None:
     namenode = "org.apache.hadoop.hdfs.server.namenode.NameNode"
     run_setup(site, [str(java), f"@{arguments}", namenode, "-format", "-nonInteractive"], "namenode-format")
     formatted.touch()
+
+
+def prepare_hiveserver2(site: Site) -> None:
+    """Pack the class by which Hive finds the jar that every task must have, alone; it comes first in the class path.
+
+    In local mode each task copies that jar out of HDFS, and never reads it: 83 MB of hive-exec, which are half the time
+    of a small query.
+    """
+    jar = next(jar for jar in classpath(site, "hive").split(":") if "/hive-exec-" in jar)
+    with zipfile.ZipFile(jar) as hive:
+        names = [name for name in hive.namelist() if name.startswith("org/apache/hadoop/hive/ql/exec/tez/DagUtils")]
+        pack(site.layout.run / "hive-task.jar", {name: hive.read(name) for name in names})
 
 
 def prepare_mongo(site: Site) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import pwd
 import shlex
 import stat
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
+from switchyard_stack.jars import pack
 from switchyard_stack.layout import Layout
 from switchyard_stack.passwords import write_private
 from switchyard_stack.prerequisites import POSTGRES_USER, Programs
@@ -149,16 +148,8 @@ def sqoop_archive(site: Site) -> Path:
 
 
 def _render_sqoop(site: Site) -> None:
-    """Write Sqoop's command, and its configuration as a jar: an archive of classes wants a class path of jars only.
-
-    It knows each jar by its time, so one that is right already is not written again.
-    """
-    jar, packed = site.layout.run / "sqoop.jar", io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name in _READ_BY_SQOOP:
-            archive.writestr(zipfile.ZipInfo(name), render(site, name))
-    if not jar.exists() or jar.read_bytes() != packed.getvalue():
-        jar.write_bytes(packed.getvalue())
+    """Write Sqoop's command, and its configuration as a jar: an archive of classes wants a class path of jars only."""
+    pack(site.layout.run / "sqoop.jar", {name: render(site, name) for name in _READ_BY_SQOOP})
     template, target = _SQOOP
     write_private(site.layout.state / target, render(site, template, archive=sqoop_archive(site)))
     (site.layout.state / target).chmod(0o700)

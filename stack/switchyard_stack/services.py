@@ -61,7 +61,7 @@ _ALL = (
     ),
     Service(
         "hiveserver2", "HiveServer2 (Tez local)", health.check_hiveserver2, ("hiveserver2",),
-        needs=("metastore",), patience=180,
+        needs=("metastore",), prepare=prepare.prepare_hiveserver2, patience=180,
     ),
     Service(
         "airflow-db", "Airflow's tables", _step_done,
