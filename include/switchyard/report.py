@@ -11,6 +11,9 @@ REFUSED = 2
 ASK_AIRFLOW = 3
 """Exit code of a step that found another Airflow run's load: a JSON line names it, and a task can ask if it goes on."""
 
+BUSY = 4
+"""Exit code of a step that found another run at work."""
+
 
 @dataclass(frozen=True)
 class StepReport:

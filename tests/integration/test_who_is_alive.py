@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowRescheduleException
 from cases import Case
 from matrix import record
 from stop_points import wait_for
 
+from switchyard.airflow.operators import StepOperator
 from switchyard.errors import LoadInProgress
 from switchyard.flow.frozen import frozen_spec
+from switchyard.flow.spec import Flow
 from switchyard.ledger.drivers import AirflowLoadUnfinished, Driver
 from switchyard.legs import ingest
 from switchyard.legs.adopt import adopt
@@ -52,7 +58,7 @@ def test_between_two_steps_a_second_run_is_refused(case: Case) -> None:
     assert code == 1
     assert f"flow {case.name}, leg ingest: load {load.load_id}, run by test of {case.name}, is at work" in said
     code, said = case.switchyard("step", "ingest", "plan", "--flow", case.name)
-    assert (code, "is at work" in said) == (2, True)
+    assert (code, "is at work" in said) == (4, True)
     for act in (rollback, adopt):
         with pytest.raises(LoadInProgress, match="is at work"):
             act(case.runtime, case.flow())
@@ -131,11 +137,41 @@ def test_a_step_tells_its_task_whom_to_ask_for(case: Case) -> None:
     assert case.states("ingest") == ["abandoned", "planned"]
 
 
+def test_a_run_of_a_backfill_waits_and_any_other_fails(case: Case) -> None:
+    """A Backfill begins several runs at once, whatever the DAG's `max_active_runs` says (seen)."""
+    flow = case.flow()
+    task = StepOperator(task_id="plan", leg="ingest", step="plan", flow=frozen_spec(flow), connections=used(flow))
+    with case.runtime.running(case.name, "ingest"):
+        with pytest.raises(AirflowFailException, match="is at work"):
+            task._run_child("plan", context("manual"), [])
+        with pytest.raises(AirflowRescheduleException):
+            task._run_child("plan", context("backfill"), [])
+    assert case.loads("ingest") == []
+
+
+def context(run_type: str) -> Any:
+    return {"dag_run": SimpleNamespace(run_type=run_type, **OTHER)}
+
+
+def test_a_step_waits_for_whoever_looks_whether_he_may_begin(case: Case) -> None:
+    steps = run_leg(case.runtime, "ingest", case.flow())
+    next(step for step in steps if step.step == "plan")
+    with case.runtime.ledger() as other, contextlib.ExitStack() as looking:
+        looking.enter_context(other.lock(case.name, "ingest"))
+        end = threading.Timer(2, looking.pop_all().close)
+        end.start()
+        assert next(steps).step == "land"
+        end.join()
+
+
+def used(flow: Flow) -> tuple[str, ...]:
+    return (flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, "switchyard_ledger")
+
+
 def step(case: Case, dag_run: dict[str, str], *take_over: str) -> tuple[int, str]:
     flow = case.flow()
-    used = (flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, "switchyard_ledger")
     given: dict[str, Any] = {
-        "connections": {name: case.connections.get(name).fields() for name in used},
+        "connections": {name: case.connections.get(name).fields() for name in used(flow)},
         "flow": frozen_spec(flow),
         "owner": "a task",
         "dag_run": dag_run,

@@ -7,20 +7,31 @@ error, and prints its report as one JSON line.
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
 
 from switchyard.process import die_with_parent, end_group
-from switchyard.report import ASK_AIRFLOW, REFUSED
+from switchyard.report import ASK_AIRFLOW, BUSY, REFUSED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+_TURN_SECONDS = 15
 
 
 class _LoadOfAnotherRun(Exception):
@@ -109,7 +120,7 @@ class StepOperator(BaseOperator):
                 return self._run_child(step, context, taken)
             except _LoadOfAnotherRun as found:
                 if found.load_id in taken or _goes_on(context, found.dag_run):
-                    raise AirflowFailException(str(found)) from None
+                    _give_way(context, str(found))
                 self.log.info("%s\nThat run is over: its load is taken over", found)
                 taken.append(found.load_id)
 
@@ -149,6 +160,8 @@ class StepOperator(BaseOperator):
         message = "\n".join(tail) or f"step {step} ended with exit code {code} and said nothing"
         if code == ASK_AIRFLOW and report is not None:
             raise _LoadOfAnotherRun(message, report["load_id"], report["dag_run"])
+        if code == BUSY:
+            _give_way(context, message)
         raise (AirflowFailException if code == REFUSED else AirflowException)(message)
 
     def _talk(self, child: subprocess.Popen[str], payload: str) -> tuple[dict[str, Any] | None, list[str]]:
@@ -180,6 +193,17 @@ def _request(context: Context) -> dict[str, Any] | None:
         return None
     begin, end = run.data_interval_start, run.data_interval_end
     return {"kind": "backfill", "low": begin.isoformat(), "high": end.isoformat()}
+
+
+def _give_way(context: Context, message: str) -> NoReturn:
+    """Another run of the flow is at work: fail, and say who; a run of Airflow's Backfill waits for its turn.
+
+    A Backfill begins several runs at once, whatever `max_active_runs` of the DAG says.
+    """
+    if context["dag_run"].run_type == "backfill":
+        log.info("%s\nThis run of a Backfill waits for %s s", message, _TURN_SECONDS)
+        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=_TURN_SECONDS))  # type: ignore[no-untyped-call]
+    raise AirflowFailException(message)
 
 
 def _owner(context: Context) -> str:

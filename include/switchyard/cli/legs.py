@@ -15,12 +15,12 @@ import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.connections import EnvironmentConnections, GivenConnections
-from switchyard.errors import SwitchyardError
+from switchyard.errors import LoadInProgress, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.loader import load_flows
 from switchyard.flow.spec import Flow
 from switchyard.legs.request import Request
-from switchyard.report import ASK_AIRFLOW, REFUSED, StepReport
+from switchyard.report import ASK_AIRFLOW, BUSY, REFUSED, StepReport
 
 
 class Leg(StrEnum):
@@ -82,9 +82,15 @@ def step(
         raise typer.Exit(ASK_AIRFLOW) from None
     except SwitchyardError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1 if error.retryable else REFUSED) from None
+        raise typer.Exit(_exit_code(error)) from None
     typer.echo(report)
     _leave()
+
+
+def _exit_code(error: SwitchyardError) -> int:
+    if isinstance(error, LoadInProgress):
+        return BUSY
+    return 1 if error.retryable else REFUSED
 
 
 def _leave() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SESSION_OPTIONS = "-c timezone=UTC -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
 """A machine that lost its power is noticed after two minutes, not after the kernel's two hours."""
 
+_POLL_SECONDS = 0.1
 _NAME_BYTES = 63  # NAMEDATALEN - 1: what PostgreSQL keeps of an application_name
 _HOLDER = sa.text(
     "select a.application_name from pg_locks l join pg_stat_activity a using (pid)"
@@ -39,13 +41,17 @@ def run_key(flow: str, leg: Leg) -> int:
     return _key(f"switchyard/run/{leg}/{flow}")
 
 
-def acquire(session: Session, key: int, owner: str) -> bool:
-    """Take a lock, under the owner's name, if nobody has it."""
+def acquire(session: Session, key: int, owner: str, patience: float = 0) -> bool:
+    """Take a lock, under the owner's name, if nobody has it, or lets go within `patience` seconds."""
+    deadline = time.monotonic() + patience
     if owner:
         session.execute(sa.select(sa.func.set_config("application_name", owner, False)))
-    taken = bool(session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
-    session.commit()
-    return taken
+    while True:
+        taken = bool(session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+        session.commit()
+        if taken or time.monotonic() >= deadline:
+            return taken
+        time.sleep(_POLL_SECONDS)
 
 
 def release(session: Session, key: int) -> None:
@@ -64,6 +70,11 @@ def holder(session: Session, key: int) -> str | None:
 def is_name_of(name: str, owner: str) -> bool:
     """Whether a session's name is that of an owner: PostgreSQL keeps 63 bytes."""
     return owner.encode()[:_NAME_BYTES] == name.encode()
+
+
+def shown(name: str | None) -> str:
+    """A session's name for people: an owner's that PostgreSQL has cut ends in dots."""
+    return f"{name}…" if name and len(name.encode()) >= _NAME_BYTES else name or ""
 
 
 def _key(text: str) -> int:

@@ -75,9 +75,12 @@ class Ledger:
         return str(found) if found else None
 
     @contextmanager
-    def lock(self, flow: str, leg: Leg) -> Iterator[None]:
-        """Hold the leg of a flow for the time of one step; raises LoadInProgress at once, naming the owner."""
-        with self._hold(locks.step_key(flow, leg), flow, leg):
+    def lock(self, flow: str, leg: Leg, *, patience: float = 0) -> Iterator[None]:
+        """Hold the leg of a flow for the time of one step.
+
+        Raises LoadInProgress, naming the owner, when another holds it and does not let go within `patience` seconds.
+        """
+        with self._hold(locks.step_key(flow, leg), flow, leg, patience):
             yield
 
     @contextmanager
@@ -94,9 +97,9 @@ class Ledger:
             raise self._in_progress(flow, leg, holder)
 
     @contextmanager
-    def _hold(self, key: int, flow: str, leg: Leg) -> Iterator[None]:
+    def _hold(self, key: int, flow: str, leg: Leg, patience: float = 0) -> Iterator[None]:
         with self._connected() as session:
-            if not locks.acquire(session, key, self.owner):
+            if not locks.acquire(session, key, self.owner, patience):
                 raise self._in_progress(flow, leg, locks.holder(session, key))
             try:
                 yield
@@ -249,7 +252,7 @@ class Ledger:
     def _in_progress(self, flow: str, leg: Leg, holder: str | None) -> LoadInProgress:
         alive = self.list_loads(flow, leg, UNFINISHED, limit=1)
         named = alive and (not holder or locks.is_name_of(holder, alive[0].owner))
-        owner = f"load {alive[0].load_id}, run by {alive[0].owner}" if named else holder or "another run"
+        owner = f"load {alive[0].load_id}, run by {alive[0].owner}" if named else locks.shown(holder) or "another run"
         return LoadInProgress(
             f"{owner}, is at work",
             where=f"flow {flow}, leg {leg}",

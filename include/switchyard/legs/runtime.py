@@ -76,6 +76,8 @@ class Runtime:
         return Metastore(self.connections.get(flow.lake.metastore))
 
 
+_PATIENCE_SECONDS = 60
+"""For whoever looks, between two steps of a load, whether a load of his own may begin: he holds the leg meanwhile."""
 StepBody = Callable[[Ledger, Load], dict[str, Any]]
 
 
@@ -89,7 +91,7 @@ def run_step(runtime: Runtime, step: str, load_id: str, leg: Leg, body: StepBody
         load = ledger.get(load_id)
         if load.leg != leg:
             raise SwitchyardError(f"load {load_id} belongs to leg {load.leg}, not {leg}", where=f"step {step}")
-        with ledger.lock(load.flow, leg), _noted(ledger, load, step):
+        with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
             facts = body(ledger, load)
     report = StepReport(step, load.flow, load_id, time.monotonic() - started, facts)
     log.info("%s", report.line())
