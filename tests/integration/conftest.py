@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from cases import Case, open_cases
@@ -39,6 +42,19 @@ def telemetry_alone(servers: Servers) -> Iterator[None]:
     with servers.session("LEDGER_URL", autocommit=True) as session:
         session.execute("select pg_advisory_lock(59171)")
         yield
+
+
+@pytest.fixture(scope="session")
+def own_airflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """For `airflow dags test` with DAGs of a test's own: Airflow's tables in a file.
+
+    The stack's DAG processor would take the DAGs for deleted ones, and its scheduler begin their tasks, too.
+    """
+    home = tmp_path_factory.mktemp("airflow")
+    environ = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}"}
+    command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
+    subprocess.run(command, env={**os.environ, **environ}, check=True, capture_output=True, timeout=240)
+    return environ
 
 
 @pytest.fixture

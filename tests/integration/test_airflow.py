@@ -153,8 +153,7 @@ def test_what_an_ended_run_left_is_taken_over_and_only_airflow_knows(airflow: Ai
     left = ingest.plan(Runtime(connections, f"Airflow run {ended}", driver=theirs), flow)
     with pytest.raises(AirflowLoadUnfinished, match=re.escape(ended)):
         list(run_leg(Runtime(connections, "test"), "ingest", flow))
-    run = airflow.trigger(INGEST)
-    assert airflow.wait_for_run(INGEST, run)["state"] == "success"
+    run, _ = run_both(airflow)
     assert "That run is over: its load is taken over" in airflow.log(INGEST, run, "plan")
     with Runtime(connections, "test").ledger() as ledger:
         assert ledger.get(left.load_id).state == "abandoned"

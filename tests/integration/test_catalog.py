@@ -184,9 +184,11 @@ def test_the_ingesting_process_has_no_secret_in_its_arguments_or_environment(
     assert "AIRFLOW" not in seen.read_text()
 
 
-def test_dags_capture_the_chain_and_metadata_sync_agrees(plain: Case, tmp_path: Path) -> None:
+def test_dags_capture_the_chain_and_metadata_sync_agrees(
+    plain: Case, tmp_path: Path, own_airflow: dict[str, str]
+) -> None:
     """The acceptance itself: `airflow dags test` of both legs and metadata_sync, then the walk and DataHub's check."""
-    environ = _airflow(plain, tmp_path)
+    environ = _airflow(plain, tmp_path) | own_airflow
     for dag in (f"ingest__{plain.name}", f"serve__{plain.name}", "metadata_sync"):
         said = _run(environ, "airflow", "dags", "test", dag)
         assert "state=success" in said, said[-4000:]

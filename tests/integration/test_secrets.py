@@ -14,6 +14,7 @@ from types import TracebackType
 
 import psutil
 import pytest
+from airflow_api import Airflow
 from servers import Servers
 
 STATE = Path(os.environ.get("SWITCHYARD_STATE", "."))
@@ -48,8 +49,9 @@ def run(servers: Servers, telemetry_alone: None) -> ProcessList:
     """Both legs of the shipped flow by `airflow dags test`, while the process list is looked at."""
     servers.postgres("insert into public.telemetry (id, name, wattage) values (9100, 'secret test', 1)")
     try:
-        with ProcessList() as processes:
-            for dag in ("ingest__telemetry", "serve__telemetry"):
+        dags = ("ingest__telemetry", "serve__telemetry")
+        with Airflow().paused(*dags), ProcessList() as processes:
+            for dag in dags:
                 done = subprocess.run(
                     [str(Path(sys.executable).with_name("airflow")), "dags", "test", dag],
                     capture_output=True,

@@ -6,6 +6,7 @@ collection that is known to show the version that the changes are counted from, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,8 @@ from switchyard.serve.in_place import (
     write_replacements,
 )
 from switchyard.serve.mongo import CollectionState, MongoTarget
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,9 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
     serve = served_part(flow)
     schema = read_schema(files)
     batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
+    if lost := mongo.foreign_indexes(serve.collection, serve.indexes):
+        named = "; ".join(", ".join(columns) for columns in lost)
+        log.warning("%s: this snapshot drops indexes that serve.indexes does not name: %s", serve.collection, named)
     written = mongo.stage(staging, batches, serve.indexes)
     rows, stored = _count_rows(files), mongo.digest(staging)
     if not rows == written.documents == stored.documents or stored.hex != written.digest:
