@@ -6,6 +6,8 @@ import json
 import shlex
 import subprocess
 import xml.etree.ElementTree as ET
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ from switchyard_stack.layout import CHECKOUT, Layout
 from switchyard_stack.passwords import remembered_secrets
 from switchyard_stack.ports import PREFERRED, choose_ports, remembered_ports
 from switchyard_stack.prerequisites import Programs
-from switchyard_stack.render import Site, airflow_settings, render_all
+from switchyard_stack.render import Site, airflow_settings, render_all, sqoop_archive
 from switchyard_stack.services import SERVICES, with_needs
 
 
@@ -109,6 +111,19 @@ def test_every_configuration_file_is_rendered_private_and_well_formed(site: Site
             ET.fromstring(text)
         if any(secret in text for secret in site.secrets.values()):
             assert path.stat().st_mode & 0o077 == 0, f"{path} holds a secret and others can read it"
+
+
+def test_sqoops_archive_of_classes_fits_its_configuration(site: Site) -> None:
+    render_all(site)
+    jar, archive = site.layout.run / "sqoop.jar", sqoop_archive(site)
+    with zipfile.ZipFile(jar) as packed:
+        assert str(site.ports["namenode"]) in packed.read("core-site.xml").decode()
+    assert str(archive) in (site.layout.bin / "sqoop").read_text()
+    before = jar.stat().st_mtime_ns
+    render_all(site)
+    assert jar.stat().st_mtime_ns == before, "the archive knows the jar by its time"
+    moved = replace(site, ports={**site.ports, "namenode": 1})
+    assert sqoop_archive(moved) != archive
 
 
 def test_no_secret_is_in_a_command_line(site: Site) -> None:
