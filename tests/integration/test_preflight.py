@@ -168,24 +168,20 @@ def test_kinds_of_tables_are_told(new_case: Callable[..., Case], servers: Server
         "create materialized view m as select * from parent",
         "create materialized view unread as select * from parent with no data",
     )
-    with servers.session(autocommit=True) as session:
-        session.execute(f"analyze {case.name}.t, {case.name}.parent, {case.name}.child".encode())
 
     def said(table: str) -> Examined:
         return look(case, source={"table": f"{case.name}.{table}"})
 
     partitioned = said("t")
-    assert partitioned.shape.estimated_rows == 20
     told = " ".join(partitioned.notes)
     assert "its 3 partitions are read as one table" in told
     assert "Name becomes name" in told
     assert "order: a reserved word in HiveQL" in told
     parent = said("parent")
-    assert (parent.shape.estimated_rows, parent.shape.primary_key) == (3, ("id",))
+    assert parent.shape.primary_key == ("id",)
     assert "1 tables inherit" in " ".join(parent.notes)
     assert "twice: computed by PostgreSQL" in " ".join(parent.notes)
     assert "is a view" in " ".join(said("v").notes)
-    assert said("v").shape.estimated_rows is None
     assert "last REFRESH" in " ".join(said("m").notes)
     assert "has not been populated" in refused(case, source={"table": f"{case.name}.unread"})
     case.change(source={"table": f"{case.name}.t"})

@@ -58,25 +58,21 @@ with recursive tree as (
     union all
     select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
 )
-select (select relkind from pg_class where oid = to_regclass(%s)),
-       count(*) - 1,
-       case when bool_and(c.relkind in ('r', 'm', 'p') and (c.reltuples >= 0 or c.relkind = 'p'))
-            then sum(c.reltuples) filter (where c.relkind <> 'p') end::bigint
+select (select relkind from pg_class where oid = to_regclass(%s)), count(*) - 1
 from tree join pg_class c on c.oid = tree.oid
 """
-"""Kind, number of children (partitions or heirs, all levels), and PostgreSQL's estimate, which it keeps per table."""
+"""Kind, and number of children (partitions or heirs, all levels)."""
 
 
 @dataclass(frozen=True)
 class SourceShape:
-    """The columns of a source statement, its key, and how many rows PostgreSQL believes it has (None: no estimate).
+    """The columns of a source statement, and its key.
 
     `kind` is pg_class.relkind (a query has none), `children` how many partitions or heirs are read with it.
     """
 
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
-    estimated_rows: int | None
     kind: str = ""
     children: int = 0
 
@@ -130,14 +126,13 @@ def read_shape(session: psycopg.Connection[tuple[object, ...]], source: Source, 
     """
     columns = _describe(session, source, flow)
     if source.query is not None:
-        return SourceShape(columns, tuple(source.key), None)
+        return SourceShape(columns, tuple(source.key))
     name = relation(source)
     facts = {str(row[0]): row for row in session.execute(_TABLE, [name])}
     columns = tuple(replace(c, not_null=bool(facts[c.name][1]), generated=bool(facts[c.name][2])) for c in columns)
     key = tuple(source.key) or tuple(column for column, row in facts.items() if row[3])
-    found = session.execute(_RELATION, [name, name]).fetchone() or ("", 0, None)
-    rows = None if found[2] is None or source.where else int(str(found[2]))
-    return SourceShape(columns, key, rows, str(found[0]), int(str(found[1])))
+    found = session.execute(_RELATION, [name, name]).fetchone() or ("", 0)
+    return SourceShape(columns, key, str(found[0]), int(str(found[1])))
 
 
 def count_rows(session: psycopg.Connection[tuple[object, ...]], source: Source, condition: str = "") -> int:

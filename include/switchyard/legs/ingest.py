@@ -83,13 +83,7 @@ def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | st
                     kind=request.kind,
                     low=window.low,
                     high=window.high,
-                    facts={
-                        "plan": {
-                            **planned.facts(),
-                            "estimated_rows": examined.shape.estimated_rows,
-                            "replays": request.replays,
-                        }
-                    },
+                    facts={"plan": {**planned.facts(), "replays": request.replays}},
                 )
             )
     log.info("planned load %s of flow %s: seq %s after %s", load.load_id, flow.flow, load.seq, load.previous_seq)
