@@ -186,8 +186,12 @@ def test_a_key_that_repeats_is_refused(new_case: NewCase) -> None:
 
 def test_the_plan_says_what_the_run_then_does(new_case: NewCase) -> None:
     case = make(new_case, "merge", source={"tombstone": "gone"})
-    case.sql("insert into t values (1, 'a'), (2, 'b'), (3, 'c')")
-    case.run("ingest")
+    case.sql("insert into t values (1, 'a'), (2, 'b'), (3, 'c')", "insert into t values (9, 'z', true)")
+    first = forecast(case.runtime, "ingest", case.flow())
+    assert [first[n] for n in ("source_rows", "inserted", "updated_or_unchanged", "deleted", "rows_after")] == [
+        4, 3, 0, 0, 3,
+    ]  # fmt: skip
+    assert case.run("ingest")["prove"]["inserted"] == 3
     case.sql(
         "update t set v = 'B' where id = 2", "update t set gone = true where id = 3", "insert into t values (4, 'd')"
     )

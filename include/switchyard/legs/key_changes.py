@@ -65,10 +65,11 @@ def _counts(keys: int, *, sweep: bool) -> str:
     late = "false" if sweep else "coalesce(lake.moment > batch.moment, false)"
     gone = f"or not ({here})" if sweep else ""
     return (
-        f"select count(*) filter ({here} and not ({there}) and not dead), "
-        f"count(*) filter ({here} and {there} and not {late} and not dead), "
+        f"select count(*) filter ({here} and not ({there}) and not batch.dead), "
+        f"count(*) filter ({here} and {there} and not {late} and not batch.dead), "
         f"count(*) filter ({here} and {there} and {late}), "
-        f"count(*) filter ({there} and (({here} and not {late} and dead) {gone})) from batch full join lake on {on}"
+        f"count(*) filter ({there} and (({here} and not {late} and batch.dead) {gone})) "
+        f"from batch full join lake on {on}"
     )
 
 
