@@ -10,9 +10,8 @@ REFUSED = 2
 """Exit code of a step that would fail again the same way: no retry."""
 ASK_AIRFLOW = 3
 """Exit code of a step that found another Airflow run's load: a JSON line names it, and a task can ask if it goes on."""
-
 BUSY = 4
-"""Exit code of a step that found another run at work."""
+"""Exit code of a step that found another run at work: no retry, but a run of a Backfill waits."""
 
 
 @dataclass(frozen=True)

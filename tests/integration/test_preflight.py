@@ -152,7 +152,7 @@ def test_a_policy_that_hides_rows_is_refused(limited: Case, servers: Servers) ->
     assert look(limited).notes == ()
 
 
-def test_kinds_of_tables_are_told(new_case: Callable[..., Case], servers: Servers) -> None:
+def test_kinds_of_tables_are_told(new_case: Callable[..., Case]) -> None:
     case = new_case("kinds")
     case.sql(
         'create table t (id int, "Name" text, "order" text) partition by range (id)',
