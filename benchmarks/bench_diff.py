@@ -11,7 +11,7 @@ from measure import Bench
 from workspace import Workspace, open_workspace
 
 from switchyard.flow.spec import Flow
-from switchyard.legs.diff import diff_stores
+from switchyard.legs.diff.run import diff_stores
 from switchyard.legs.steps import run_leg
 
 _LIMIT = "psql COPY to /dev/null"

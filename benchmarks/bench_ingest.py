@@ -18,7 +18,7 @@ from switchyard.extract.sqoop import sqoop_command
 from switchyard.extract.statement import SPLIT_TOKEN, build_statement
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
-from switchyard.legs import ingest
+from switchyard.legs.ingest import leg as ingest_leg
 
 _LIMIT = "psql COPY to /dev/null"
 
@@ -86,9 +86,9 @@ def _run_sqoop(source: Connection, select: str, target: str, scratch: Path) -> N
 def _leg(bench: Bench, workspace: Workspace, flow: Flow, rows: int, note: str) -> None:
     runtime, started = workspace.runtime, time.perf_counter()
     with bench.timed(f"leg {note}: plan"):
-        load_id = ingest.plan(runtime, flow).load_id
-    for step in (ingest.land, ingest.convert, ingest.prove, ingest.publish):
+        load_id = ingest_leg.plan(runtime, flow).load_id
+    for step in (ingest_leg.land, ingest_leg.convert, ingest_leg.prove, ingest_leg.publish):
         report: Any = step(runtime, load_id)
         bench.add(f"leg {note}: {report.step}", report.seconds, rows if report.step in ("land", "convert") else 0)
     bench.add(f"leg {note}: all of it", time.perf_counter() - started, rows)
-    ingest.tidy(runtime, load_id)
+    ingest_leg.tidy(runtime, load_id)

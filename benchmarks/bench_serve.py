@@ -14,9 +14,10 @@ from pymongo import MongoClient
 from workspace import Workspace, open_workspace
 
 from switchyard.flow.spec import Flow
-from switchyard.legs import ingest, serve
+from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.serve import leg as serve_leg
 from switchyard.serve.delta import compute_delta
-from switchyard.serve.documents import DocumentEncoder, read_batches, read_schema
+from switchyard.serve.documents.encoder import DocumentEncoder, read_batches, read_schema
 
 _OBVIOUS = "to_pylist + insert_many, no proof"
 _KEY = ["id"]
@@ -47,21 +48,21 @@ def _flow(workspace: Workspace, query: str) -> Flow:
 
 def _both_legs(bench: Bench, workspace: Workspace, flow: Flow, note: str) -> None:
     runtime = workspace.runtime
-    load_id = ingest.plan(runtime, flow).load_id
-    for step in (ingest.land, ingest.convert, ingest.prove, ingest.publish, ingest.tidy):
+    load_id = ingest_leg.plan(runtime, flow).load_id
+    for step in (ingest_leg.land, ingest_leg.convert, ingest_leg.prove, ingest_leg.publish, ingest_leg.tidy):
         step(runtime, load_id)
     started = time.perf_counter()
-    load = serve.plan(runtime, flow)
+    load = serve_leg.plan(runtime, flow)
     if isinstance(load, str):
         raise SystemExit(load)
     bench.add(f"{note}: plan", time.perf_counter() - started)
     rows = 0
-    for step in (serve.stage, serve.publish, serve.refresh_cache):
+    for step in (serve_leg.stage, serve_leg.publish, serve_leg.refresh_cache):
         report: Any = step(runtime, load.load_id)
         rows = report.facts.get("rows", rows)
         bench.add(f"{note}: {report.step}", report.seconds, rows if report.step == "stage" else 0)
     bench.add(f"{note}: all of it", time.perf_counter() - started, rows)
-    serve.tidy(runtime, load.load_id)
+    serve_leg.tidy(runtime, load.load_id)
 
 
 def _pieces(bench: Bench, workspace: Workspace, flow: Flow) -> None:

@@ -11,7 +11,7 @@ from airflow.sdk import Param
 
 from switchyard.airflow.diff import MODES, VerdictOperator, compare_flow
 from switchyard.airflow.nightly import nightly_dag
-from switchyard.flow.loader import load_flows
+from switchyard.flow.files.loader import load_flows
 
 FLOWS = Path(__file__).parent / "flows"
 

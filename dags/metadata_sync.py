@@ -13,7 +13,7 @@ from airflow.sdk import Param, TaskGroup
 from switchyard.airflow.metadata import CheckCatalogOperator, IngestMetadataOperator
 from switchyard.airflow.nightly import nightly_dag
 from switchyard.catalog.recipes import list_sources
-from switchyard.flow.loader import load_flows
+from switchyard.flow.files.loader import load_flows
 
 FLOWS = Path(__file__).parent / "flows"
 

@@ -21,16 +21,16 @@ from switchyard.catalog.walk import Catalog
 from switchyard.connections import Connections, EnvironmentConnections
 from switchyard.extract import postgres
 from switchyard.flow import naming
-from switchyard.flow.loader import load_flows
+from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow, Serve
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hive import Hive
+from switchyard.lake.hiveql.statements import quote_table
 from switchyard.lake.metastore import Metastore
-from switchyard.lake.statements import quote_table
-from switchyard.serve.cache import ReadThroughCache
-from switchyard.serve.keys import cache_key, id_values
-from switchyard.serve.mongo import MongoTarget
-from switchyard.serve.redis_connection import connect as connect_redis
+from switchyard.serve.cache.connection import connect as connect_redis
+from switchyard.serve.cache.keys import cache_key, id_values
+from switchyard.serve.cache.reader import ReadThroughCache
+from switchyard.serve.mongo.target import MongoTarget
 from switchyard_stack.errors import StackError
 from switchyard_stack.layout import Layout
 

@@ -14,7 +14,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from switchyard.airflow.dags import ingest_dags, serve_dags
 from switchyard.airflow.operators import StepOperator
-from switchyard.flow.loader import load_flows
+from switchyard.flow.files.loader import load_flows
 
 CHECKOUT = Path(__file__).parents[2]
 FLOWS = CHECKOUT / "dags" / "flows"

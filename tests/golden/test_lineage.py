@@ -11,7 +11,7 @@ import pytest
 
 from switchyard.catalog import lineage
 from switchyard.catalog.lineage import LineageStep
-from switchyard.flow.loader import load_flows
+from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
 
 HERE = Path(__file__).parent

@@ -26,7 +26,7 @@ from switchyard.lake.metastore import Metastore, TableVersion
 from switchyard.ledger.loads import Load
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
-from switchyard.serve.cache import ReadThroughCache
+from switchyard.serve.cache.reader import ReadThroughCache
 
 _SECRETS_FILE = "AIRFLOW__SECRETS__BACKEND_KWARGS"
 Facts = dict[str, dict[str, Any]]

@@ -11,7 +11,7 @@ from typing import Any
 
 from servers import Servers
 
-from switchyard.serve.read import read_retrying
+from switchyard.serve.mongo.read import read_retrying
 
 
 class Reader:

@@ -23,7 +23,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from switchyard.connections import Connection
-from switchyard.serve.mongo import MongoTarget
+from switchyard.serve.mongo.target import MongoTarget
 
 REDIS_PASSWORD = "redis secret/@:1"
 

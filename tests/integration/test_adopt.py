@@ -12,9 +12,9 @@ from servers import Servers
 
 from switchyard.errors import FlowHeld, PreflightRefused, PublishConflict, SwitchyardError
 from switchyard.lake import adoption
-from switchyard.legs import versions
-from switchyard.legs.adopt import adopt
-from switchyard.legs.rollback import rollback
+from switchyard.legs.ingest.adopt import adopt
+from switchyard.legs.ingest.rollback import rollback
+from switchyard.legs.tables import vacuum, versions
 
 NewCase = Callable[..., Case]
 EXACT = (
@@ -75,7 +75,7 @@ def test_adopted_served_loaded_rolled_back_and_never_deleted(new_case: NewCase, 
         url="LEDGER_URL",
     )
     with case.runtime.ledger() as ledger:
-        versions.vacuum(case.runtime, ledger, case.flow(), "ingest")
+        vacuum.vacuum(case.runtime, ledger, case.flow(), "ingest")
     assert servers.files_below(directory) == files, "what others made is never deleted"
     servers.hive(f"drop table {case.name}.t")
     assert servers.files_below(directory) == files

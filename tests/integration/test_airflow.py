@@ -15,13 +15,13 @@ from servers import Servers
 
 from switchyard.connections import EnvironmentConnections
 from switchyard.errors import LedgerStateError, LoadInProgress
-from switchyard.flow.loader import load_flow
+from switchyard.flow.files.loader import load_flow
 from switchyard.flow.naming import Leg
 from switchyard.ledger.drivers import AirflowLoadUnfinished, Driver
-from switchyard.legs import ingest
+from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
-from switchyard.serve.cache import ReadThroughCache
+from switchyard.serve.cache.reader import ReadThroughCache
 
 FLOWS = Path(__file__).parents[2] / "dags" / "flows"
 INGEST, SERVE = "ingest__telemetry", "serve__telemetry"
@@ -150,7 +150,7 @@ def test_what_an_ended_run_left_is_taken_over_and_only_airflow_knows(airflow: Ai
     ended = next(run["dag_run_id"] for run in airflow.runs(INGEST) if run["state"] in ENDED)
     flow, connections = load_flow(FLOWS / "telemetry.yaml"), EnvironmentConnections()
     theirs = Driver({"dag_id": INGEST, "run_id": ended}, take_over=frozenset("*"))
-    left = ingest.plan(Runtime(connections, f"Airflow run {ended}", driver=theirs), flow)
+    left = ingest_leg.plan(Runtime(connections, f"Airflow run {ended}", driver=theirs), flow)
     with pytest.raises(AirflowLoadUnfinished, match=re.escape(ended)):
         list(run_leg(Runtime(connections, "test"), "ingest", flow))
     run, _ = run_both(airflow)

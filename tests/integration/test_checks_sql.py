@@ -29,8 +29,9 @@ from switchyard.connections import EnvironmentConnections
 from switchyard.flow.proof import Check
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hive import Hive
-from switchyard.lake.metastore import HiveColumn, Metastore
+from switchyard.lake.metastore import Metastore
 from switchyard.prove.checks import check_findings, row_conditions, table_checks
+from switchyard.types.columns import HiveColumn
 
 NAN, INFINITY = math.nan, math.inf
 ARROW = {

@@ -19,9 +19,9 @@ from bson import Decimal128, Int64, encode
 from cases import Case
 from servers import Servers
 
+from switchyard.compare.digests import bucket_of
 from switchyard.errors import NothingToCompare, ReconcileMismatch, SwitchyardError
-from switchyard.legs.diff import diff_stores
-from switchyard.prove.digests import bucket_of
+from switchyard.legs.diff.run import diff_stores
 
 NewCase = Callable[..., Case]
 Differences = dict[int, tuple[str, frozenset[str]]]

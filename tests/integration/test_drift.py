@@ -16,7 +16,7 @@ from cases import Case
 from impala.dbapi import connect
 
 from switchyard.errors import PreflightRefused
-from switchyard.legs.rollback import rollback
+from switchyard.legs.ingest.rollback import rollback
 
 NewCase = Callable[..., Case]
 MODES = ["replace", "merge", "append"]

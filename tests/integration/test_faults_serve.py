@@ -14,8 +14,8 @@ from servers import Servers
 from stop_points import WireStop, ledger_stop, wait_for
 from two_versions import TwoVersions
 
-from switchyard.serve.cache import ReadThroughCache
-from switchyard.serve.gate import script
+from switchyard.serve.cache.gate import script
+from switchyard.serve.cache.reader import ReadThroughCache
 
 pytestmark = pytest.mark.fault
 

@@ -10,7 +10,7 @@ from cases import Case
 
 from switchyard.errors import PreflightRefused, ReconcileMismatch
 from switchyard.ledger.flow_state import read_state
-from switchyard.legs.request import Request
+from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.steps import forecast, run_leg
 
 NewCase = Callable[..., Case]

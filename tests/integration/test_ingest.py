@@ -10,7 +10,7 @@ from cases import Case
 from servers import Servers
 
 from switchyard.errors import PreflightRefused, QuarantineExceeded, ReconcileMismatch, SwitchyardError
-from switchyard.legs import ingest
+from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.steps import forecast
 
 NewCase = Callable[..., Case]
@@ -120,15 +120,15 @@ def test_values_that_come_after_the_preflight_are_kept_from_the_table(new_case: 
     case = new_case("late")
     fields = ", ".join(f"x{i} {kind}" for i, kind in enumerate(LATE))
     case.sql(f"create table t ({fields})", f"insert into t values ({', '.join(LATE.values())})")
-    load = ingest.plan(case.runtime, case.flow())
-    ingest.land(case.runtime, load.load_id)
-    ingest.convert(case.runtime, load.load_id)
+    load = ingest_leg.plan(case.runtime, case.flow())
+    ingest_leg.land(case.runtime, load.load_id)
+    ingest_leg.convert(case.runtime, load.load_id)
     with pytest.raises(QuarantineExceeded, match="1 of 1 rows were refused"):
-        ingest.prove(case.runtime, load.load_id)
+        ingest_leg.prove(case.runtime, load.load_id)
     reason = case.hive(what="reason", table="t__quarantine")[0][0]
     assert [i for i in range(len(LATE)) if f"x{i}: " not in reason] == []
     with pytest.raises(SwitchyardError, match="is converted"):
-        ingest.publish(case.runtime, load.load_id)
+        ingest_leg.publish(case.runtime, load.load_id)
     assert_nothing_published(case)
 
 

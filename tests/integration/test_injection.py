@@ -14,7 +14,7 @@ from cases import Case
 from servers import Servers
 
 from switchyard.errors import PreflightRefused
-from switchyard.legs.replay import find_replay
+from switchyard.legs.ingest.replay import find_replay
 from switchyard.legs.steps import run_leg
 
 NewCase = Callable[..., Case]

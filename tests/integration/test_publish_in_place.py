@@ -16,10 +16,11 @@ from stop_points import WireStop, ledger_stop, wait_for
 from two_versions import ROWS, TwoVersions
 
 from switchyard.errors import LedgerStateError, ReconcileMismatch, ValueRefused
-from switchyard.legs import serve, staging
-from switchyard.legs.rollback import rollback
-from switchyard.serve.cache import ReadThroughCache
-from switchyard.serve.gate import script
+from switchyard.legs.ingest.rollback import rollback
+from switchyard.legs.serve import leg as serve_leg
+from switchyard.legs.serve import stage as serve_stage
+from switchyard.serve.cache.gate import script
+from switchyard.serve.cache.reader import ReadThroughCache
 
 NewCase = Callable[..., Case]
 KEYS = range(ROWS + 2)
@@ -101,23 +102,23 @@ def test_the_first_load_goes_into_an_empty_collection_that_an_operator_made(two:
 def test_a_foreign_write_to_a_changed_document_is_found_and_healed(two: TwoVersions, servers: Servers) -> None:
     """Between the publish and its proof; the count alone would not tell."""
     letter = other(two)
-    load = serve.plan(two.case.runtime, two.case.flow())
-    serve.stage(two.case.runtime, load.load_id)
-    real = staging.apply_changes
+    load = serve_leg.plan(two.case.runtime, two.case.flow())
+    serve_leg.stage(two.case.runtime, load.load_id)
+    real = serve_stage.apply_changes
 
     def meddle(*args: Any, **options: Any) -> None:
         real(*args, **options)
         servers.mongo[two.case.name].update_one({"_id": 3}, {"$set": {"x": "foreign"}})
 
-    staging.apply_changes = meddle
+    serve_stage.apply_changes = meddle
     try:
         for error in (ReconcileMismatch, Exception):
             with pytest.raises(error, match="of another content"):
-                serve.publish(two.case.runtime, load.load_id)
+                serve_leg.publish(two.case.runtime, load.load_id)
         assert_cache_is_true(two, two.case.cache())
         reports = two.case.run("serve")
     finally:
-        staging.apply_changes = real
+        serve_stage.apply_changes = real
     assert reports["stage"]["staging"] is not None, "given up half done: a snapshot"
     assert two.shown() == letter
     assert two.case.states("serve")[-2:] == ["abandoned", "served"]
@@ -128,8 +129,8 @@ def test_a_load_given_up_half_done_is_not_counted_from(two: TwoVersions) -> None
     two.case.run("serve")
     old = two.shown()
     two.flip("b" if old == "a" else "a")
-    load = serve.plan(two.case.runtime, two.case.flow())
-    serve.stage(two.case.runtime, load.load_id)
+    load = serve_leg.plan(two.case.runtime, two.case.flow())
+    serve_leg.stage(two.case.runtime, load.load_id)
     with two.case.runtime.ledger() as ledger:
         planned = ledger.get(load.load_id)
         ledger.advance(planned, "publishing", expected=["staged"], step="in_place", facts={"began": True})
@@ -142,14 +143,14 @@ def test_a_load_given_up_half_done_is_not_counted_from(two: TwoVersions) -> None
 
 def test_a_process_that_was_overtaken_does_not_write(two: TwoVersions) -> None:
     other(two)
-    load = serve.plan(two.case.runtime, two.case.flow())
-    serve.stage(two.case.runtime, load.load_id)
+    load = serve_leg.plan(two.case.runtime, two.case.flow())
+    serve_leg.stage(two.case.runtime, load.load_id)
     with two.case.runtime.ledger() as ledger:
         staged = ledger.advance(ledger.get(load.load_id), "publishing", expected=["staged"])
         before = two.case.documents()
         ledger.advance(staged, "abandoned", expected=["publishing"], error="taken over")
         with pytest.raises(LedgerStateError, match="another run went on with it"):
-            staging.publish_in_place(two.case.runtime, ledger, two.case.flow(), staged)
+            serve_stage.publish_in_place(two.case.runtime, ledger, two.case.flow(), staged)
     assert two.case.documents() == before
     two.case.run("serve")
 
@@ -227,7 +228,7 @@ def test_every_type_is_the_same_in_place_as_in_a_snapshot(new_case: NewCase, ser
 
 
 def serve_raw() -> Any:
-    from switchyard.serve.mongo import RAW
+    from switchyard.serve.mongo.target import RAW
 
     return RAW
 

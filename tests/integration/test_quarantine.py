@@ -8,8 +8,8 @@ import pytest
 from cases import Case
 
 from switchyard.errors import CheckFailed, PreflightRefused, QuarantineExceeded, ReconcileMismatch
-from switchyard.legs import ingest
-from switchyard.legs.replay import find_replay
+from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.ingest.replay import find_replay
 from switchyard.legs.steps import run_leg
 
 NewCase = Callable[..., Case]
@@ -49,12 +49,12 @@ def test_too_many_are_refused_before_anything_runs(new_case: NewCase) -> None:
 def test_what_comes_after_the_preflight_is_quarantined_and_stops_the_load(new_case: NewCase) -> None:
     case = new_case("after")
     case.sql("create table t (id int primary key, d date)", "insert into t values (1, 'infinity'), (2, null)")
-    load = ingest.plan(case.runtime, case.flow())
+    load = ingest_leg.plan(case.runtime, case.flow())
     assert not isinstance(load, str)
-    ingest.land(case.runtime, load.load_id)
-    ingest.convert(case.runtime, load.load_id)
+    ingest_leg.land(case.runtime, load.load_id)
+    ingest_leg.convert(case.runtime, load.load_id)
     with pytest.raises(QuarantineExceeded, match="1 of 2 rows were refused, more than"):
-        ingest.prove(case.runtime, load.load_id)
+        ingest_leg.prove(case.runtime, load.load_id)
     version = case.version()
     assert version is not None
     assert version.seq == 0

@@ -20,8 +20,9 @@ from two_versions import ROWS, TwoVersions
 
 from switchyard.errors import FlowHeld, PublishConflict, ReconcileMismatch, SwitchyardError
 from switchyard.ledger.flow_state import read_state, release
-from switchyard.legs import serve, versions
-from switchyard.legs.rollback import rollback
+from switchyard.legs.ingest.rollback import rollback
+from switchyard.legs.serve import leg as serve_leg
+from switchyard.legs.tables import vacuum
 
 NewCase = Callable[..., Case]
 
@@ -209,7 +210,7 @@ def test_vacuum_keeps_what_a_rollback_shows_again(new_case: NewCase, servers: Se
     rollback(case.runtime, case.flow())
     _age(case, servers)
     with case.runtime.ledger() as ledger:
-        versions.vacuum(case.runtime, ledger, case.flow(), "ingest")
+        vacuum.vacuum(case.runtime, ledger, case.flow(), "ingest")
     assert shown(case) == {"v1"}
     assert {path.rsplit("/", 1)[0] for path in case.files()} == {case.version().path}, "the undone one went"
 
@@ -235,11 +236,11 @@ def test_an_undone_version_that_waits_to_be_served_is_not_served(new_case: NewCa
     load(case, "v1")
     case.run("serve")
     load(case, "bad")
-    staged = serve.plan(case.runtime, case.flow())
-    serve.stage(case.runtime, staged.load_id)
+    staged = serve_leg.plan(case.runtime, case.flow())
+    serve_leg.stage(case.runtime, staged.load_id)
     rollback(case.runtime, case.flow())
     with pytest.raises(PublishConflict, match=r"seq 2 was rolled back to seq 1 meanwhile"):
-        serve.publish(case.runtime, staged.load_id)
+        serve_leg.publish(case.runtime, staged.load_id)
     assert {d["x"] for d in case.documents()} == {f"v1-{g}" for g in range(1, 6)}
     case.run("serve")
     assert case.states("serve") == ["served", "abandoned", "served"]

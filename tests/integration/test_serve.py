@@ -13,7 +13,7 @@ from servers import Servers
 
 from switchyard.errors import PublishConflict, SwitchyardError, ValueRefused
 from switchyard.flow.naming import cache_gate, cache_value
-from switchyard.legs import serve
+from switchyard.legs.serve import leg as serve_leg
 
 NewCase = Callable[..., Case]
 
@@ -215,11 +215,11 @@ def test_a_late_tidy_leaves_the_next_load_alone(new_case: NewCase, servers: Serv
     first = case.loads("serve")[0]
     case.sql("insert into t values (2)")
     case.run("ingest")
-    load = serve.plan(case.runtime, case.flow())
-    serve.stage(case.runtime, load.load_id)
-    serve.tidy(case.runtime, first.load_id)
-    serve.publish(case.runtime, load.load_id)
-    serve.refresh_cache(case.runtime, load.load_id)
+    load = serve_leg.plan(case.runtime, case.flow())
+    serve_leg.stage(case.runtime, load.load_id)
+    serve_leg.tidy(case.runtime, first.load_id)
+    serve_leg.publish(case.runtime, load.load_id)
+    serve_leg.refresh_cache(case.runtime, load.load_id)
     assert [document["_id"] for document in case.documents()] == [1, 2]
 
 
@@ -229,11 +229,11 @@ def test_a_staging_that_somebody_dropped_is_not_taken_for_published(new_case: Ne
     case.both()
     case.sql("insert into t values (2)")
     case.run("ingest")
-    load = serve.plan(case.runtime, case.flow())
-    staging = serve.stage(case.runtime, load.load_id).facts["staging"]
+    load = serve_leg.plan(case.runtime, case.flow())
+    staging = serve_leg.stage(case.runtime, load.load_id).facts["staging"]
     servers.mongo.drop_collection(staging)
     with pytest.raises(SwitchyardError, match=f"{staging} is gone"):
-        serve.publish(case.runtime, load.load_id)
+        serve_leg.publish(case.runtime, load.load_id)
     assert [document["_id"] for document in case.documents()] == [1]
     case.run("serve")
     assert [document["_id"] for document in case.documents()] == [1, 2]

@@ -19,11 +19,11 @@ from serve_servers import REDIS_PASSWORD, RedisServer, free_port
 
 from switchyard.errors import PreflightRefused, PublishConflict, ReconcileMismatch, ServerUnavailable, ValueRefused
 from switchyard.flow.spec import Flow
-from switchyard.serve.cache import CacheCounters, ReadThroughCache
-from switchyard.serve.cache_publisher import CachePublisher, Warming
-from switchyard.serve.gate import Gate
-from switchyard.serve.mongo import MongoTarget
-from switchyard.serve.redis_connection import connect
+from switchyard.serve.cache.connection import connect
+from switchyard.serve.cache.gate import Gate
+from switchyard.serve.cache.publisher import CachePublisher, Warming
+from switchyard.serve.cache.reader import CacheCounters, ReadThroughCache
+from switchyard.serve.mongo.target import MongoTarget
 
 pytest_plugins = ["serve_servers"]
 TTL = dt.timedelta(minutes=5)

@@ -15,9 +15,9 @@ from serve_servers import Secantus, free_port
 
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ServerUnavailable, ValueRefused
-from switchyard.serve.documents import DocumentEncoder
-from switchyard.serve.mongo import MongoTarget
-from switchyard.serve.read import read_retrying
+from switchyard.serve.documents.encoder import DocumentEncoder
+from switchyard.serve.mongo.read import read_retrying
+from switchyard.serve.mongo.target import MongoTarget
 
 pytest_plugins = ["serve_servers"]
 

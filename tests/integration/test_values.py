@@ -20,7 +20,7 @@ from servers import Servers
 from values import each, in_utc, key, midnight, milliseconds, read_hive, same, single, text
 
 from switchyard.errors import ValueRefused
-from switchyard.lake.type_rules import RULES
+from switchyard.types.rules import RULES
 
 EPOCH = dt.datetime(1970, 1, 1)
 TEXTS = [

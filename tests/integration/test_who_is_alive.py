@@ -23,9 +23,9 @@ from switchyard.errors import LoadInProgress
 from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.spec import Flow
 from switchyard.ledger.drivers import AirflowLoadUnfinished, Driver
-from switchyard.legs import ingest
-from switchyard.legs.adopt import adopt
-from switchyard.legs.rollback import rollback
+from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.ingest.adopt import adopt
+from switchyard.legs.ingest.rollback import rollback
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
 
@@ -63,7 +63,7 @@ def test_between_two_steps_a_second_run_is_refused(case: Case) -> None:
         with pytest.raises(LoadInProgress, match="is at work"):
             act(case.runtime, case.flow())
     with pytest.raises(LoadInProgress, match="is at work"):
-        ingest.plan(in_airflow(case, MINE), case.flow())
+        ingest_leg.plan(in_airflow(case, MINE), case.flow())
     assert [step.step for step in steps][-1] == "tidy", "the first run is not disturbed"
     assert case.states("ingest") == ["published"]
     record("ingest", "between two steps of another run", "second run", "refused at once, names the owner")
@@ -108,17 +108,17 @@ def _runs(case: Case) -> bool:
 
 
 def test_what_an_airflow_run_left_is_taken_over_by_those_who_know(case: Case) -> None:
-    first = ingest.plan(in_airflow(case, MINE), case.flow())
+    first = ingest_leg.plan(in_airflow(case, MINE), case.flow())
     code, said = case.switchyard("run", "ingest", case.name)
     assert code == 1
     assert f"load {first.load_id} is planned, begun by Airflow run manual__1 of ingest__x" in said
     assert "--take-over" in said
     with pytest.raises(AirflowLoadUnfinished) as caught:
-        ingest.plan(in_airflow(case, OTHER), case.flow())
+        ingest_leg.plan(in_airflow(case, OTHER), case.flow())
     assert (caught.value.load_id, caught.value.dag_run) == (first.load_id, MINE)
-    again = ingest.plan(in_airflow(case, MINE), case.flow())
+    again = ingest_leg.plan(in_airflow(case, MINE), case.flow())
     assert case.states("ingest") == ["abandoned", "planned"], "the same run's task was cleared"
-    ingest.plan(in_airflow(case, OTHER, again.load_id), case.flow())
+    ingest_leg.plan(in_airflow(case, OTHER, again.load_id), case.flow())
     assert case.states("ingest") == ["abandoned", "abandoned", "planned"], "Airflow said that the other had ended"
     code, said = case.switchyard("run", "ingest", case.name, "--take-over")
     assert code == 0, said
@@ -127,7 +127,7 @@ def test_what_an_airflow_run_left_is_taken_over_by_those_who_know(case: Case) ->
 
 def test_a_step_tells_its_task_whom_to_ask_for(case: Case) -> None:
     """The task's side is the operator's; this is what it goes by."""
-    first = ingest.plan(in_airflow(case, MINE), case.flow())
+    first = ingest_leg.plan(in_airflow(case, MINE), case.flow())
     code, said = step(case, OTHER)
     assert code == 3
     assert json.loads(said.splitlines()[0]) == {"step": "plan", "load_id": first.load_id, "dag_run": MINE}

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchyard.flow.proof import Check
-from switchyard.lake.literals import Exact, UnfitBound, domain_of, quote_text
 from switchyard.prove.checks import Verdict, check_findings, row_conditions, table_checks
+from switchyard.types.domains import Exact, domain_of
+from switchyard.types.quoting import UnfitBound, quote_text
 
 NOW = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 TYPES = {

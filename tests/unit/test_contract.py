@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchyard.flow.proof import Contract
-from switchyard.lake.literals import Exact, domain_of
-from switchyard.lake.types import CarriedColumn, SourceColumn, carry
-from switchyard.lake.widening import holds, misfit
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
+from switchyard.types.carry import CarriedColumn, SourceColumn, carry
+from switchyard.types.domains import Exact, domain_of
+from switchyard.types.widening import holds, misfit
 
 Reaction = Literal["evolve", "freeze", "quarantine"]
 REACTIONS: tuple[Reaction, ...] = ("evolve", "freeze", "quarantine")

@@ -17,13 +17,13 @@ from bson import Binary, DatetimeMS, Decimal128, Int64, ObjectId, Regex, decode,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchyard.prove.diff import Comparison, Suspect
-from switchyard.prove.digests import BUCKETS, DigestSpool, bucket_of
-from switchyard.prove.documents import DocumentForm, compare_document, compare_fields
-from switchyard.prove.exact import CODEC, exact, show
-from switchyard.prove.keys import IdForm
-from switchyard.prove.rows import ComparedColumn, compare_row
-from switchyard.prove.source_text import join_elements, source_value, text_elements, typed_elements
+from switchyard.compare.digests import BUCKETS, DigestSpool, bucket_of
+from switchyard.compare.documents import DocumentForm, compare_document, compare_fields
+from switchyard.compare.identity import IdForm
+from switchyard.compare.join import Comparison, Suspect
+from switchyard.compare.rows import ComparedColumn, compare_row
+from switchyard.compare.sameness import CODEC, exact, show
+from switchyard.compare.source_text import join_elements, source_value, text_elements, typed_elements
 
 NAN_WITH_BITS = struct.unpack("<d", b"\1\0\0\0\0\0\xf8\xff")[0]
 SAME = [

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from switchyard.errors import FlowFileError
-from switchyard.flow.loader import Defaults, load_flow
+from switchyard.flow.files.loader import Defaults, load_flow
 from switchyard.flow.spec import Flow
 
 FLOWS = Path(__file__).parents[2] / "dags" / "flows"
@@ -236,7 +236,7 @@ def test_an_alias_bomb_is_counted(directory: Path) -> None:
 
 def _models() -> list[Any]:
     from switchyard.flow import proof
-    from switchyard.flow.explain import SECTIONS
+    from switchyard.flow.files.validate import SECTIONS
     from switchyard.flow.spec import ColumnChoice
 
     parts = (proof.Check, proof.Between, proof.Regex, proof.AcceptedValues, proof.RowCount, proof.Freshness)

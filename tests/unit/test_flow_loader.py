@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from switchyard.errors import FlowFileError, SwitchyardError
-from switchyard.flow.loader import load_flow, load_flows
+from switchyard.flow.files.loader import load_flow, load_flows
 
 GOOD = """\
 flow: telemetry
@@ -300,7 +300,7 @@ def test_words_are_yaml_1_2(flows: Path) -> None:
 def test_parsing_is_pure_and_light() -> None:
     """No Airflow, no client library: the scheduler imports this at every parse."""
     code = (
-        "import sys; from pathlib import Path; from switchyard.flow.loader import load_flows;"
+        "import sys; from pathlib import Path; from switchyard.flow.files.loader import load_flows;"
         f"load_flows(Path({str(SHIPPED)!r}));"
         "heavy = {'airflow', 'pyarrow', 'duckdb', 'pymongo', 'sqlalchemy', 'datahub', 'redis', 'psycopg', 'ruamel'};"
         "print(sorted(heavy & set(sys.modules)))"

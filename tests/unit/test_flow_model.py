@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from switchyard.errors import LedgerStateError
 from switchyard.flow import identifiers
 from switchyard.flow.duration import format_duration, parse_duration
+from switchyard.flow.files.loader import load_flows
+from switchyard.flow.files.schema import defaults_schema, flow_schema, schema_files
 from switchyard.flow.frozen import frozen_spec, spec_hash, thaw
 from switchyard.flow.identifiers import PgTable, parse_pg_table
-from switchyard.flow.loader import load_flows
-from switchyard.flow.schema import defaults_schema, flow_schema, schema_files
 from switchyard.flow.spec import Flow
 from switchyard.flow.sql import find_fault
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from switchyard.cli.app import build_app
 from switchyard.cli.docs import generated_files, types_page
-from switchyard.lake.type_rules import REFUSALS, RULES
+from switchyard.types.rules import REFUSALS, RULES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

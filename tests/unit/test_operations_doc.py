@@ -12,7 +12,7 @@ RAISED = {
     *("ReconcileMismatch", "SourceMoved", "PublishConflict", "LedgerStateError", "StackError", "PortTaken"),
     *("NotHealthy", "MissingPrograms", "FlowHeld", "QuarantineExceeded", "CheckFailed"),
 }
-FOR_PROGRAMMERS = {"docs.py", "cache.py", "demo.py"}
+FOR_PROGRAMMERS = {"docs.py", "reader.py", "demo.py"}
 """Errors of these modules are for the person who calls them; the demo's that matter are told all the same."""
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from switchyard.cli.commands import COMMANDS
-from switchyard.flow.loader import load_flow, load_flows
+from switchyard.flow.files.loader import load_flow, load_flows
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(

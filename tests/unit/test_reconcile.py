@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from switchyard.errors import ReconcileMismatch, SourceMoved
 from switchyard.flow.proof import Reconcile
-from switchyard.lake.types import CarriedColumn, SourceColumn, carry
-from switchyard.prove.aggregates import add_up, differences, hive_aggregates, source_aggregates
 from switchyard.prove.reconcile import (
     Landed,
     Read,
@@ -20,6 +18,8 @@ from switchyard.prove.reconcile import (
     check_shrink,
     tally_lines,
 )
+from switchyard.types.aggregates import add_up, differences, hive_aggregates, source_aggregates
+from switchyard.types.carry import CarriedColumn, SourceColumn, carry
 
 EXACT = Reconcile()
 

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchyard.errors import ValueRefused
-from switchyard.serve.align import align_columns
 from switchyard.serve.delta import changed_rows, compute_delta, read_changed_ids
-from switchyard.serve.digest import ContentDigest
-from switchyard.serve.in_place import read_chunks, write_replacements
+from switchyard.serve.documents.align import align_columns
+from switchyard.serve.mongo.digest import ContentDigest
+from switchyard.serve.mongo.in_place import read_chunks, write_replacements
 
 SCHEMA = pa.schema(
     [

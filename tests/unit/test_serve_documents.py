@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchyard.errors import ReconcileMismatch, ValueRefused
-from switchyard.serve.documents import DocumentEncoder, parquet_files, read_batches, read_schema
-from switchyard.serve.expected import expected_document, expected_id, row_of
+from switchyard.serve.documents.encoder import DocumentEncoder, parquet_files, read_batches, read_schema
+from switchyard.serve.documents.expected import expected_document, expected_id, row_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 MILLIS = st.datetimes().map(lambda t: t.replace(microsecond=t.microsecond // 1000 * 1000))

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchyard.errors import ValueRefused
-from switchyard.serve.gate import Gate, script, value, value_seq
-from switchyard.serve.keys import cache_key, id_values
+from switchyard.serve.cache.gate import Gate, script, value, value_seq
+from switchyard.serve.cache.keys import cache_key, id_values
 
 UTC_PLUS_2 = dt.timezone(dt.timedelta(hours=2))
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from switchyard.lake.type_rules import REFUSALS, RULES, Refusal
-from switchyard.lake.types import SourceColumn, carry, unusable_names
+from switchyard.types.carry import SourceColumn, carry, unusable_names
+from switchyard.types.rules import REFUSALS, RULES, Refusal
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from switchyard.lake.metastore import TableVersion
 from switchyard.ledger.loads import Load
-from switchyard.legs.rollback import bookmark_of, origin, previous_version
-from switchyard.legs.versions import old_versions
+from switchyard.legs.ingest.rollback import bookmark_of, origin, previous_version
+from switchyard.legs.tables.vacuum import old_versions
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LONG_AGO = NOW - dt.timedelta(days=1)

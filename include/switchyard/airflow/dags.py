@@ -17,8 +17,8 @@ from switchyard.airflow.operators import StepOperator
 from switchyard.airflow.refusal import RefusalOperator
 from switchyard.errors import FlowFileError
 from switchyard.flow import naming
+from switchyard.flow.files.loader import load_flows
 from switchyard.flow.frozen import frozen_spec
-from switchyard.flow.loader import load_flows
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from switchyard.airflow.connections import resolve
 from switchyard.connections import GivenConnections
-from switchyard.flow.loader import load_flows
+from switchyard.flow.files.loader import load_flows
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

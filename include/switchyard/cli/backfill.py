@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from switchyard.cli.legs import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
-from switchyard.legs.request import Request
+from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
+from switchyard.legs.ingest.load_request import Request
 
 
 def backfill(
@@ -34,7 +34,7 @@ def replay(
     verbose: Verbose = False,
 ) -> None:
     """Read again the rows that a load quarantined, after the fix; the bookmark stays where it is."""
-    from switchyard.legs.replay import find_replay
+    from switchyard.legs.ingest.replay import find_replay
 
     found = find_replay(open_runtime("switchyard replay"), find_flow(directory, flow), load)
     typer.echo(f"reading again the {found.rows} rows that load {found.load_id} refused")

@@ -11,7 +11,7 @@ import typer
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.connections import EnvironmentConnections
 from switchyard.errors import SwitchyardError
-from switchyard.flow.loader import load_flows
+from switchyard.flow.files.loader import load_flows
 
 if TYPE_CHECKING:
     from switchyard.catalog.chain import Chain
@@ -59,7 +59,7 @@ def lineage(
     from switchyard.catalog import sync, target
     from switchyard.catalog.chain import flow_datasets, walk_flow
     from switchyard.catalog.files import read_records, write_records
-    from switchyard.cli.legs import find_flow
+    from switchyard.cli.session import find_flow
 
     flows = [find_flow(directory, flow)] if flow else list(load_flows(directory)[0].values())
     connections = EnvironmentConnections()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from switchyard.cli.legs import FlowName, find_flow, log_to_stderr, open_runtime
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
+from switchyard.cli.session import FlowName, find_flow, log_to_stderr, open_runtime
 from switchyard.errors import NothingToCompare, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.report import REFUSED, StepReport
 
 if TYPE_CHECKING:
-    from switchyard.legs.diff_result import DiffResult
+    from switchyard.legs.diff.result import DiffResult
     from switchyard.legs.runtime import Runtime
 
 DIFFERENT = 3
@@ -54,7 +54,7 @@ def diff(
     ] = False,
 ) -> None:
     """Compare stores by value, as they are now. Exit codes: 0 equal, 3 different, 1 could not compare."""
-    from switchyard.legs.diff import forecast_diff
+    from switchyard.legs.diff.run import forecast_diff
 
     if from_stdin:
         _for_parent(json.load(sys.stdin), mode, plan=plan)
@@ -74,8 +74,8 @@ def diff(
 
 def _for_parent(given: dict[str, Any], mode: Mode | None, *, plan: bool) -> None:
     """For Airflow's task: a difference is no error, the report says it; what is not there yet is nothing to do."""
-    from switchyard.legs.diff import forecast_diff
-    from switchyard.legs.diff_result import summary
+    from switchyard.legs.diff.result import summary
+    from switchyard.legs.diff.run import forecast_diff
 
     log_to_stderr(logging.INFO)
     flow, runtime, started = thaw(given["flow"]), open_runtime("switchyard diff", given), time.monotonic()
@@ -106,7 +106,7 @@ def _mode(flow: Flow, mode: Mode | None) -> Any:
 def _compare(
     runtime: Runtime, flow: Flow, mode: Mode | None, between: Between | None, *, heal: bool
 ) -> list[DiffResult]:
-    from switchyard.legs.diff import diff_stores, wanted
+    from switchyard.legs.diff.run import diff_stores, wanted
 
     chosen = (between.value,) if between else wanted(flow)
     if heal and "hive-mongodb" not in chosen:
@@ -129,7 +129,7 @@ def _print_json(results: list[DiffResult]) -> None:
 
 
 def _print_text(results: list[DiffResult]) -> None:
-    from switchyard.legs.diff_result import summary
+    from switchyard.legs.diff.result import summary
 
     for result in results:
         facts = result.facts

@@ -95,14 +95,14 @@ def docs(
 
 def generated_files(dags: Path) -> dict[str, str]:
     """Name → content of every generated file of the docs directory. Imports Airflow."""
-    from switchyard.flow.schema import schema_files
+    from switchyard.flow.files.schema import schema_files
 
     return {"types.md": types_page(), "DAGs.md": dags_page(dags), **schema_files()}
 
 
 def types_page() -> str:
-    """The type table, from `switchyard.lake.type_rules`."""
-    from switchyard.lake.type_rules import AS_STRING, REFUSALS, RULES
+    """The type table, from `switchyard.types.rules`."""
+    from switchyard.types.rules import AS_STRING, REFUSALS, RULES
 
     rules = [
         (_code(rule.postgres), _code(rule.hive.format(p="p", s="s")), rule.mongo, rule.unfit_means, rule.note)
@@ -115,7 +115,7 @@ def types_page() -> str:
     texts = [(r.postgres, _code(r.carry.format(c="c")), r.note, r.unfit_means) for r in AS_STRING]
     return "\n".join(
         [
-            _NOTICE.format(source="include/switchyard/lake/type_rules.py") + _TYPES_HEAD,
+            _NOTICE.format(source="include/switchyard/types/rules.py") + _TYPES_HEAD,
             _table(("PostgreSQL", "Hive", "MongoDB", "refused values", "note"), rules),
             "\n## Refused types\n\nEngine `sqoop`; the preflight names the column, and nothing is run.\n",
             _table(("PostgreSQL", "why", "what to do"), refused),
@@ -132,7 +132,7 @@ def types_page() -> str:
 
 def dags_page(directory: Path) -> str:
     """The DAGs of a directory, from the DAG objects themselves: a table of all, then a section per DAG file."""
-    from switchyard.flow.loader import load_flows
+    from switchyard.flow.files.loader import load_flows
 
     flows = load_flows(directory / "flows")[0]
     found = {file: _run(file) for file in sorted(directory.glob("*.py"))}

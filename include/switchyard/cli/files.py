@@ -15,8 +15,8 @@ from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, Output
 from switchyard.errors import FlowFileError, Problem
 from switchyard.flow import naming
 from switchyard.flow.duration import format_duration
-from switchyard.flow.loader import Defaults, load_flows
-from switchyard.flow.schema import schema_files
+from switchyard.flow.files.loader import Defaults, load_flows
+from switchyard.flow.files.schema import schema_files
 from switchyard.flow.spec import Flow
 
 

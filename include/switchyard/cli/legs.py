@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,13 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
-from switchyard.connections import EnvironmentConnections, GivenConnections
+from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
 from switchyard.errors import LoadInProgress, SwitchyardError
 from switchyard.flow.frozen import thaw
-from switchyard.flow.loader import load_flows
 from switchyard.flow.spec import Flow
-from switchyard.legs.request import Request
-from switchyard.report import ASK_AIRFLOW, BUSY, REFUSED, StepReport
+from switchyard.legs.ingest.load_request import Request
+from switchyard.report import ASK_AIRFLOW, BUSY, REFUSED
 
 
 class Leg(StrEnum):
@@ -28,13 +26,6 @@ class Leg(StrEnum):
 
     INGEST = "ingest"
     SERVE = "serve"
-
-
-FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Sqoop and the servers say.")]
-TakeOver = Annotated[
-    bool, typer.Option("--take-over", help="Take over a load that an Airflow run began, when that run is over.")
-]
 
 
 def run(
@@ -51,13 +42,6 @@ def run(
     runtime = open_runtime("switchyard run", take_over=take_over)
     for report in run_leg(runtime, leg.value, find_flow(directory, flow)):
         print_report(report)
-
-
-def print_report(report: StepReport) -> None:
-    """One line a step: what it did, and how long it took."""
-    facts = {name: value for name, value in report.facts.items() if name != "lineage"}
-    shown = ", ".join(f"{name} {value}" for name, value in facts.items() if not isinstance(value, (list, dict)))
-    typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
 
 
 def step(
@@ -125,30 +109,15 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
     from rich.console import Console
     from rich.table import Table
 
-    from switchyard.legs import ingest
+    from switchyard.legs.ingest import leg as ingest_leg
 
-    examined = ingest.preflight(open_runtime("switchyard preflight"), find_flow(directory, flow))
+    examined = ingest_leg.preflight(open_runtime("switchyard preflight"), find_flow(directory, flow))
     table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB", "note")
     for column in examined.columns:
         table.add_row(column.source, column.postgres_type, column.hive_type, column.name, column.note)
     Console().print(table)
     for note in examined.notes:
         typer.echo(f"note: {note}")
-
-
-def find_flow(directory: Path, name: str) -> Flow:
-    """Load one flow file; raises FlowFileError, naming the nearest flow when there is none of that name."""
-    flows, errors = load_flows(directory)
-    if name in flows:
-        return flows[name]
-    for error in errors:
-        if error.flow == name:
-            raise error
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, list(flows), 1)
-    hint = f"did you mean {near[0]}?" if near else f"switchyard flows --flows {directory} lists them"
-    raise SwitchyardError(f"there is no flow {name!r}", where=str(directory), next=hint)
 
 
 def _run_step(
@@ -177,22 +146,3 @@ def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) ->
     if name is None:
         raise SwitchyardError("this step begins from a flow", next="name it: --flow FLOW")
     return find_flow(directory, name)
-
-
-def open_runtime(command: str, given: dict[str, Any] | None = None, *, take_over: bool = False) -> Any:
-    """The edges of a leg, with the connections of this shell, or those that the parent process gave."""
-    from switchyard.ledger.drivers import Driver
-    from switchyard.legs.runtime import Runtime
-
-    if given is not None:
-        driver = Driver(given.get("dag_run"), take_over=frozenset(given.get("take_over", ())))
-        return Runtime(GivenConnections(given["connections"]), given["owner"], driver=driver)
-    owner = f"{command}, process {os.getpid()} on {socket.gethostname()}"
-    return Runtime(EnvironmentConnections(), owner, driver=Driver(take_over=frozenset("*" if take_over else "")))
-
-
-def log_to_stderr(level: int) -> None:
-    """Log to standard error; standard output is for reports."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
-    for noisy in ("alembic", "pyhive", "TCLIService"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

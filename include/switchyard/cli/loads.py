@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from switchyard.cli.legs import FlowName, open_runtime
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
-from switchyard.flow.loader import load_flows
+from switchyard.cli.session import FlowName, open_runtime
+from switchyard.flow.files.loader import load_flows
 
 _PIPE_WIDTH = 200
 

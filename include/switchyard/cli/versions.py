@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from switchyard.cli.legs import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
+from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
 from switchyard.errors import SwitchyardError
 from switchyard.flow.spec import Flow
 
@@ -26,7 +26,7 @@ def rollback(
     verbose: Verbose = False,
 ) -> None:
     """Publish an old version again, under a new seq; the flow is on hold until `switchyard release`."""
-    from switchyard.legs.rollback import rollback as roll_back
+    from switchyard.legs.ingest.rollback import rollback as roll_back
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     found = find_flow(directory, flow)
@@ -56,7 +56,7 @@ def adopt(
     verbose: Verbose = False,
 ) -> None:
     """Take over the flow's Hive table, which others made, without moving its data; or say why not."""
-    from switchyard.legs.adopt import adopt as take
+    from switchyard.legs.ingest.adopt import adopt as take
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     print_report(take(open_runtime("switchyard adopt", take_over=take_over), find_flow(directory, flow)))

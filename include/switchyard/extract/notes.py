@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from switchyard.extract.postgres import SourceShape
 from switchyard.flow.hive_words import RESERVED
 from switchyard.flow.spec import Flow
-from switchyard.lake.types import CarriedColumn
+from switchyard.types.carry import CarriedColumn
 
 _KINDS = {
     "v": "is a view: it is read as its query gives it",

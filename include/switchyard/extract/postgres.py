@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from switchyard.connections import Connection
 from switchyard.errors import PreflightRefused, ServerUnavailable
 from switchyard.flow.spec import Source
-from switchyard.lake.types import SourceColumn, quote_postgres
+from switchyard.types.carry import SourceColumn
+from switchyard.types.quoting import quote_postgres
 
 if TYPE_CHECKING:
     import psycopg

@@ -10,10 +10,10 @@ from switchyard.errors import PreflightRefused
 from switchyard.extract.notes import describe_columns, describe_source
 from switchyard.extract.postgres import SourceShape, read_shape
 from switchyard.extract.values import hidden_rows, look_at_values, untranslatable_text
-from switchyard.flow.amount import rows_allowed
 from switchyard.flow.spec import ColumnChoice, Flow
-from switchyard.lake.type_rules import Refusal
-from switchyard.lake.types import CarriedColumn, carry, unusable_names
+from switchyard.flow.threshold import rows_allowed
+from switchyard.types.carry import CarriedColumn, carry, unusable_names
+from switchyard.types.rules import Refusal
 
 if TYPE_CHECKING:
     import psycopg

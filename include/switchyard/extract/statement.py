@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Source
-from switchyard.lake.types import CarriedColumn, quote_postgres
-from switchyard.prove.aggregates import source_aggregates
+from switchyard.types.aggregates import source_aggregates
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.quoting import quote_postgres
 
 SPLIT_TOKEN = "$CONDITIONS"  # noqa: S105 - Sqoop's placeholder, replaced by each mapper's range
 REFUSED_FIELD = "struct<bad:map<string,string>,row:map<string,string>>"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Flow
-from switchyard.lake.type_rules import AS_STRING_CURE
-from switchyard.lake.types import CarriedColumn, quote_postgres
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.quoting import quote_postgres
+from switchyard.types.rules import AS_STRING_CURE
 
 if TYPE_CHECKING:
     import psycopg

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from switchyard.extract.postgres import SourceShape, relation
 from switchyard.flow.spec import Flow, Source
-from switchyard.lake.types import quote_postgres
+from switchyard.types.quoting import quote_postgres
 
 if TYPE_CHECKING:
     import psycopg

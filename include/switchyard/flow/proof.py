@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from switchyard.flow.amount import Amount
 from switchyard.flow.duration import Duration
 from switchyard.flow.fields import Closed, Label, LakeColumn, Unique, check_condition
 from switchyard.flow.refusal import refuse
+from switchyard.flow.threshold import Amount
 
 Severity = Literal["warn", "fail", "quarantine"]
 Reaction = Literal["evolve", "freeze", "quarantine"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from switchyard.errors import PublishConflict
 from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
-from switchyard.lake.metastore import HiveColumn, Metastore, describe
+from switchyard.lake.metastore import Metastore, describe
+from switchyard.types.columns import HiveColumn
 
 _DDL_TIME = "transient_lastDdlTime"
 _PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"

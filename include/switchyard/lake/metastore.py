@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError
 from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
+from switchyard.types.columns import HiveColumn
 
 if TYPE_CHECKING:
     from pymetastore.hive_metastore.ThriftHiveMetastore import Client
@@ -32,15 +33,6 @@ _JSON = (
     "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
     "org.apache.hadoop.hive.serde2.JsonSerDe",
 )
-
-
-@dataclass(frozen=True)
-class HiveColumn:
-    """Name and Hive type, both lower case as the metastore keeps them."""
-
-    name: str
-    type: str
-    comment: str = ""
 
 
 @dataclass(frozen=True)

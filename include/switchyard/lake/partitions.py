@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from switchyard.lake.metastore import HiveColumn, Metastore, describe, fields
+from switchyard.lake.metastore import Metastore, describe, fields
+from switchyard.types.columns import HiveColumn
 
 
 def add_partition(

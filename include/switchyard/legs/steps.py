@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from switchyard.errors import SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
-from switchyard.legs.request import ORDINARY, Request
+from switchyard.legs.ingest.load_request import ORDINARY, Request
 from switchyard.report import StepReport
 
 if TYPE_CHECKING:
@@ -71,64 +71,65 @@ def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY)
 
 def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> dict[str, Any]:
     """The dry run of a leg: what it would do now."""
-    from switchyard.legs import forecast
+    from switchyard.legs.ingest.forecast import forecast_ingest
+    from switchyard.legs.serve.forecast import forecast_serve
 
     if leg == "ingest":
-        return forecast.forecast_ingest(runtime, flow, request)
-    return forecast.forecast_serve(runtime, flow)
+        return forecast_ingest(runtime, flow, request)
+    return forecast_serve(runtime, flow)
 
 
 def _ingest_steps() -> tuple[Step, ...]:
-    from switchyard.legs import ingest
+    from switchyard.legs.ingest import leg as ingest_leg
 
     def preflight(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
-        examined = ingest.preflight(runtime, flow)
+        examined = ingest_leg.preflight(runtime, flow)
         key, notes = list(examined.shape.primary_key), list(examined.notes)
         return {"columns": len(examined.columns), "key": key, "notes": notes}
 
     def plan(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
-        return _planned(ingest.plan(runtime, flow, request))
+        return _planned(ingest_leg.plan(runtime, flow, request))
 
     return (
         Step("preflight", from_flow=preflight),
         Step("plan", from_flow=plan),
-        Step("land", from_load=ingest.land),
-        Step("convert", from_load=ingest.convert),
-        Step("prove", from_load=ingest.prove),
-        Step("publish", from_load=ingest.publish),
-        Step("tidy", from_load=ingest.tidy),
+        Step("land", from_load=ingest_leg.land),
+        Step("convert", from_load=ingest_leg.convert),
+        Step("prove", from_load=ingest_leg.prove),
+        Step("publish", from_load=ingest_leg.publish),
+        Step("tidy", from_load=ingest_leg.tidy),
     )
 
 
 def _serve_steps() -> tuple[Step, ...]:
-    from switchyard.legs import serve
+    from switchyard.legs.serve import leg as serve_leg
 
     def plan(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
-        return _planned(serve.plan(runtime, flow))
+        return _planned(serve_leg.plan(runtime, flow))
 
     return (
         Step("plan", from_flow=plan),
         Step(
             "select",
-            from_load=serve.select,
+            from_load=serve_leg.select,
             wanted=lambda flow: flow.serve is not None and flow.serve.select is not None,
         ),
-        Step("stage", from_load=serve.stage),
-        Step("publish", from_load=serve.publish),
-        Step("refresh_cache", from_load=serve.refresh_cache, wanted=lambda flow: flow.cache is not None),
+        Step("stage", from_load=serve_leg.stage),
+        Step("publish", from_load=serve_leg.publish),
+        Step("refresh_cache", from_load=serve_leg.refresh_cache, wanted=lambda flow: flow.cache is not None),
         Step(
             "diff",
             from_load=_diff_after_serve,
             wanted=lambda flow: flow.serve is not None and flow.serve.diff is not None,
         ),
-        Step("tidy", from_load=serve.tidy),
+        Step("tidy", from_load=serve_leg.tidy),
     )
 
 
 def _diff_after_serve(runtime: Runtime, load_id: str) -> StepReport:
-    from switchyard.legs import diff
+    from switchyard.legs.diff import run
 
-    return diff.after_serve(runtime, load_id)
+    return run.after_serve(runtime, load_id)
 
 
 def _planned(load: Load | str) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from typing import Any
 
 from switchyard.flow.duration import format_duration
 from switchyard.flow.proof import OF_THE_TABLE, AcceptedValues, Between, Check, Freshness, Regex, RowCount
-from switchyard.lake.literals import Domain, UnfitBound, domain_of, quote_text
-from switchyard.lake.types import quote_hive
+from switchyard.types.domains import Domain, domain_of
+from switchyard.types.quoting import UnfitBound, quote_hive, quote_text
 
 _NOT_JAVA = re.compile(r"\(\?[PLa(]|\\Z|(?<!\\)\{(?!\d)")
 """What Python's regular expressions have and Java's do not, or mean otherwise; a brace has to be escaped there."""

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from switchyard.flow.proof import Contract
-from switchyard.lake.types import CarriedColumn, quote_postgres
-from switchyard.lake.widening import holds, misfit
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.quoting import quote_postgres
+from switchyard.types.widening import holds, misfit
 
 _MEANINGS = frozenset({"timestamp without time zone", "timestamp with time zone"})
 """PostgreSQL types that become one Hive type and mean different things in it."""

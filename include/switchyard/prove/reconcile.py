@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from switchyard.errors import ReconcileMismatch, SourceMoved
-from switchyard.flow.amount import rows_allowed
 from switchyard.flow.proof import Reconcile
-from switchyard.lake.types import CarriedColumn
-from switchyard.prove.aggregates import Aggregates, add_up, differences
+from switchyard.flow.threshold import rows_allowed
+from switchyard.types.aggregates import Aggregates, add_up, differences
+from switchyard.types.carry import CarriedColumn
 
 _MANIFEST_PREFIX = b'{"m"'
 

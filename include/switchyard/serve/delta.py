@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from switchyard.errors import ValueRefused
-from switchyard.serve.bson_columns import Timestamps
-from switchyard.serve.documents import read_batches, read_schema
-from switchyard.serve.expected import expected_id
+from switchyard.serve.documents.columns import Timestamps
+from switchyard.serve.documents.encoder import read_batches, read_schema
+from switchyard.serve.documents.expected import expected_id
 
 OP = "__op"
 Operation = Literal["insert", "update", "delete"]

@@ -1,0 +1,69 @@
+"""What commands share: the flow they are about, the connections of this shell, where logs and reports go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from switchyard.connections import EnvironmentConnections, GivenConnections
+from switchyard.errors import SwitchyardError
+from switchyard.flow.files.loader import load_flows
+from switchyard.flow.spec import Flow
+from switchyard.report import StepReport
+
+FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
+
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Sqoop and the servers say.")]
+
+
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Take over a load that an Airflow run began, when that run is over.")
+]
+
+
+def print_report(report: StepReport) -> None:
+    """One line a step: what it did, and how long it took."""
+    facts = {name: value for name, value in report.facts.items() if name != "lineage"}
+    shown = ", ".join(f"{name} {value}" for name, value in facts.items() if not isinstance(value, (list, dict)))
+    typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
+
+
+def find_flow(directory: Path, name: str) -> Flow:
+    """Load one flow file; raises FlowFileError, naming the nearest flow when there is none of that name."""
+    flows, errors = load_flows(directory)
+    if name in flows:
+        return flows[name]
+    for error in errors:
+        if error.flow == name:
+            raise error
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(flows), 1)
+    hint = f"did you mean {near[0]}?" if near else f"switchyard flows --flows {directory} lists them"
+    raise SwitchyardError(f"there is no flow {name!r}", where=str(directory), next=hint)
+
+
+def open_runtime(command: str, given: dict[str, Any] | None = None, *, take_over: bool = False) -> Any:
+    """The edges of a leg, with the connections of this shell, or those that the parent process gave."""
+    from switchyard.ledger.drivers import Driver
+    from switchyard.legs.runtime import Runtime
+
+    if given is not None:
+        driver = Driver(given.get("dag_run"), take_over=frozenset(given.get("take_over", ())))
+        return Runtime(GivenConnections(given["connections"]), given["owner"], driver=driver)
+    owner = f"{command}, process {os.getpid()} on {socket.gethostname()}"
+    return Runtime(EnvironmentConnections(), owner, driver=Driver(take_over=frozenset("*" if take_over else "")))
+
+
+def log_to_stderr(level: int) -> None:
+    """Log to standard error; standard output is for reports."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    for noisy in ("alembic", "pyhive", "TCLIService"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

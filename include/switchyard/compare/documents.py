@@ -1,0 +1,85 @@
+"""A row of Hive and what MongoDB has of it, field by field. Pure.
+
+The document that a row must become is made by `switchyard.serve.expected`, which shares no code with the encoder that
+wrote the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from bson.json_util import RELAXED_JSON_OPTIONS, dumps
+
+from switchyard.compare.join import Cell, Difference, Suspect
+from switchyard.compare.sameness import MISSING, exact, show
+from switchyard.serve.documents.columns import Timestamps
+from switchyard.serve.documents.expected import expected_document
+
+
+@dataclass(frozen=True)
+class DocumentForm:
+    """How rows become documents: the version's columns, `serve.key` and `serve.timestamps`."""
+
+    schema: pa.Schema | None
+    key: tuple[str, ...]
+    timestamps: Timestamps
+
+    def expected(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The document of a row."""
+        assert self.schema is not None  # noqa: S101 - there is a row, so there is a file
+        return expected_document(self.schema, self.key, row, self.timestamps)
+
+
+def compare_document(
+    suspect: Suspect, identity: Any, documents: Sequence[Mapping[str, Any]], form: DocumentForm
+) -> Difference | None:
+    """What differs at one key; None when MongoDB's document is the row's after all, field order aside.
+
+    Args:
+        suspect: a key whose digests differ, Hive being the left side.
+        identity: the key's `_id`.
+        documents: what MongoDB has under it now, decoded by `exact.CODEC`: none, one, or more.
+        form: how rows become documents.
+    """
+    wanted = form.expected(suspect.left) if suspect.left is not None else None
+    if suspect.left_n > 1 or len(documents) > 1:
+        counts = Cell("", ("rows", str(suspect.left_n)), ("rows", str(len(documents))))
+        return Difference(_key(identity), suspect.bucket, "repeated", (counts,))
+    if wanted is None or not documents:
+        return _one_sided(suspect, identity, wanted, documents)
+    cells = compare_fields(wanted, documents[0])
+    return Difference(_key(identity), suspect.bucket, "changed", cells) if cells else None
+
+
+def compare_fields(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """The fields that are not the same, in the row's order, then those that only `found` has."""
+    names = [*wanted, *(name for name in found if name not in wanted)]
+    pairs = ((name, wanted.get(name, MISSING), found.get(name, MISSING)) for name in names)
+    return tuple(Cell(name, show(left), show(right)) for name, left, right in pairs if not same(left, right))
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values, or their absences, are the same by `exact`."""
+    if left is MISSING or right is MISSING:
+        return left is right
+    return exact(left) == exact(right)
+
+
+def _one_sided(
+    suspect: Suspect, identity: Any, wanted: Mapping[str, Any] | None, documents: Sequence[Mapping[str, Any]]
+) -> Difference | None:
+    if wanted is not None:
+        cell = Cell("", show(dict(wanted)), show(MISSING))
+        return Difference(_key(identity), suspect.bucket, "missing", (cell,))
+    if documents:
+        cell = Cell("", show(MISSING), show(dict(documents[0])))
+        return Difference(_key(identity), suspect.bucket, "extra", (cell,))
+    return None
+
+
+def _key(identity: Any) -> str:
+    text = dumps(identity, json_options=RELAXED_JSON_OPTIONS, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,96 @@
+"""`defaults.yaml`: what hundreds of flows share, merged under each flow file; the flow wins, key by key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from switchyard.errors import Problem
+from switchyard.flow.files.validate import SECTIONS, validate
+from switchyard.flow.files.yaml_tree import Map, Mark
+
+DEFAULTS_FILE = "defaults.yaml"
+
+OPTIONAL_SECTIONS = frozenset({"serve", "cache"})
+"""A flow has these only when its own file says so; the defaults fill them in, and never add them."""
+
+PER_FLOW: frozenset[tuple[str, ...]] = frozenset(
+    {
+        ("flow",),
+        ("source", "table"),
+        ("source", "query"),
+        ("lake", "table"),
+        ("serve", "collection"),
+        ("serve", "table"),
+        ("serve", "select"),
+    }
+)
+"""What no two flows can share."""
+
+_COMPLETE: dict[str, dict[str, Any]] = {
+    "source": {"connection": "c", "table": "s.t"},
+    "lake": {"database": "d", "table": "t"},
+    "serve": {"connection": "c", "collection": "c", "key": ["k"]},
+    "cache": {"connection": "c"},
+}
+
+
+def merge(flow: Map, defaults: Map) -> Map:
+    """A new tree: the flow's values over the defaults'. Each key keeps the place it was written at."""
+    merged = Map(flow.mark)
+    for key, value in defaults.items():
+        if key in flow or key not in OPTIONAL_SECTIONS:
+            merged[key], merged.marks[key] = value, defaults.marks[key]
+    for key, value in flow.items():
+        under = merged.get(key)
+        if isinstance(value, Map) and isinstance(under, Map):
+            value = merge(value, under)
+        merged[key] = value
+        merged.marks[key] = flow.marks[key]
+    return merged
+
+
+def check_defaults(tree: Map) -> list[Problem]:
+    """What is wrong with the defaults themselves, each told once and not again for every flow."""
+    problems = []
+    rest = Map(tree.mark)
+    for key, value in tree.items():
+        rest[key], rest.marks[key] = value, tree.marks[key]
+        if (key,) in PER_FLOW:
+            problems.append(_per_flow(tree.marks[key], key))
+            del rest[key]
+        elif isinstance(value, Map) and key in SECTIONS:
+            rest[key], found = _check_section(key, value)
+            problems += found
+    _, found = validate(merge(rest, _complete(tree.mark)), combinations=False)
+    return problems + [problem for problem in found if problem.path == tree.mark.path]
+
+
+def _check_section(section: str, tree: Map) -> tuple[Map, list[Problem]]:
+    rest, problems = Map(tree.mark), []
+    for key, value in tree.items():
+        if (section, key) in PER_FLOW:
+            problems.append(_per_flow(tree.marks[key], f"{section}.{key}"))
+        else:
+            rest[key], rest.marks[key] = value, tree.marks[key]
+    return rest, problems
+
+
+def _per_flow(mark: Mark, name: str) -> Problem:
+    return Problem(mark.path, mark.line, f"`{name}` cannot be shared", "it belongs into each flow's own file")
+
+
+def _complete(mark: Mark) -> Map:
+    """The smallest whole flow, so that a model can judge what the defaults add to it."""
+    nowhere = Mark(mark.path.parent, 1)
+    whole = Map(nowhere)
+    for section, values in {"flow": "f", **_COMPLETE}.items():
+        whole[section] = _section(nowhere, values) if isinstance(values, dict) else values
+        whole.marks[section] = nowhere
+    return whole
+
+
+def _section(mark: Mark, values: dict[str, Any]) -> Map:
+    section = Map(mark)
+    section.update(values)
+    section.marks = dict.fromkeys(values, mark)
+    return section

@@ -1,0 +1,249 @@
+"""Turns what pydantic refuses into problems with a place, a near match and a cure; finds all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from switchyard.errors import Problem
+from switchyard.flow.files import not_yet
+from switchyard.flow.files.yaml_tree import Map, Seq, mark_at
+from switchyard.flow.proof import Contract, Diff, Reconcile
+from switchyard.flow.refusal import REFUSED, nearest
+from switchyard.flow.spec import Cache, Engine, Flow, Lake, Serve, Source
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "source": Source,
+    "lake": Lake,
+    "serve": Serve,
+    "cache": Cache,
+    "engine": Engine,
+    "reconcile": Reconcile,
+    "contract": Contract,
+    "diff": Diff,
+}
+
+Path = tuple[str | int, ...]
+
+_WANTED = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
+}
+_ROUNDS = 3
+
+
+def validate(tree: Map, *, combinations: bool = True) -> tuple[Flow | None, list[Problem]]:
+    """Validate a tree; on failure, also what would be refused once misspelt keys are put right.
+
+    Without `combinations`, only single values are judged, not whether they fit together.
+    """
+    try:
+        return Flow.model_validate(tree), []
+    except ValidationError as error:
+        return None, _explain_all(tree, error, combinations)
+
+
+def _explain_all(tree: Map, error: ValidationError, combinations: bool) -> list[Problem]:
+    problems: dict[Problem, None] = {}
+    work = _copy(tree)
+    for _ in range(_ROUNDS):
+        details = [d for d in error.errors(include_url=False) if combinations or not _is_combination(d)]
+        problems |= dict.fromkeys(_explain_round(work, details))
+        if not _repair(work, details):
+            break
+        try:
+            Flow.model_validate(work)
+        except ValidationError as next_error:
+            error = next_error
+        else:
+            break
+    return list(problems)
+
+
+def _is_combination(detail: ErrorDetails) -> bool:
+    """Whether a section's or the flow's own validator refused: pydantic gives it the model's place, not a field's."""
+    path = detail["loc"]
+    return detail["type"] == REFUSED and (not path or (len(path) == 1 and path[0] in SECTIONS))
+
+
+def _explain_round(tree: Map, details: list[ErrorDetails]) -> Iterator[Problem]:
+    meant = {_meant(tree, detail["loc"]) for detail in details if detail["type"] == "extra_forbidden"}
+    for detail in details:
+        path = detail["loc"]
+        if detail["type"] == "missing" and path in meant:
+            continue  # it is there, misspelt
+        what, cure = _explain(tree, detail)
+        mark = mark_at(tree, _place(detail))
+        if detail["type"] == "missing" and mark.path != tree.mark.path:
+            mark = tree.mark  # what the defaults began, this file has to finish
+        yield Problem(mark.path, mark.line, _shorten(what), _shorten(cure))
+
+
+def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
+    kind, path, context = detail["type"], _place(detail), detail.get("ctx", {})
+    name = f"`{_dotted(path)}`"
+    match kind:
+        case "extra_forbidden":
+            return _explain_unknown(tree, path)
+        case "missing":
+            return f"{name} is missing", _describe(path)
+        case "literal_error":
+            return _explain_literal(path, detail["input"], context)
+        case _ if kind == REFUSED:
+            what = context["what"] if not path else f"{name}: {context['what']}"
+            return what, context["next"]
+        case _ if kind in _WANTED:
+            return f"{name} must be {_WANTED[kind]}, not {_shown(detail['input'])}", _cure_type(kind, detail["input"])
+    return f"{name}: {_lower(detail['msg'])}, found {_shown(detail['input'])}", _describe(path)
+
+
+def _place(detail: ErrorDetails) -> Path:
+    """The path of the value that is wrong: where pydantic was, and where the validator points below that."""
+    return (*detail["loc"], *detail["ctx"]["at"]) if detail["type"] == REFUSED else detail["loc"]
+
+
+def _explain_unknown(tree: Map, path: Path) -> tuple[str, str]:
+    key = str(path[-1])
+    names = tuple(str(part) for part in path)
+    if names in not_yet.KEYS:
+        return f"not yet: `{_dotted(path)}`", not_yet.KEYS[names]
+    what = f"unknown key `{_cut(key)}`"
+    if key == "<<":
+        return what, "YAML 1.2 has no merge keys; what flows share goes into defaults.yaml"
+    meant = _meant(tree, path)
+    if meant is not None:
+        return what, f"did you mean `{meant[-1]}`?"
+    homes = [section for section, model in SECTIONS.items() if key in model.model_fields and section != path[0]]
+    if key in Flow.model_fields and len(path) > 1:
+        return what, f"`{key}` belongs to the top level of the file"
+    if homes:
+        return what, f"`{key}` belongs to {' or '.join(f'`{home}`' for home in homes)}"
+    return what, f"known here: {', '.join(_fields(path))}"
+
+
+def _explain_literal(path: Path, found: object, context: dict[str, Any]) -> tuple[str, str]:
+    names = tuple(str(part) for part in path)
+    cure = not_yet.VALUES.get(names, {}).get(str(found))
+    if cure:
+        return f"not yet: `{_dotted(path)}: {found}`", cure
+    accepted = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+    match = nearest(str(found), accepted.split(", "))
+    what = f"`{_dotted(path)}` cannot be {_shown(found)}"
+    return what, f"did you mean {match}?" if match else f"accepted: {accepted}"
+
+
+def _meant(tree: Map, path: Path) -> Path | None:
+    """The key that an unknown one was most likely meant to be: near, and not given beside it."""
+    parent = _at(tree, path[:-1])
+    near = nearest(str(path[-1]), (name for name in _fields(path) if name not in parent))
+    return (*path[:-1], near) if near else None
+
+
+def _repair(work: Map, details: list[ErrorDetails]) -> bool:
+    """Rename misspelt keys, remove other unknown ones; True when anything changed."""
+    unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    for path in unknown:
+        parent, key, meant = _at(work, path[:-1]), str(path[-1]), _meant(work, path)
+        value, mark = parent.pop(key), parent.marks.pop(key)
+        if meant is not None:
+            parent[str(meant[-1])] = value
+            parent.marks[str(meant[-1])] = mark
+    return bool(unknown)
+
+
+def _copy(value: Any) -> Any:
+    """Copy the mappings of a tree, which is all that a repair changes."""
+    if not isinstance(value, Map):
+        return value
+    copy = Map(value.mark)
+    copy.marks = dict(value.marks)
+    copy.update((key, _copy(child)) for key, child in value.items())
+    return copy
+
+
+def _at(tree: Map, path: Path) -> Map:
+    node: Any = tree
+    for part in path:
+        node = node[part]
+    assert isinstance(node, Map)  # noqa: S101 - pydantic found an unknown key in it
+    return node
+
+
+def _fields(path: Path) -> list[str]:
+    """The keys that are known where `path` ends, as the file spells them."""
+    model = _model_around(path)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _describe(path: Path) -> str:
+    model = _model_around(path)
+    field = model.model_fields.get(str(path[-1])) if model and path else None
+    return (field.description or "") if field else ""
+
+
+def _model_around(path: Path) -> type[BaseModel] | None:
+    """The model that the last part of `path` is a key of; None inside a value that has no keys of its own."""
+    model: type[BaseModel] | None = Flow
+    for part in path[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        if field is not None:
+            model = _model_in(field.annotation)
+        elif model is None:
+            return None
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model of an annotation, or of the items of its list or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _cure_type(kind: str, found: object) -> str:
+    if kind == "string_type" and isinstance(found, int | float):
+        return f'put it into quotes: "{found}"'
+    if kind == "list_type" and isinstance(found, str):
+        return f"write a list: [{_cut(found)}]"
+    if kind in ("int_type", "bool_type") and isinstance(found, str):
+        return "write it without quotes"
+    return ""
+
+
+def _dotted(path: Path) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" for part in path)
+    return text.removeprefix(".")
+
+
+def _shown(found: object) -> str:
+    match found:
+        case Map():
+            return "a mapping"
+        case Seq():
+            return "a list"
+        case None:
+            return "empty"
+        case bool():
+            return str(found).lower()
+    return _cut(repr(found))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _shorten(sentence: str) -> str:
+    """A sentence that names something very long: its beginning and its end."""
+    return sentence if len(sentence) <= 380 else f"{sentence[:150]} … {sentence[-220:]}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,1 @@
+"""HiveQL of a load and of a merge. Pure."""

@@ -1,0 +1,1 @@
+"""Stores compared by value, as they are now; read-only but for the table of differences."""

@@ -1,0 +1,143 @@
+"""PostgreSQL ↔ Hive, by value: the source by one statement, in one snapshot, with the type table's own expressions.
+
+The digests of PostgreSQL's rows are made on this side of the connection: no function of the server makes the bytes
+that a Parquet file holds. Mode digest keeps digests only; mode values keeps the rows as text in this step's scratch
+directory until it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from switchyard.compare.digests import DigestSpool
+from switchyard.compare.rows import ComparedColumn
+from switchyard.compare.source_text import join_elements, text_elements, typed_elements
+from switchyard.extract.postgres import relation
+from switchyard.flow.spec import Flow
+from switchyard.serve.documents.encoder import read_batches
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.columns import HiveColumn
+from switchyard.types.quoting import quote_postgres
+
+_BATCH_BYTES = 16 << 20
+_FIRST_ROWS, _MOST_ROWS = 500, 20_000
+
+
+@dataclass(frozen=True)
+class SourceStatement:
+    """The statement: a text for every compared column, in order, then whether the row moved since the load."""
+
+    query: str
+    columns: tuple[ComparedColumn, ...]
+    key: tuple[str, ...]
+    not_compared: tuple[str, ...]
+
+
+def build_statement(
+    flow: Flow,
+    carried: Sequence[CarriedColumn],
+    key: Sequence[str],
+    hive: Sequence[HiveColumn],
+    schema: pa.Schema,
+    bookmark: str | None,
+) -> SourceStatement:
+    """Write the statement for the columns that both sides have.
+
+    Args:
+        flow: the flow.
+        carried: the source's columns as they are now.
+        key: names of the key columns in the source; empty when there is none.
+        hive: the version's columns.
+        schema: of its Parquet files.
+        bookmark: rows whose cursor has reached it came after the load; None: compare all.
+    """
+    types = {column.name: column.type for column in hive}
+    both = [c for c in carried if c.name in types and c.name in schema.names]
+    alone = sorted({c.name for c in carried} ^ set(schema.names))
+    named = {column.source: column for column in carried}
+    moved, condition = "false", f"({flow.source.where or 'true'})"
+    if bookmark is not None and flow.source.cursor is not None:
+        literal = bookmark.replace("'", "''")
+        moved = f"coalesce({quote_postgres(flow.source.cursor)} >= '{literal}', false)"
+    if flow.lake.mode == "merge" and flow.source.tombstone is not None:
+        deleted = _is_deleted(named[flow.source.tombstone])
+        condition += f" and (not {deleted} or {moved})"
+    texts = ", ".join(f"{_text(column)} as c{number}" for number, column in enumerate(both))
+    return SourceStatement(
+        f"select {texts}, {moved} as moved from {relation(flow.source)} where {condition}",
+        tuple(ComparedColumn(c.name, c.postgres_type, types[c.name], schema.field(c.name).type) for c in both),
+        tuple(named[name].name for name in key),
+        tuple(alone),
+    )
+
+
+def read_source(
+    session: psycopg.Connection[Any], statement: SourceStatement, digests: Path, rows: Path | None
+) -> DigestSpool:
+    """Read the source in one snapshot: digests by key, and with `rows` the rows themselves, as text."""
+    names = [column.name for column in statement.columns]
+    kinds = [column.kind for column in statement.columns]
+    spooled = pa.schema([pa.field(name, pa.string()) for name in names])
+    first = 0
+    with ExitStack() as stack:
+        spool = stack.enter_context(DigestSpool(digests))
+        writer = stack.enter_context(pq.ParquetWriter(rows, spooled)) if rows is not None else None
+        for columns, moved in _fetch(session, statement.query, len(names)):
+            elements = [text_elements(texts, kind) for texts, kind in zip(columns, kinds, strict=True)]
+            _add(spool, names, elements, statement.key, file=0, first_row=first, left_out=moved)
+            if writer is not None:
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=spooled))
+            first += len(moved)
+    return spool
+
+
+def read_lake(files: Sequence[Path], statement: SourceStatement, digests: Path) -> DigestSpool:
+    """Digest every row of a version's files, by the same columns."""
+    names = [column.name for column in statement.columns]
+    with DigestSpool(digests) as spool:
+        for number, file in enumerate(files):
+            row = 0
+            for batch in read_batches([file]):
+                elements = [typed_elements(batch.column(name)) for name in names]
+                _add(spool, names, elements, statement.key, file=number, first_row=row)
+                row += batch.num_rows
+    return spool
+
+
+def _add(spool: DigestSpool, names: list[str], elements: list[Any], key: Sequence[str], **where: Any) -> None:
+    """Without a key, a row is its own."""
+    rows = join_elements(elements)
+    keys = join_elements([elements[names.index(name)] for name in key]) if key else rows
+    spool.add(keys, rows, **where)
+
+
+def _fetch(session: psycopg.Connection[Any], query: str, columns: int) -> Iterator[tuple[list[Any], list[bool]]]:
+    """Batches of text columns, of about the same number of bytes, by a cursor of the server's."""
+    wanted = _FIRST_ROWS
+    with session.cursor(name="switchyard_diff") as cursor:
+        cursor.execute(query.encode())
+        while rows := cursor.fetchmany(wanted):
+            *texts, moved = zip(*rows, strict=True)
+            arrays = [pa.array(values, pa.string()) for values in texts[:columns]]
+            size = sum(array.nbytes for array in arrays)
+            wanted = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(rows) // max(1, size)))
+            yield arrays, list(moved)
+
+
+def _text(column: CarriedColumn) -> str:
+    if column.hive_type.upper() == "BINARY":
+        return f"encode({quote_postgres(column.source)}, 'hex')"
+    return f"to_json({column.carry})::text" if column.staged.startswith("array") else column.carry
+
+
+def _is_deleted(tombstone: CarriedColumn) -> str:
+    name = quote_postgres(tombstone.source)
+    return f"coalesce({name}, false)" if tombstone.postgres_type == "boolean" else f"({name} is not null)"

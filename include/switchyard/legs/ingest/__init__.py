@@ -1,0 +1,1 @@
+"""The ingest leg: PostgreSQL to HDFS to Hive. A file is named like its step."""

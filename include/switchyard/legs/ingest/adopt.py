@@ -1,0 +1,196 @@
+"""An existing Hive table becomes a flow's: its data stays where it is, as the flow's first version.
+
+A load of kind `adopt`: planned, proved by its files, published by one metastore call that changes properties only. Its
+directory is not ours: `tidy` never deletes it, a rollback may go back to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from switchyard.errors import PreflightRefused, SwitchyardError
+from switchyard.extract import postgres
+from switchyard.flow import naming
+from switchyard.flow.spec import Flow
+from switchyard.lake.adoption import ForeignTable, obstacles, read_table
+from switchyard.lake.hdfs import Hdfs
+from switchyard.lake.hiveql.statements import quote_table
+from switchyard.lake.metastore import hdfs_path
+from switchyard.ledger.loads import Load, NewLoad
+from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.ingest import window
+from switchyard.legs.ingest.planned import draft
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.tables.files import count_rows
+from switchyard.report import StepReport
+from switchyard.types.columns import HiveColumn
+
+_ARROW = {
+    "tinyint": ("int8", "int32"),
+    "smallint": ("int16", "int32"),
+    "int": ("int32",),
+    "bigint": ("int64",),
+    "float": ("float",),
+    "double": ("double",),
+    "boolean": ("bool",),
+    "string": ("string", "large_string"),
+    "binary": ("binary", "large_binary"),
+    "date": ("date32[day]",),
+    "timestamp": ("timestamp[us]", "timestamp[ms]"),
+}
+"""Hive type → what Arrow calls it in a Parquet file that Hive and Arrow read the same."""
+
+
+def adopt(runtime: Runtime, flow: Flow) -> StepReport:
+    """Take over the flow's lake table, which others made.
+
+    Raises:
+        PreflightRefused: it cannot be taken over as it is; the message names every reason and its cure.
+        SwitchyardError: there is no such table, or it is a flow's already.
+    """
+    started = time.monotonic()
+    with runtime.running(flow.flow, "ingest") as driving:
+        load, seen = _prepare(driving, flow)
+        published = ingest_leg.publish(driving, load.load_id)
+    facts = {"load_id": load.load_id, "seq": load.seq, "rows": published.facts["rows"], "location": seen.location}
+    return StepReport("adopt", flow.flow, load.load_id, time.monotonic() - started, facts)
+
+
+def _prepare(runtime: Runtime, flow: Flow) -> tuple[Load, ForeignTable]:
+    lake = flow.lake
+    with runtime.ledger() as ledger:
+        ledger.migrate()
+        with ledger.lock(flow.flow, "ingest"):
+            ingest_leg.recover(runtime, ledger, flow)
+            found = read_table(runtime.metastore(flow), lake.database, lake.table)
+            _require_foreign(flow, found)
+            assert found is not None  # noqa: S101 - just required
+            load = ledger.plan(_plan(runtime, flow, found))
+            return _prove(runtime.hdfs(flow), ledger, load), found
+
+
+def _require_foreign(flow: Flow, found: ForeignTable | None) -> None:
+    name, where = f"{flow.lake.database}.{flow.lake.table}", f"flow {flow.flow}, connection {flow.lake.metastore}"
+    if found is None:
+        raise SwitchyardError(
+            f"there is no Hive table {name} to adopt",
+            where=where,
+            next="the first load makes it: switchyard run ingest",
+        )
+    if found.flow == flow.flow:
+        raise SwitchyardError(f"Hive table {name} is this flow's already", where=where, next="nothing is to be done")
+    if found.flow:
+        raise SwitchyardError(
+            f"Hive table {name} belongs to flow {found.flow!r}", where=where, next="choose another lake.table"
+        )
+
+
+def _plan(runtime: Runtime, flow: Flow, found: ForeignTable) -> NewLoad:
+    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+        examined = window.examine_all(session, flow)
+    agreed = window.agree(flow, examined, None)
+    hdfs = runtime.hdfs(flow)
+    wanted = {column.name: column.hive_type.lower() for column in agreed.columns}
+    reasons = [*obstacles(found), *_mode(flow), *_columns(found, wanted), *_place(flow, hdfs, found)]
+    if not reasons:
+        reasons = list(_files(runtime, flow, found))
+    if reasons:
+        raise PreflightRefused(
+            f"Hive table {found.database}.{found.table} cannot be adopted:\n" + "\n".join(f"  - {r}" for r in reasons),
+            where=f"flow {flow.flow}",
+            next="nothing was changed; cure these, or load into another lake.table",
+        )
+    version = runtime.metastore(flow).read_version(found.database, found.table)
+    assert version is not None  # noqa: S101 - it was there a moment ago
+    planned = draft(flow, examined, agreed, version, None, sweep=False)
+    return NewLoad(
+        flow=flow,
+        leg="ingest",
+        kind="adopt",
+        previous_seq=version.seq,
+        location=hdfs_path(found.location),
+        facts={"plan": {**planned.facts(), "adopted": {"changed_at": found.changed_at}}},
+    )
+
+
+def _mode(flow: Flow) -> Iterator[str]:
+    if flow.lake.mode == "append":
+        yield "mode append keeps a partition a load, and this table has one directory: use mode merge or replace"
+
+
+def _columns(found: ForeignTable, wanted: dict[str, str]) -> Iterator[str]:
+    there = {column.name: column.type for column in found.columns}
+    for name in sorted(wanted.keys() - there.keys()):
+        yield f"column {name} of the source is not in it: leave it out (source.columns), or ALTER TABLE … ADD COLUMNS"
+    for name in sorted(there.keys() - wanted.keys()):
+        yield f"column {name} is not in the source: give it by source.query"
+    for name in sorted(there.keys() & wanted.keys()):
+        if there[name] != wanted[name]:
+            yield f"column {name} is {there[name]}, and a load would make it {wanted[name]}: see columns.{name}.as"
+
+
+def _place(flow: Flow, hdfs: Hdfs, found: ForeignTable) -> Iterator[str]:
+    """The directory must be in our HDFS, and neither hold nor be held by what we write."""
+    if not found.location.startswith(f"{hdfs.url}/"):
+        place = found.location.split("/", 3)
+        yield f"it lies in {'/'.join(place[:3])}, and connection {flow.lake.hdfs} is {hdfs.url}"
+        return
+    lake, path = flow.lake, hdfs_path(found.location).rstrip("/") + "/"
+    ours = [naming.table_root(lake.root, lake.database, lake.table), f"{lake.root}/_staging", f"{lake.root}/_serve"]
+    for directory in ours:
+        if path.startswith(f"{directory}/") or f"{directory}/".startswith(path):
+            yield f"its directory {path} and the landings in {directory} would mix: choose another lake.root"
+            return
+
+
+def _files(runtime: Runtime, flow: Flow, found: ForeignTable) -> Iterator[str]:
+    """Hive finds columns by name in Parquet, and so does serve: each file must have them, in types that both read."""
+    hdfs, path = runtime.hdfs(flow), hdfs_path(found.location)
+    for file in hdfs.list_files(path):
+        wrong = list(_differences(hdfs, file.path, found.columns)) if file.bytes else []
+        if wrong:
+            yield f"file {file.path}: {'; '.join(wrong)}; write it anew with Hive or Arrow"
+            return
+    table = quote_table(f"{found.database}.{found.table}")
+    read, there = int(runtime.hive(flow).query(f"select count(*) from {table}")[0][0]), count_rows(hdfs, path)
+    if read != there:
+        yield f"Hive reads {read} rows of it, and the files in {path} have {there}: move away what is not the table's"
+
+
+def _differences(hdfs: Hdfs, file: str, columns: Sequence[HiveColumn]) -> Iterator[str]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(cast(Any, hdfs.open(file))) as parquet:
+        schema = parquet.schema_arrow
+        int96 = {c.name for c in map(parquet.schema.column, range(len(parquet.schema))) if c.physical_type == "INT96"}
+    types = {field.name: str(field.type) for field in schema}
+    for column in columns:
+        kind = types.get(column.name)
+        if kind is None:
+            yield f"no column {column.name}"
+        elif column.name in int96:
+            yield f"column {column.name} is INT96, which does not say in what zone"
+        elif not _reads_as(column.type, kind):
+            yield f"column {column.name} is {kind} and Hive's is {column.type}"
+
+
+def _reads_as(hive: str, arrow: str) -> bool:
+    if hive.startswith("decimal("):
+        return arrow.replace(" ", "") in (f"decimal128{hive[7:]}", f"decimal{hive[7:]}")
+    if hive.startswith("array<"):
+        return arrow.startswith("list<") and _reads_as(hive[6:-1], arrow.rpartition(": ")[2].rstrip(">"))
+    return arrow in _ARROW.get(hive, ())
+
+
+def _prove(hdfs: Hdfs, ledger: Ledger, load: Load) -> Load:
+    path = load.location or ""
+    files = [file for file in hdfs.list_files(path) if file.bytes]
+    facts = {
+        "hive_rows": count_rows(hdfs, path),
+        "hive_bytes": sum(file.bytes for file in files),
+        "hive_files": len(files),
+    }
+    return ledger.advance(load, "proved", expected=["planned"], step="prove", facts=facts)

@@ -1,0 +1,101 @@
+"""Step convert: landed text becomes a batch of typed rows, refused rows go aside, and the batch becomes a version."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from switchyard.errors import ReconcileMismatch
+from switchyard.extract.statement import REFUSED_FIELD
+from switchyard.flow import naming
+from switchyard.lake.hive import HiveSession
+from switchyard.lake.hiveql import statements
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.workspace import Batch
+from switchyard.legs.runtime import Runtime, require_state
+from switchyard.legs.tables import versions
+from switchyard.types.columns import HiveColumn
+
+
+def convert(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+    """Run the step: everything it writes has a name of this try."""
+    require_state(load, "landed", "converted")
+    batch = Batch(runtime, load, naming.new_try())
+    now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S.%f}"
+    facts: dict[str, Any] = {"try": batch.try_id, "landing": batch.landing, "quarantine": None}
+    with runtime.hive(batch.flow).session() as hive:
+        text = _text_table(batch)
+        directory = batch.landing if _is_the_version(batch) else batch.part("batch")
+        typed = batch.table("batch", directory)
+        hive.run(statements.convert(text, typed, batch.planned.columns))
+        if load.facts["land"]["read"]["refused"] or batch.quarantining:
+            facts["quarantine"] = batch.refused
+            kept = _set_aside(batch, hive, text, typed, now)
+        else:
+            kept = typed
+        facts["batch"], facts["kept"] = typed, kept
+        if batch.flow.lake.mode == "merge":
+            facts |= _merge(batch, hive, kept)
+    batch.drop("text")
+    ledger.advance(
+        load,
+        "converted",
+        expected=["landed", "converted"],
+        step="convert",
+        facts=facts,
+        try_id=batch.try_id,
+        location=batch.landing,
+    )
+    return facts
+
+
+def _is_the_version(batch: Batch) -> bool:
+    """Whether the batch is written to the landing at once: nothing is left out of it, and nothing merged."""
+    return batch.flow.lake.mode != "merge" and not batch.quarantining
+
+
+def _text_table(batch: Batch) -> str:
+    planned, load = batch.planned, batch.load
+    fields = [HiveColumn("m", "string"), HiveColumn("q", REFUSED_FIELD)]
+    fields += [HiveColumn(f"c{i}", column.staged) for i, column in enumerate(planned.columns)]
+    name = versions.staging_table(batch.runtime, batch.flow, "text", load.load_id, batch.try_id)
+    url = batch.runtime.hdfs(batch.flow).url
+    batch.metastore.create_json_table(naming.STAGING_DATABASE, name, fields, url + load.facts["land"]["staging"])
+    return f"{naming.STAGING_DATABASE}.{name}"
+
+
+def _set_aside(batch: Batch, hive: HiveSession, text: str, typed: str, now: str) -> str:
+    """Write the refused rows into this try's quarantine; returns the table of the rows that stay."""
+    planned = batch.planned
+    target = batch.quarantine()
+    if batch.load.facts["land"]["read"]["refused"]:
+        judged = [column for column in (*planned.columns, *planned.left_out) if column.unfit]
+        hive.run(statements.quarantine_unfit(text, target, judged, now))
+    if not batch.quarantining:
+        return typed
+    merging = batch.flow.lake.mode == "merge"
+    kept = batch.table("kept", batch.part("kept") if merging else batch.landing)
+    divided = statements.divide(typed, batch.quarantining, planned.hive_columns)
+    hive.run(statements.keep(divided, kept, planned.hive_columns))
+    hive.run(statements.quarantine_broken(divided, target, planned.hive_columns, now))
+    return kept
+
+
+def _merge(batch: Batch, hive: HiveSession, kept: str) -> dict[str, Any]:
+    """Write the new version from the one before and the batch; returns what was found before."""
+    planned = batch.planned
+    old_columns = [HiveColumn(name, kind) for name, kind in planned.before_columns.items()]
+    old = batch.table("old", planned.before_paths[0], old_columns)
+    merge = batch.merge(kept, old)
+    rows, nulls, keys, ties = (int(value or 0) for value in hive.run(merge.faults())[0])
+    where, next_ = f"flow {batch.load.flow}", "nothing was published; correct source.key, or the rows"
+    if nulls:
+        raise ReconcileMismatch(
+            f"{nulls} rows have NULL in the key ({', '.join(planned.key)})", where=where, next=next_
+        )
+    if ties:
+        by = f" with the same {merge.cursor}" if merge.cursor else ""
+        raise ReconcileMismatch(f"{ties} keys are repeated{by}: which row is the newer?", where=where, next=next_)
+    hive.run(merge.into(batch.table("typed", batch.landing)))
+    return {"old": old, "repeated": rows - keys}

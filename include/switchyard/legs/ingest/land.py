@@ -1,0 +1,77 @@
+"""Step land: the engine reads the source into a staging directory, and what arrived is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from switchyard.catalog.chain import hdfs_authority
+from switchyard.catalog.lineage import land_step
+from switchyard.extract import postgres
+from switchyard.extract.engine import Engine, ExtractRequest
+from switchyard.extract.sqoop import SqoopEngine
+from switchyard.extract.statement import build_statement, row_condition
+from switchyard.flow import naming
+from switchyard.flow.frozen import thaw
+from switchyard.flow.spec import Flow
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.planned import Planned
+from switchyard.legs.runtime import Runtime
+from switchyard.prove.reconcile import check_landing, tally_lines
+from switchyard.types.quoting import quote_postgres
+
+ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
+
+
+def land(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+    """Run the step: everything it writes has a name of this try."""
+    flow, planned = thaw(load.spec), Planned.of(load)
+    source = runtime.connections.get(flow.source.connection)
+    hdfs = runtime.hdfs(flow)
+    try_id = naming.new_try()
+    staging = naming.staging(flow.lake.root, flow.lake.database, flow.lake.table, load.load_id, try_id)
+    statement = build_statement(
+        flow.source, planned.columns, planned.split_by, bounds=planned.bounds, left_out=planned.left_out
+    )
+    before = _count(runtime, flow, planned)
+    with runtime.scratch() as scratch:
+        ENGINES[flow.engine.name].extract(
+            ExtractRequest(
+                name=f"switchyard {flow.flow} {load.load_id}",
+                source=source,
+                statement=statement,
+                target=hdfs.url + staging,
+                mappers=flow.engine.mappers,
+                split_by=quote_postgres(planned.split_by) if planned.split_by else None,
+                scratch=scratch,
+                hdfs=hdfs.connection,
+            )
+        )
+    landed = tally_lines(hdfs.read_chunks(file.path) for file in hdfs.list_files(staging))
+    check_landing(
+        landed,
+        flow.flow,
+        policy=flow.reconcile,
+        may_be_empty=planned.bounds is not None,
+        before=before,
+        after=_count(runtime, flow, planned),
+    )
+    read = landed.read(planned.columns)
+    shown = {"source_rows": read.rows, "landed_rows": landed.lines, "landed_bytes": landed.bytes}
+    facts = {"try": try_id, "staging": staging, "read": read.facts(), **shown}
+    ledger.advance(load, "landed", expected=["planned", "landed"], step="land", facts=facts)
+    lineage = land_step(
+        flow,
+        source_database=source.schema,
+        hdfs_authority=hdfs_authority(hdfs.connection),
+        columns=[(column.source, column.name) for column in planned.columns if column.source],
+    )
+    return {**shown, "refused_rows": read.refused, "lineage": lineage.facts()}
+
+
+def _count(runtime: Runtime, flow: Flow, planned: Planned) -> int | None:
+    """The source's rows in a snapshot of its own: asked for only when mappers share none."""
+    if flow.engine.mappers == 1:
+        return None
+    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+        return postgres.count_rows(session, flow.source, row_condition(flow.source, planned.bounds))

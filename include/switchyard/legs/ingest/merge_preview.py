@@ -1,0 +1,103 @@
+"""What a merge would do, by key alone: the keys that would be read, joined with those that are in the lake.
+
+Both sides are copied to local scratch: the keys of the range from PostgreSQL, the version's files from HDFS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from switchyard.extract import postgres
+from switchyard.extract.postgres import relation
+from switchyard.extract.preflight import Examined
+from switchyard.extract.statement import row_condition
+from switchyard.flow.spec import Flow
+from switchyard.lake.metastore import TableVersion
+from switchyard.legs.ingest.window import Window
+from switchyard.legs.runtime import Runtime
+from switchyard.types.quoting import quote_postgres
+
+
+def key_changes(
+    runtime: Runtime, flow: Flow, examined: Examined, version: TableVersion | None, window: Window
+) -> dict[str, int]:
+    """Keys that a merge would insert, update (or find unchanged), find newer in the lake, and delete."""
+    import duckdb
+
+    by_source = {column.source: column for column in examined.columns}
+    keys = [column for column in examined.columns if column.source in examined.shape.primary_key]
+    cursor = by_source.get(flow.source.cursor or "")
+    dead = _tombstone(flow, {name: column.hive_type for name, column in by_source.items()})
+    wanted = [*(column.carry for column in keys), cursor.carry if cursor else "null", dead]
+    with runtime.scratch() as scratch, duckdb.connect(":memory:") as duck:
+        _copy(runtime, flow, wanted, window, scratch / "keys.csv")
+        at_type = cursor.hive_type if cursor else "VARCHAR"
+        duck.execute(f"create table batch as {_newest(scratch / 'keys.csv', len(keys), at_type)}")
+        paths = version.paths if version and version.seq > 0 else ()
+        files = [file for i, path in enumerate(paths) for file in runtime.hdfs(flow).download(path, scratch / str(i))]
+        there = {column.name for column in version.columns} if version else set()
+        moment = f'"{cursor.name}"' if cursor and cursor.name in there else "null"
+        listed = _listed(column.name for column in keys)
+        source = f"read_parquet({[str(file) for file in files]}, hive_partitioning = false)"
+        lake = f"select {listed}, {moment}::{at_type} as moment from {source}" if files else "from batch where false"
+        duck.execute(f"create table lake as {lake}")
+        row = duck.execute(_counts(len(keys), sweep=window.sweep)).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate gives a row
+    return dict(zip(("inserted", "updated_or_unchanged", "late", "deleted"), map(int, row), strict=True))
+
+
+def _newest(csv: Path, keys: int, at_type: str) -> str:
+    """The rows of the batch, of rows with one key the newest."""
+    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in (*_names(keys), "moment", "dead"))
+    options = f"columns = {{{columns}}}, header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"'"
+    read = f"read_csv('{csv}', {options}, nullstr = '\\N', allow_quoted_nulls = false)"
+    names = ", ".join(_names(keys))
+    rows = f"select {names}, try_cast(moment as {at_type}) as moment, dead = 't' as dead from {read}"
+    dead = "coalesce(arg_max(dead, moment), bool_or(dead)) as dead"
+    return f"select {names}, max(moment) as moment, {dead} from ({rows}) group by all"
+
+
+def _counts(keys: int, *, sweep: bool) -> str:
+    """As `lake.merging` does it: a row that is newer in the lake stays, and without a sweep what is not read, too."""
+    on = " and ".join(f"batch.{name} = lake.{name}" for name in _names(keys))
+    there, here = "lake.k0 is not null", "batch.k0 is not null"
+    late = "false" if sweep else "coalesce(lake.moment > batch.moment, false)"
+    gone = f"or not ({here})" if sweep else ""
+    return (
+        f"select count(*) filter ({here} and not ({there}) and not batch.dead), "
+        f"count(*) filter ({here} and {there} and not {late} and not batch.dead), "
+        f"count(*) filter ({here} and {there} and {late}), "
+        f"count(*) filter ({there} and (({here} and not {late} and batch.dead) {gone})) "
+        f"from batch full join lake on {on}"
+    )
+
+
+def _names(keys: int) -> list[str]:
+    return [f"k{i}" for i in range(keys)]
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{column}"::varchar as k{i}' for i, column in enumerate(columns))
+
+
+def _copy(runtime: Runtime, flow: Flow, wanted: Sequence[str], window: Window, into: Path) -> None:
+    """One line a row that would be read."""
+    condition = row_condition(flow.source, window.bounds)
+    query = f"select {', '.join(wanted)} from {relation(flow.source)} where {condition}"
+    statement = f"copy ({query}) to stdout (format csv, null '\\N')".encode()
+    with (
+        postgres.connect(runtime.connections.get(flow.source.connection)) as session,
+        session.cursor().copy(statement) as copy,
+        into.open("wb") as file,
+    ):
+        for chunk in copy:
+            file.write(chunk)
+
+
+def _tombstone(flow: Flow, types: dict[str, str]) -> str:
+    column = flow.source.tombstone
+    if column is None:
+        return "false"
+    quoted = quote_postgres(column)
+    return f"coalesce({quoted}, false)" if types.get(column) == "BOOLEAN" else f"({quoted} is not null)"

@@ -1,0 +1,89 @@
+"""What a replay reads: the rows that a load refused, by key, in the range that the load read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from switchyard.errors import SwitchyardError
+from switchyard.flow import naming
+from switchyard.flow.spec import Flow
+from switchyard.lake.hiveql.statements import quote_table
+from switchyard.ledger.loads import FINISHED, Load
+from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.load_request import Request
+from switchyard.legs.ingest.planned import Planned
+from switchyard.legs.runtime import Runtime
+from switchyard.types.quoting import quote_text
+
+_MOST_KEYS = 10_000
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The request, and the load whose refused rows it reads again."""
+
+    request: Request
+    load_id: str
+    rows: int
+
+
+def find_replay(runtime: Runtime, flow: Flow, load_id: str | None) -> Replay:
+    """Choose the load (by default the last published one that refused rows) and write the request.
+
+    Raises SwitchyardError when there is nothing to replay, or no way to.
+    """
+    with runtime.ledger() as ledger:
+        ledger.migrate()
+        load = _find_load(ledger, flow, load_id)
+    refused = int(load.facts["prove"]["quarantined_rows"])
+    if flow.lake.mode == "replace":
+        return Replay(Request(), load.load_id, refused)
+    planned = Planned.of(load)
+    if planned.bounds is None:
+        return Replay(Request(), load.load_id, refused)
+    keys = _refused_keys(runtime, flow, load, planned)
+    request = Request("replay", planned.bounds.low, planned.bounds.high, keys=keys, replays=load.load_id)
+    return Replay(request, load.load_id, refused)
+
+
+def _find_load(ledger: Ledger, flow: Flow, load_id: str | None) -> Load:
+    published = ledger.list_loads(flow.flow, "ingest", [FINISHED["ingest"]])
+    replayed = {load.facts["plan"].get("replays") for load in published}
+    found = [load for load in published if load.facts.get("prove", {}).get("quarantined_rows")]
+    if load_id is not None:
+        found = [load for load in found if load.load_id == load_id]
+    for load in found:
+        if load.load_id not in replayed:
+            return load
+    which = f"load {load_id}" if load_id else "no published load"
+    raise SwitchyardError(
+        f"{which} has refused rows that are not replayed yet",
+        where=f"flow {flow.flow}",
+        next=f"switchyard loads {flow.flow} shows what was quarantined; a failed load is simply run again",
+    )
+
+
+def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) -> tuple[dict[str, Any], ...]:
+    """The keys of the refused rows, as text by source column."""
+    columns = [column for column in planned.columns if column.name in planned.key]
+    if not columns:
+        raise SwitchyardError(
+            "refused rows are found again by key, and there is none",
+            where=f"flow {flow.flow}",
+            next="set source.key, or give the source a primary key",
+        )
+    table = quote_table(f"{flow.lake.database}.{naming.quarantine_table(flow.lake.table)}")
+    picked = ", ".join(
+        f"coalesce(raw_row[{quote_text(column.source)}], raw_row[{quote_text(column.name)}])" for column in columns
+    )
+    query = f"select {picked} from {table} where load_id = {quote_text(load.load_id)} limit {_MOST_KEYS + 1}"
+    rows = runtime.hive(flow).query(query)
+    if len(rows) > _MOST_KEYS:
+        raise SwitchyardError(
+            f"more than {_MOST_KEYS} rows were refused",
+            where=f"flow {flow.flow}, load {load.load_id}",
+            next="read the whole range again: switchyard backfill",
+        )
+    known = [row for row in rows if None not in row]  # a row without a key cannot be found again
+    return tuple({column.source: value for column, value in zip(columns, row, strict=True)} for row in known)

@@ -1,0 +1,188 @@
+"""A publish taken back: a new seq on an old version, in Hive by one metastore call; then the flow is on hold.
+
+It is a load like any other, of kind `rollback`: planned with the old load's columns and counts, proved by its files,
+published and recorded by the ingest leg's own publish, so that whatever is killed, the next run of the leg settles it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from switchyard.errors import ReconcileMismatch, SwitchyardError
+from switchyard.flow.spec import Flow
+from switchyard.lake.hdfs import Hdfs
+from switchyard.lake.metastore import TableVersion
+from switchyard.ledger.loads import Load, NewLoad
+from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.tables.files import count_rows
+from switchyard.report import StepReport
+
+
+def rollback(runtime: Runtime, flow: Flow, *, to: str | None = None, why: str | None = None) -> StepReport:
+    """Let Hive show an old version again, rewind the bookmark to it and put the flow on hold.
+
+    Args:
+        runtime: the edges.
+        flow: as its file is now.
+        to: load_id or seq of the load to go back to; None: the version before the current one.
+        why: told to whoever meets the hold.
+
+    Raises:
+        SwitchyardError: there is no such version, or not any more; the message lists those that are there.
+        LoadInProgress: a run of the ingest leg is at work. PublishConflict: another publish came first.
+    """
+    started = time.monotonic()
+    with runtime.running(flow.flow, "ingest") as driving:
+        load = _prepare(driving, flow, to, why)
+        published = ingest_leg.publish(driving, load.load_id)
+    went = load.facts["plan"]["rollback"]
+    facts = {"load_id": load.load_id, "seq": load.seq, **went, **went["flow_changes"], "rows": published.facts["rows"]}
+    return StepReport("rollback", flow.flow, load.load_id, time.monotonic() - started, facts)
+
+
+def _prepare(runtime: Runtime, flow: Flow, to: str | None, why: str | None) -> Load:
+    with runtime.ledger() as ledger:
+        ledger.migrate()
+        with ledger.lock(flow.flow, "ingest"):
+            ingest_leg.recover(runtime, ledger, flow)
+            current = _shown(runtime, flow)
+            published = _published(ledger, flow)
+            target = choose_version(published, runtime.hdfs(flow), flow, current, to)
+            bookmark = bookmark_of(target, published)
+            load = ledger.plan(_plan(runtime, flow, current, target, bookmark, why))
+            return _prove(runtime.hdfs(flow), ledger, load, target, current)
+
+
+def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: TableVersion, to: str | None) -> Load:
+    """The load whose version is to be shown again; raises SwitchyardError."""
+    if to is None:
+        target = previous_version(published, current)
+        asked = "the version before the current one"
+    else:
+        target = next((load for load in published if to in (load.load_id, str(load.seq))), None)
+        asked = f"load {to}"
+    if target is not None and version_paths(target, current) == current.paths:
+        raise _refused(flow, hdfs, published, current, f"{asked} is what Hive shows now, seq {current.seq}")
+    if target is None:
+        raise _refused(flow, hdfs, published, current, f"{asked} is not among the published loads")
+    if current.partitioned and not set(version_paths(target, current)) <= set(current.paths):
+        back = f"{asked}, seq {target.seq}, was rolled back: an append table goes back, never forth"
+        raise _refused(flow, hdfs, published, current, back)
+    if not _is_there(hdfs, target, current):
+        gone = f"{asked}, seq {target.seq}, is no longer in HDFS: tidy deletes versions beyond lake.keep_loads"
+        raise _refused(flow, hdfs, published, current, gone)
+    return target
+
+
+def previous_version(published: Sequence[Load], current: TableVersion) -> Load | None:
+    """The version before the current one; of a version that a rollback shows again, the one before the original.
+
+    `published` is newest first. A second rollback goes further back, never forth to what the first one took away.
+    """
+    shown = next((load for load in published if load.seq == current.seq), None)
+    seq = origin(shown) if shown else current.seq
+    there = (load for load in published if load.seq < seq)
+    return next((load for load in there if version_paths(load, current) != current.paths), None)
+
+
+def version_paths(load: Load, current: TableVersion) -> tuple[str, ...]:
+    """Directories that a load's version consists of: of an append table, those of the loads before it, too."""
+    own = (load.location,) if load.location else ()
+    return (*load.facts["plan"].get("before_paths", ()), *own) if current.partitioned else own
+
+
+def bookmark_of(load: Load | None, published: Sequence[Load]) -> str | None:
+    """The flow's bookmark when a version was published; a backfill or replay left the one before it."""
+    while load is not None and load.kind in ("backfill", "replay"):
+        before = load.previous_seq
+        load = next((found for found in published if found.seq == before), None)
+    return load.high if load else None
+
+
+def origin(load: Load) -> int:
+    """The seq under which a load's version was first published."""
+    return int(load.facts["plan"].get("rollback", {}).get("origin_seq", load.seq))
+
+
+def _plan(
+    runtime: Runtime, flow: Flow, current: TableVersion, target: Load, bookmark: str | None, why: str | None
+) -> NewLoad:
+    held = f"rolled back from seq {current.seq} to seq {target.seq}, load {target.load_id}, by {runtime.owner}"
+    went = {
+        "from_seq": current.seq,
+        "to_seq": target.seq,
+        "to_load": target.load_id,
+        "origin_seq": origin(target),
+        "flow_changes": {"bookmark": bookmark, "held": f"{held}: {why}" if why else held},
+    }
+    return NewLoad(
+        flow=flow,
+        leg="ingest",
+        kind="rollback",
+        previous_seq=current.seq,
+        location=target.location,
+        low=target.low,
+        high=bookmark,
+        facts={"plan": {**target.facts["plan"], "rollback": went}},
+    )
+
+
+def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableVersion) -> Load:
+    """The old version is as whole as it was when it was proved: the rows of its files' footers are those counted."""
+    proof = target.facts["prove"]
+    rows = sum(count_rows(hdfs, path) for path in version_paths(target, current))
+    if rows != proof["hive_rows"]:
+        raise ReconcileMismatch(
+            f"the files of load {target.load_id} have {rows} rows, and {proof['hive_rows']} were published",
+            where=f"flow {load.flow}, {target.location}",
+            next="nothing was changed; somebody wrote there: roll back to another version",
+        )
+    return ledger.advance(load, "proved", expected=["planned"], step="prove", facts=proof)
+
+
+def _shown(runtime: Runtime, flow: Flow) -> TableVersion:
+    lake = flow.lake
+    version = runtime.metastore(flow).read_version(lake.database, lake.table)
+    if version is None or version.flow != flow.flow or version.seq < 1:
+        raise SwitchyardError(
+            f"Hive table {lake.database}.{lake.table} has no published version of this flow",
+            where=f"flow {flow.flow}",
+            next="there is nothing to roll back; switchyard loads lists what was published",
+        )
+    return version
+
+
+def _is_of(load: Load, flow: Flow) -> bool:
+    """Whether a load published the table that the flow writes now."""
+    lake = load.spec["lake"]
+    return bool((lake["database"], lake["table"]) == (flow.lake.database, flow.lake.table))
+
+
+def _published(ledger: Ledger, flow: Flow) -> list[Load]:
+    """Loads that published the table that the flow writes now, newest first."""
+    return [load for load in ledger.list_loads(flow.flow, "ingest", ["published"]) if _is_of(load, flow)]
+
+
+def _is_there(hdfs: Hdfs, load: Load, current: TableVersion) -> bool:
+    paths = version_paths(load, current)
+    return bool(paths) and all(map(hdfs.exists, paths))
+
+
+def _refused(flow: Flow, hdfs: Hdfs, published: Sequence[Load], current: TableVersion, what: str) -> SwitchyardError:
+    first = {version_paths(load, current): load for load in published}  # a load, and not its rollbacks
+    first.pop(current.paths, None)
+    there = [_described(load) for load in first.values() if _is_there(hdfs, load, current)]
+    listed = "; ".join(there) if there else "none"
+    return SwitchyardError(
+        what, where=f"flow {flow.flow}", next=f"nothing was changed; versions to go back to with --to: {listed}"
+    )
+
+
+def _described(load: Load) -> str:
+    rows: Any = load.facts.get("prove", {}).get("hive_rows", "?")
+    at = f"{load.published_at:%Y-%m-%d %H:%M}" if load.published_at else "?"
+    return f"{load.load_id} (seq {load.seq}, {rows} rows, published {at} UTC)"

@@ -1,0 +1,139 @@
+"""What a plan finds at the source: its shape under the contract, and the window of rows to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from switchyard.extract import watermark
+from switchyard.extract.postgres import relation
+from switchyard.extract.preflight import Examined, examine, refuse
+from switchyard.extract.statement import Bounds, row_condition
+from switchyard.flow.spec import Flow
+from switchyard.lake.metastore import TableVersion
+from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.load_request import Request
+from switchyard.prove.checks import check_findings
+from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
+from switchyard.types.carry import CarriedColumn
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Session = psycopg.Connection[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rows to read. `low` and `high` are the watermarks to record; `sweep`: all rows, so that absence tells."""
+
+    bounds: Bounds | None = None
+    low: str | None = None
+    high: str | None = None
+    sweep: bool = False
+
+    @property
+    def told(self) -> str:
+        """For people."""
+        return f"from {self.low or 'the beginning'} up to {self.high or 'the end'}"
+
+
+def examine_all(session: Session, flow: Flow) -> Examined:
+    """Look at names, types, keys and the cursor; raises PreflightRefused with all findings at once."""
+    examined = examine(session, flow)
+    refuse(flow, watermark.check_cursor(session, flow, examined.shape))
+    return examined
+
+
+def since(flow: Flow, bookmark: str | None) -> Flow:
+    """The flow, reading only what no load has read: what a preflight has to look at."""
+    if bookmark is None or not watermark.reads_by_cursor(flow):
+        return flow
+    assert flow.source.cursor is not None  # noqa: S101 - it reads by it
+    where = row_condition(flow.source, Bounds(flow.source.cursor, bookmark, None))
+    return flow.model_copy(update={"source": flow.source.model_copy(update={"where": where})})
+
+
+def known_columns(ledger: Ledger, flow: Flow, version: TableVersion | None) -> list[KnownColumn] | None:
+    """The columns of the current version, as the load that published it left them; None before the first."""
+    if version is None or version.seq < 1:
+        return None
+    load = ledger.find_version(flow.flow, version.seq)
+    if load is None or "columns" not in load.facts.get("plan", {}):
+        return [KnownColumn(column.name, column.type, column.comment) for column in version.columns]
+    return [KnownColumn.of(CarriedColumn(**column)) for column in load.facts["plan"]["columns"]]
+
+
+def agree(flow: Flow, examined: Examined, known: Sequence[KnownColumn] | None) -> Agreed:
+    """Apply the contract and look at the checks; raises PreflightRefused with all findings at once."""
+    agreed = apply_contract(flow.contract, known, examined.columns)
+    types = {column.name: column.hive_type for column in agreed.columns}
+    refuse(flow, [*agreed.refused, *_unreadable(flow, known, types), *check_findings(flow.checks, types)])
+    return agreed
+
+
+def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str, str]) -> list[str]:
+    """Changes that mode append cannot make: its old files stay, and Hive would have to read them as the new type."""
+    if flow.lake.mode != "append":
+        return []
+    changed = [c for c in known or () if c.name in types and types[c.name].lower() != c.hive_type.lower()]
+    return [
+        f"column {c.name} was {c.hive_type} and is {types[c.name]}: the partitions that are there cannot be read so; "
+        "load into a new lake.table"
+        for c in changed
+        if types[c.name] == "STRING" or types[c.name].startswith("ARRAY")
+    ]
+
+
+def find_window(session: Session, flow: Flow, request: Request, bookmark: str | None, agreed: Agreed) -> Window:
+    """Choose the rows to read; a second passes when the flow reads by cursor.
+
+    Raises PreflightRefused for a range that cannot be read again.
+    """
+    cursor = flow.source.cursor
+    if request.kind in ("backfill", "replay"):
+        return _find_range(session, flow, request)
+    if flow.lake.mode == "replace":
+        return Window()
+    if flow.source.sweep == "always":
+        return Window(sweep=True, high=watermark.find_high(session) if cursor else None)
+    assert cursor is not None  # noqa: S101 - the flow's model promises it
+    high = watermark.find_high(session)
+    low = None if flow.lake.mode == "merge" and agreed.unread else bookmark
+    return Window(Bounds(cursor, low, high), low, high)
+
+
+def has_rows(session: Session, flow: Flow, window: Window) -> bool:
+    """Whether there is anything to read; a load without bounds always has something to say."""
+    if window.bounds is None:
+        return True
+    condition = row_condition(flow.source, window.bounds)
+    row = session.execute(
+        f"select exists (select 1 from {relation(flow.source)} where {condition})".encode()
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _find_range(session: Session, flow: Flow, request: Request) -> Window:
+    findings = []
+    if flow.lake.mode == "replace":
+        findings.append("a flow of mode replace reads everything in every load: run it, there is nothing to backfill")
+    elif flow.lake.mode == "append" and request.kind == "backfill":
+        findings.append("the partitions of mode append are never rewritten: use mode merge to read a range again")
+    elif flow.source.cursor is None:
+        findings.append("a backfill reads a range of source.cursor, and the flow has none")
+    refuse(flow, findings)
+    assert flow.source.cursor is not None  # noqa: S101 - just refused
+    row = session.execute(
+        "select %(low)s::timestamptz::text, least(%(high)s::timestamptz, %(now)s::timestamptz)::text, "
+        "%(low)s::timestamptz < %(high)s::timestamptz",
+        {"low": request.low, "high": request.high, "now": watermark.find_high(session)},
+    ).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    if row[2] is False:
+        refuse(
+            flow, [f"the range from {request.low} up to {request.high} is empty: its end must be after its beginning"]
+        )
+    low, high = (None if value is None else str(value) for value in row[:2])
+    return Window(Bounds(flow.source.cursor, low, high, request.keys), low, high)

@@ -1,0 +1,95 @@
+"""A product of the lake table: what `serve.select` yields, as a Hive table with versions of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
+from switchyard.flow import naming
+from switchyard.flow.spec import Flow
+from switchyard.lake.hiveql.statements import quote_table
+from switchyard.lake.metastore import TableVersion
+from switchyard.ledger.loads import Load
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.tables import versions
+from switchyard.types.columns import HiveColumn
+from switchyard.types.quoting import quote_hive
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Product:
+    """A published product: the lake version it was made from, its landing, rows and columns."""
+
+    version: int
+    location: str
+    rows: int
+    columns: tuple[HiveColumn, ...]
+    source_columns: tuple[HiveColumn, ...]
+
+
+def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
+    """Run the SELECT into a landing, count it, flip the product's table.
+
+    The lake table may be published meanwhile: then it is not known which version the query read, and it runs again.
+    """
+    for _ in range(_ATTEMPTS):
+        before = _read_source(runtime, flow)
+        made = _land(runtime, flow, load, before)
+        if _read_source(runtime, flow).seq == before.seq:
+            _publish(runtime, flow, load, made)
+            return made
+    raise SourceMoved(
+        f"{flow.lake.database}.{flow.lake.table} was published {_ATTEMPTS} times while serve.select ran",
+        where=f"flow {flow.flow}, leg serve",
+        next="nothing was published; run again",
+    )
+
+
+def _read_source(runtime: Runtime, flow: Flow) -> TableVersion:
+    version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
+    if version is None:
+        raise SwitchyardError(f"Hive table {flow.lake.database}.{flow.lake.table} is gone", where=f"flow {flow.flow}")
+    return version
+
+
+def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Product:
+    assert flow.serve is not None and flow.serve.select is not None  # noqa: S101 - only products come here
+    lake, try_id = flow.lake, naming.new_try()
+    database, table = naming.served_table(lake, flow.serve)
+    landing = naming.landing(lake.root, database, table, load.load_id, try_id)
+    view = versions.staging_table(runtime, flow, "view", load.load_id, try_id)
+    staged_view = quote_table(f"{naming.STAGING_DATABASE}.{view}")
+    metastore = runtime.metastore(flow)
+    with runtime.hive(flow).session() as hive:
+        hive.run(f"use {quote_hive(lake.database)}")
+        hive.run(f"create view {staged_view} as {flow.serve.select.strip().rstrip(';')}")
+        described = metastore.read_version(naming.STAGING_DATABASE, view)
+        columns = described.columns if described else ()
+        typed = versions.typed_table(runtime, flow, columns, landing, load.load_id, try_id)
+        staged = f"{naming.STAGING_DATABASE}.{typed}"
+        hive.run(f"insert overwrite table {quote_table(staged)} select * from {staged_view}")
+        rows = int(hive.run(f"select count(*) from {quote_table(staged)}")[0][0])
+        expected = int(hive.run(f"select count(*) from {staged_view}")[0][0])
+        hive.run(f"drop view {staged_view}")
+    metastore.drop_table(naming.STAGING_DATABASE, typed)
+    if rows != expected:
+        raise ReconcileMismatch(
+            f"serve.select yields {expected} rows and {rows} landed",
+            where=f"flow {flow.flow}, leg serve",
+            next="nothing was published; run again, or make the query deterministic",
+        )
+    return Product(source.seq, landing, rows, columns, source.columns)
+
+
+def _publish(runtime: Runtime, flow: Flow, load: Load, made: Product) -> None:
+    assert flow.serve is not None  # noqa: S101 - only products come here
+    database, table = naming.served_table(flow.lake, flow.serve)
+    hdfs = runtime.hdfs(flow)
+    versions.ensure_table(runtime, flow, table, made.columns)
+    files = hdfs.list_files(made.location)
+    proof = {"hive_rows": made.rows, "hive_files": len(files), "hive_bytes": sum(file.bytes for file in files)}
+    hdfs.write_manifest(made.location, {"load_id": load.load_id, "flow": flow.flow, "version": made.version, **proof})
+    target = versions.Target(database, table, made.columns, made.location)
+    versions.publish(runtime, flow, target, load, proof)

@@ -1,0 +1,52 @@
+"""Which version MongoDB shows, and where its files lie: what a serve load says of itself. Light to import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from switchyard.errors import LedgerStateError, SwitchyardError
+from switchyard.flow.frozen import thaw
+from switchyard.flow.spec import Flow, Serve
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
+
+
+def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) -> list[str] | None:
+    """Directories of the version that MongoDB shows now, if it is known and its keys can be compared with a new one's.
+
+    It is not known after a load that began to write in place and was given up.
+    """
+    if last is None or not there or _documents(thaw(last.spec).serve) != _documents(flow.serve):
+        return None
+    given_up = ledger.list_loads(flow.flow, "serve", ["abandoned"])
+    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else paths_of(last)
+
+
+def _documents(serve: Serve | None) -> dict[str, Any] | None:
+    """What of `serve` decides about the documents; how they are published and compared does not."""
+    return serve.model_dump(exclude={"publish", "diff"}) if serve else None
+
+
+def directories(load: Load) -> list[str]:
+    """Directories of the version; raises LedgerStateError while there are none."""
+    found = paths_of(load)
+    if found is None:
+        raise LedgerStateError(
+            f"load {load.load_id} has no product yet",
+            where=f"flow {load.flow}, leg serve",
+            next="run step select first",
+        )
+    return found
+
+
+def paths_of(load: Load) -> list[str] | None:
+    """Directories of the version that a serve load serves: one, or of an append table one a partition."""
+    planned: list[str] | None = load.facts["plan"].get("paths")
+    return planned if planned is not None else [load.location] if load.location else None
+
+
+def served_part(flow: Flow) -> Serve:
+    """The flow's `serve`; raises SwitchyardError when it serves nothing."""
+    if flow.serve is None:
+        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", next="add `serve` to its file")
+    return flow.serve

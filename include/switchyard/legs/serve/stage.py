@@ -1,0 +1,164 @@
+"""What a serve load prepares before anything of it is visible: the changed keys, and the documents to publish, proved.
+
+A snapshot is a staging collection. A delta is a file of whole documents, to be put in place one by one: only for a live
+collection that is known to show the version that the changes are counted from, or that is empty.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from switchyard.errors import LedgerStateError, ReconcileMismatch
+from switchyard.flow import naming
+from switchyard.flow.spec import Flow
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve.served import directories, served_part
+from switchyard.legs.tables.files import download
+from switchyard.serve.delta import DeltaReport, changed_rows, compute_delta, read_changed_ids
+from switchyard.serve.documents.encoder import DocumentEncoder, read_batches, read_schema
+from switchyard.serve.mongo.in_place import (
+    InPlaceReport,
+    Replacements,
+    apply_changes,
+    check_applied,
+    write_replacements,
+)
+from switchyard.serve.mongo.target import CollectionState, MongoTarget
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs from the collection as it is. `known`: the cached keys that changed are all in the report's file."""
+
+    report: DeltaReport
+    known: bool
+    in_place: bool
+
+
+def stage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
+    """Find the changed keys and write what is to be published; the facts that the publish goes by."""
+    serve, hdfs = served_part(flow), runtime.hdfs(flow)
+    staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
+    with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        new, live = download(hdfs, directories(load), scratch / "new"), mongo.state(serve.collection)
+        found = _find_changes(runtime, flow, load, new, live, scratch)
+        changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
+        hdfs.upload(found.report.file, changes)
+        rows, digest, replacements = _count_rows(new), None, None
+        unchanged = found.known and found.report.changed == 0 and live.documents == rows
+        if not unchanged and found.in_place:
+            replacements = _write_replacements(runtime, flow, load, new, found.report, scratch)
+        elif not unchanged:
+            digest = _write_staging(mongo, flow, staging, new)
+    return {
+        "staging": staging if digest else None,
+        "digest": digest,
+        "replacements": replacements,
+        "changes": changes,
+        "changes_known": found.known,
+        "rows": rows,
+        **{name: getattr(found.report, name) for name in ("inserted", "updated", "deleted", "unchanged")},
+    }
+
+
+def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> InPlaceReport:
+    """Replay the load's files whole on the live collection, and read back what they changed.
+
+    Raises ReconcileMismatch when the collection is not the version afterwards.
+    """
+    serve, hdfs, staged = served_part(flow), runtime.hdfs(flow), load.facts["stage"]
+    told = staged["replacements"]
+    with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        file = hdfs.download_file(told["file"], scratch / "replacements.bson")
+        changes = hdfs.download_file(staged["changes"], scratch / "changes.parquet")
+        deleted = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps, ops=("delete",))
+        guard = partial(_require_ours, ledger, load)
+        apply_changes(mongo, serve.collection, file, deleted, serve.indexes, guard=guard)
+        made = Replacements(file, told["documents"], told["digest"])
+        where = f"flow {flow.flow}, collection {serve.collection}"
+        return check_applied(mongo, serve.collection, made, deleted, staged["rows"], where)
+
+
+def _find_changes(
+    runtime: Runtime, flow: Flow, load: Load, new: list[Path], live: CollectionState, scratch: Path
+) -> Changes:
+    serve, hdfs = served_part(flow), runtime.hdfs(flow)
+    previous, out, where = load.facts["plan"]["previous"], scratch / "changes.parquet", f"flow {flow.flow}"
+    known = previous is not None and all(map(hdfs.exists, previous))
+    if serve.publish == "delta" and live.exists and live.documents == 0:
+        return Changes(compute_delta([], new, serve.key, out, where=where), known=False, in_place=True)
+    old = download(hdfs, previous, scratch / "old") if known else []
+    report = compute_delta(old, new, serve.key, out, where=where)
+    known = known and report.comparable
+    shown = report.unchanged + report.updated + report.deleted
+    return Changes(report, known, serve.publish == "delta" and known and live.documents == shown)
+
+
+def _write_replacements(
+    runtime: Runtime, flow: Flow, load: Load, new: list[Path], delta: DeltaReport, scratch: Path
+) -> dict[str, Any]:
+    """Encode the changed rows, which refuses what MongoDB cannot hold; where the documents wait for the publish."""
+    schema = read_schema(new)
+    rows = changed_rows(new, delta.file, served_part(flow).key)
+    batches: Iterator[list[bytes]] = _encoder(flow, schema).encode_all(rows) if schema else iter(())
+    made = write_replacements(batches, scratch / "replacements.bson")
+    if made.documents != delta.inserted + delta.updated:
+        raise ReconcileMismatch(
+            f"{delta.inserted + delta.updated} rows changed and {made.documents} documents were made of them",
+            where=f"flow {flow.flow}, leg serve",
+            next="nothing was published; run again",
+        )
+    file = naming.replacements_file(flow.lake.root, flow.flow, load.load_id)
+    runtime.hdfs(flow).upload(made.file, file)
+    return {"file": file, "documents": made.documents, "digest": made.digest}
+
+
+def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> str:
+    """Write and prove the staging collection, by count and by value; returns its digest."""
+    serve = served_part(flow)
+    schema = read_schema(files)
+    batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
+    if lost := mongo.foreign_indexes(serve.collection, serve.indexes):
+        named = "; ".join(", ".join(columns) for columns in lost)
+        log.warning("%s: this snapshot drops indexes that serve.indexes does not name: %s", serve.collection, named)
+    written = mongo.stage(staging, batches, serve.indexes)
+    rows, stored = _count_rows(files), mongo.digest(staging)
+    if not rows == written.documents == stored.documents or stored.hex != written.digest:
+        raise ReconcileMismatch(
+            f"Hive's version has {rows} rows, {written.documents} were written and MongoDB has {stored.documents}"
+            + (", of another content" if stored.hex != written.digest else ""),
+            where=f"flow {flow.flow}, collection {staging}",
+            next="nothing was published; run again",
+        )
+    return stored.hex
+
+
+def _require_ours(ledger: Ledger, load: Load) -> None:
+    """A process that slept while another went on must not write."""
+    now = ledger.get(load.load_id)
+    if now.state != "publishing":
+        raise LedgerStateError(
+            f"load {load.load_id} is {now.state}: another run went on with it",
+            where=f"flow {load.flow}, leg serve",
+            next="nothing: that run publishes",
+        )
+
+
+def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
+    serve = served_part(flow)
+    return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
+
+
+def _count_rows(files: list[Path]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(file).num_rows for file in files)

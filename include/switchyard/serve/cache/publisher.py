@@ -1,0 +1,261 @@
+"""The publishing side of the cache protocol: close, invalidate, verify, warm, open. The serve leg's; see gate.py.
+
+A seq is one publish, and must never be used for another: the gate's text is what tells two versions apart. Any step may
+be repeated, by another process too. After a crash the gate stays closed: readers use MongoDB, slow and never wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from redis import Redis
+
+from switchyard.connections import Connection
+from switchyard.errors import PublishConflict, ReconcileMismatch
+from switchyard.flow.naming import cache_gate, cache_value
+from switchyard.serve.cache.connection import check_volatile, connect, explained
+from switchyard.serve.cache.gate import Gate, Script, script, value, value_seq
+from switchyard.serve.cache.keys import cache_key, id_values
+from switchyard.serve.mongo.target import MongoTarget
+
+_CHUNK = 1000
+_WARM_CHUNK = 200
+
+
+@dataclass(frozen=True)
+class InvalidateReport:
+    """`keys` that changed were named, `unlinked` of them were cached; `floor_raised`: all older values are void."""
+
+    keys: int
+    unlinked: int
+    floor_raised: bool
+
+
+@dataclass(frozen=True)
+class WarmReport:
+    """Values filled before the gate opens; `refused`: the gate was no longer ours."""
+
+    warmed: int
+    refused: int
+
+
+@dataclass(frozen=True)
+class Warming:
+    """What `warm` fills from, how many keys and for how long."""
+
+    target: MongoTarget
+    collection: str
+    limit: int
+    ttl: timedelta
+
+
+@dataclass(frozen=True)
+class SettleReport:
+    """What `settle` did."""
+
+    invalidated: InvalidateReport
+    verified: int
+    warmed: WarmReport
+    gate: Gate
+    seconds: float
+
+
+class CachePublisher:
+    """Publishes one flow's versions to its cache. Every error names the connection."""
+
+    def __init__(self, flow: str, connection: Connection, *, redis: Redis | None = None) -> None:
+        self.flow, self.connection = flow, connection
+        self.redis: Any = redis if redis is not None else connect(connection)
+        self.gate_key = cache_gate(flow)
+
+    def preflight(self) -> list[str]:
+        """Refuse a Redis that could restore old state; returns warnings (`redis_connection.check_volatile`)."""
+        return check_volatile(self.redis, self.connection)
+
+    def gate(self) -> Gate | None:
+        """The gate as it stands; None when it is lost: readers use MongoDB, and nothing is filled."""
+        with explained(self.connection):
+            return Gate.parse(self.redis.get(self.gate_key))
+
+    def close(self, seq: int, *, served: int | None) -> Gate:
+        """Close the gate, before anything of this publish is visible in MongoDB. Again is fine.
+
+        Args:
+            seq: of this publish.
+            served: seq that MongoDB serves now, from which the changed keys are counted; None: unknown, so that every
+                value now in Redis is put below the floor.
+
+        Raises:
+            PublishConflict: a higher seq was here, or this seq's publish had ended (look at `gate()` on recovery).
+            ServerUnavailable: Redis does not answer. Then do not publish: readers may still see an open gate.
+        """
+        answer, gate = self._run("close", str(seq), str(served or 0))
+        if answer in (b"superseded", b"open"):
+            what = (
+                f"the cache's gate is at seq {gate.seq}, {'open' if gate.is_open else 'closed'}; cannot close for {seq}"
+            )
+            raise PublishConflict(
+                what, where=self._where, next="a later publish won; or reset the cache if the ledger is new"
+            )
+        return gate
+
+    def invalidate(self, seq: int, ids: Iterable[Any] | None, *, limit: int = 100_000) -> InvalidateReport:
+        """UNLINK the values of these keys; past `limit`, or without ids, raise the floor instead.
+
+        `ids`: `_id`s as stored, of inserted keys too (they may be cached as absent).
+        """
+        keys = unlinked = 0
+        for chunk in _chunks(self._keys(islice(ids or (), limit + 1)), _CHUNK):
+            with explained(self.connection):
+                unlinked += int(self.redis.unlink(*chunk))
+            keys += len(chunk)
+        floor_raised = ids is None or keys > limit
+        if floor_raised:
+            with explained(self.connection):
+                self._script("floor", [self.gate_key], [str(seq)])
+        return InvalidateReport(keys, unlinked, floor_raised)
+
+    def verify(self, seq: int, ids: Iterable[Any] | None) -> int:
+        """Look at every invalidated key: gone, below the floor, or of this seq. Returns how many were looked at.
+
+        Raises:
+            ReconcileMismatch: a value older than this publish would still be served.
+        """
+        gate = self.gate()
+        floor = seq if gate is None or gate.seq != seq else gate.floor
+        checked = 0
+        for chunk in _chunks(self._keys(ids or ()), _CHUNK):
+            for key, seen in zip(chunk, self._seqs(chunk), strict=True):
+                if seen is not None and floor <= seen < seq:
+                    what = f"value {key} of seq {seen} is still cached after the publish of {seq}"
+                    raise ReconcileMismatch(what, where=self._where, next="a client that ignores the gate writes here")
+            checked += len(chunk)
+        return checked
+
+    def warm(self, seq: int, warming: Warming, ids: Iterable[Any]) -> WarmReport:
+        """After the publish, the gate still closed by this seq: fill the first `warming.limit` keys from MongoDB.
+
+        The same script as a reader's, with the closed gate as the string seen: a publisher that was overtaken fills
+        nothing.
+        """
+        gate = self.gate()
+        if gate is None or gate.seq != seq or gate.is_open:
+            return WarmReport(0, 0)
+        warmed = refused = 0
+        for chunk in _chunks(islice(ids, warming.limit), _WARM_CHUNK):
+            answers = self._fill_all(gate, warming.target.find_raw(warming.collection, chunk), warming.ttl)
+            warmed, refused = warmed + sum(answers), refused + len(answers) - sum(answers)
+        return WarmReport(warmed, refused)
+
+    def open(self, seq: int) -> Gate:
+        """Open the gate, after `invalidate` and `verify`. A gate lost meanwhile comes back with floor = seq.
+
+        Raises:
+            PublishConflict: a higher seq is here.
+        """
+        return self._open(seq, invalidated=True)
+
+    def restore(self, seq: int) -> Gate:
+        """With no publish going on, and `seq` served: bring back a lost gate, or one that an abandoned publish closed.
+
+        An open gate of this seq stays as it is. Otherwise every value now in Redis is put below the floor.
+
+        Raises:
+            PublishConflict: a higher seq is here.
+        """
+        return self._open(seq, invalidated=False)
+
+    def settle(
+        self,
+        seq: int,
+        ids: Callable[[], Iterable[Any]] | None,
+        *,
+        limit: int = 100_000,
+        warm: Warming | None = None,
+        warm_ids: Callable[[], Iterable[Any]] | None = None,
+    ) -> SettleReport:
+        """Invalidate, verify, warm and open, after the publish in MongoDB.
+
+        `ids` gives the changed `_id`s anew at each call (the delta's file), None: unknown; `warm_ids` those worth
+        filling, in that order, by default all.
+        """
+        started = time.perf_counter()
+        invalidated = self.invalidate(seq, ids() if ids else None, limit=limit)
+        verified = 0 if invalidated.floor_raised or ids is None else self.verify(seq, ids())
+        warmed = WarmReport(0, 0)
+        fillable = warm_ids or ids
+        if warm is not None and fillable is not None:
+            warmed = self.warm(seq, warm, fillable())
+        gate = self.open(seq)
+        return SettleReport(invalidated, verified, warmed, gate, time.perf_counter() - started)
+
+    def reset(self) -> int:
+        """Forget the flow's gate and all its values (a new ledger counts from 1 again); returns the values removed.
+
+        Wait for readers that began before it, because their fills could carry an old seq that is used again.
+        """
+        removed = 0
+        with explained(self.connection):
+            self.redis.unlink(self.gate_key)
+            pattern = _literal(cache_value(self.flow, "")) + "*"
+            for chunk in _chunks(self.redis.scan_iter(match=pattern, count=_CHUNK), _CHUNK):
+                removed += int(self.redis.unlink(*chunk))
+        return removed
+
+    @property
+    def _where(self) -> str:
+        return f"connection {self.connection.conn_id} cache of flow {self.flow}"
+
+    def _keys(self, ids: Iterable[Any]) -> Iterator[str]:
+        return (cache_key(self.flow, id_values(identity)) for identity in ids)
+
+    def _seqs(self, keys: list[str]) -> list[int | None]:
+        with explained(self.connection), self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.getrange(key, 0, 20)
+            return [value_seq(start) for start in pipe.execute()]
+
+    def _fill_all(self, gate: Gate, found: list[RawBSONDocument], ttl: timedelta) -> list[int]:
+        fill = self.redis.register_script(script("fill"))
+        milliseconds = int(ttl.total_seconds() * 1000)
+        with explained(self.connection), self.redis.pipeline(transaction=False) as pipe:
+            for document in found:
+                key = cache_key(self.flow, id_values(document["_id"]))
+                args = [gate.text(), value(gate.seq, bytes(document.raw)), milliseconds]
+                fill(keys=[self.gate_key, key], args=args, client=pipe)
+            return [int(answer) for answer in pipe.execute()]
+
+    def _open(self, seq: int, *, invalidated: bool) -> Gate:
+        answer, gate = self._run("open", str(seq), "1" if invalidated else "0")
+        if answer == b"superseded":
+            what = f"the cache's gate is at seq {gate.seq}; cannot open for {seq}"
+            raise PublishConflict(what, where=self._where, next="a later publish is at work or won; nothing to do")
+        return gate
+
+    def _run(self, name: Script, *args: str) -> tuple[bytes, Gate]:
+        with explained(self.connection):
+            answer, text = self._script(name, [self.gate_key], list(args))
+        gate = Gate.parse(text)
+        if gate is None:
+            raise ReconcileMismatch(f"{name} left no gate", where=self._where, next="reset the cache")
+        return answer, gate
+
+    def _script(self, name: Script, keys: list[str], args: list[str]) -> Any:
+        return self.redis.register_script(script(name))(keys=keys, args=args)
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _literal(text: str) -> str:
+    """Escape what SCAN's MATCH takes for a pattern."""
+    return "".join(f"\\{c}" if c in "*?[]\\^" else c for c in text)

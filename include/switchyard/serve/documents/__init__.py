@@ -1,0 +1,1 @@
+"""Parquet rows as BSON documents, and what each must equal."""

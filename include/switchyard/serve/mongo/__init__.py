@@ -1,0 +1,1 @@
+"""MongoDB: the target collection, staging and publish, replacing in place, digests, reading back."""

@@ -1,0 +1,261 @@
+"""MongoDB as the serve leg's target: stage a collection, count it, publish it by one rename.
+
+The publish is `renameCollection` with `dropTarget`: each query started sees the old documents or the new ones. A cursor
+that is open then is killed with a retryable error (`switchyard.serve.read`). Nothing in the collection says which load
+it is, so that its documents are Hive's rows and no more: the staging collection's name is the marker, because the
+rename ends it in the same atomic step. Staging there = not published; gone = published (or dropped by a later load,
+which the ledger knows).
+
+A rename replaces the whole collection, its indexes and options included. `stage` builds the flow's indexes;
+`foreign_indexes` names those that others made on the live collection, which the publish would drop.
+`renameCollection` cannot rename to or from a sharded collection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bson import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReplaceOne, WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError, OperationFailure
+
+from switchyard.connections import Connection
+from switchyard.errors import PublishConflict, ServerUnavailable, StepFailed, ValueRefused
+from switchyard.flow.naming import staging_collection_prefix
+from switchyard.serve.mongo.connection import REFUSED_LOGIN, Document, connect, explained, short
+from switchyard.serve.mongo.digest import ContentDigest
+
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+_MAJORITY = WriteConcern(w="majority")
+_NAMESPACE_NOT_FOUND = 26
+_DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True)
+class StagedReport:
+    """What `stage` wrote; `digest` is of the encoded documents (`switchyard.serve.digest`)."""
+
+    documents: int
+    bytes: int
+    seconds: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class CollectionState:
+    """A collection as it is; `indexes` are their key columns, `_id` left out."""
+
+    exists: bool
+    documents: int
+    indexes: tuple[tuple[str, ...], ...]
+
+
+class MongoTarget:
+    """One MongoDB database, the connection's `schema`. Close it, or use it as a context manager."""
+
+    def __init__(self, connection: Connection, *, timeout_seconds: float = 5.0) -> None:
+        if not connection.schema:
+            raise ServerUnavailable(
+                "no database", where=f"connection {connection.conn_id}", next="set its schema to the database's name"
+            )
+        self.connection = connection
+        self.client = connect(connection, timeout_seconds=timeout_seconds)
+        self.database: Database[Document] = self.client.get_database(connection.schema, write_concern=_MAJORITY)
+
+    def __enter__(self) -> MongoTarget:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client's sockets."""
+        self.client.close()
+
+    def ping(self) -> None:
+        """Ask for something that needs the login, too. Raises ServerUnavailable."""
+        with explained(self.connection):
+            self.client.admin.command("ping")
+            self.database.list_collection_names(filter={"name": "switchyard"})
+
+    def collection(self, name: str) -> Collection[Document]:
+        """A collection of the database; majority writes, primary reads."""
+        return self.database.get_collection(name)
+
+    def raw(self, name: str) -> Collection[RawBSONDocument]:
+        """The same, with documents as the BSON they are."""
+        raw: Collection[RawBSONDocument] = self.database.get_collection(name, codec_options=RAW)  # type: ignore[assignment]
+        return raw
+
+    def exists(self, name: str) -> bool:
+        """Whether the collection is there: for a staging, whether its publish has not happened."""
+        with explained(self.connection):
+            return bool(self.database.list_collection_names(filter={"name": name}))
+
+    def count(self, name: str) -> int:
+        """Documents counted one by one (no estimate from metadata, which a crash can falsify)."""
+        with explained(self.connection):
+            return self.collection(name).count_documents({})
+
+    def digest(self, name: str) -> ContentDigest:
+        """Read all documents back and digest them: equal to the staged report's when the values are the same."""
+        found = ContentDigest()
+        with explained(self.connection):
+            found.add(bytes(document.raw) for document in self.raw(name).find({}))
+        return found
+
+    def find_raw(self, name: str, ids: Sequence[Any]) -> list[RawBSONDocument]:
+        """The documents of these `_id`s, those that are there."""
+        with explained(self.connection):
+            return list(self.raw(name).find({"_id": {"$in": list(ids)}}))
+
+    def state(self, name: str) -> CollectionState:
+        """What is there now."""
+        if not self.exists(name):
+            return CollectionState(False, 0, ())
+        return CollectionState(True, self.count(name), tuple(self._indexes(name)))
+
+    def foreign_indexes(self, name: str, indexes: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+        """Indexes of the live collection that the flow does not name; a snapshot's publish drops them."""
+        ours = {tuple(columns) for columns in indexes}
+        return [columns for columns in self._indexes(name) if columns not in ours]
+
+    def stage(
+        self, staging: str, batches: Iterable[Sequence[bytes]], indexes: Sequence[Sequence[str]] = ()
+    ) -> StagedReport:
+        """Write encoded documents into a new staging collection and build its indexes; majority-acknowledged.
+
+        `staging` is a try's own name: what a killed run of the same try left under it is dropped first. An empty
+        version makes an empty collection.
+
+        Raises:
+            ValueRefused: two rows have the same `_id`; the message names it.
+            ServerUnavailable, StepFailed: from the server.
+        """
+        started, size, digest = time.perf_counter(), 0, ContentDigest()
+        with explained(self.connection):
+            self.database.drop_collection(staging)
+            self.database.create_collection(staging)
+            target = self.raw(staging)
+            for batch in batches:
+                self._insert(target, batch)
+                digest.add(batch)
+                size += sum(map(len, batch))
+            self.ensure_indexes(staging, indexes)
+        return StagedReport(digest.documents, size, time.perf_counter() - started, digest.hex)
+
+    def ensure_indexes(self, name: str, indexes: Sequence[Sequence[str]]) -> None:
+        """Build the indexes that a collection has not."""
+        with explained(self.connection):
+            for columns in indexes:
+                self.collection(name).create_index([(column, 1) for column in columns])
+
+    def replace(self, name: str, documents: Sequence[RawBSONDocument]) -> None:
+        """Put whole documents in the place of those of the same `_id`, or beside them; majority-acknowledged."""
+        writes: list[ReplaceOne[RawBSONDocument]] = [
+            ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents
+        ]
+        with explained(self.connection):
+            try:
+                self.raw(name).bulk_write(writes, ordered=False)
+            except BulkWriteError as error:
+                raise self._bulk_refused(error, name) from error
+
+    def delete(self, name: str, ids: Sequence[Any]) -> None:
+        """Delete the documents of these `_id`s; majority-acknowledged."""
+        with explained(self.connection):
+            self.collection(name).delete_many({"_id": {"$in": list(ids)}})
+
+    def publish_snapshot(self, staging: str, collection: str) -> None:
+        """Rename the staging collection over the live one: the atomic step.
+
+        Raises:
+            PublishConflict: the staging is not there: published already, or dropped by a later load.
+            StepFailed: the server cannot rename it (sharded collections), and the old one stays.
+        """
+        names = {"renameCollection": f"{self.database.name}.{staging}", "to": f"{self.database.name}.{collection}"}
+        with explained(self.connection):
+            try:
+                self.client.admin.command({**names, "dropTarget": True, "writeConcern": {"w": "majority"}})
+            except OperationFailure as error:
+                raise self._rename_refused(error, staging, collection) from error
+
+    def stagings(self, collection: str) -> list[str]:
+        """Staging collections of a collection, of any load."""
+        prefix = staging_collection_prefix(collection)
+        with explained(self.connection):
+            return sorted(n for n in self.database.list_collection_names() if seq_of_staging(n, prefix) is not None)
+
+    def drop_stagings(
+        self, collection: str, *, older_than_seq: int | None = None, keep: str | None = None
+    ) -> list[str]:
+        """Drop stagings of other loads, so that a zombie's rename fails; returns their names.
+
+        Args:
+            collection: the live collection's name.
+            older_than_seq: only those of a lower seq; None: all.
+            keep: the staging to leave, whatever its seq.
+        """
+        dropped = []
+        prefix = staging_collection_prefix(collection)
+        for name in self.stagings(collection):
+            seq = seq_of_staging(name, prefix)
+            if name != keep and (older_than_seq is None or (seq is not None and seq < older_than_seq)):
+                with explained(self.connection):
+                    self.database.drop_collection(name)
+                dropped.append(name)
+        return dropped
+
+    def _insert(self, target: Collection[RawBSONDocument], batch: Sequence[bytes]) -> None:
+        if not batch:
+            return
+        try:
+            target.insert_many([RawBSONDocument(document, RAW) for document in batch], ordered=False)
+        except BulkWriteError as error:
+            raise self._bulk_refused(error, target.name) from error
+
+    def _bulk_refused(self, error: BulkWriteError, staging: str) -> Exception:
+        where = f"connection {self.connection.conn_id} collection {staging}"
+        failures = (error.details or {}).get("writeErrors", [])
+        twice = [failure for failure in failures if failure.get("code") == _DUPLICATE_KEY]
+        if not twice:
+            first = failures[0]["errmsg"] if failures else (error.details or {}).get("writeConcernErrors")
+            return StepFailed(f"MongoDB refused the write: {first}", where=where, next="see the server's log")
+        shown = ", ".join(repr(_plain(failure["op"]["_id"])) for failure in twice[:5])
+        return ValueRefused(
+            f"{len(twice)} or more rows repeat a key; _id {shown}",
+            where=where,
+            next="name in `serve.key` the columns that identify a row",
+        )
+
+    def _rename_refused(self, error: OperationFailure, staging: str, collection: str) -> Exception:
+        where = f"connection {self.connection.conn_id} collection {collection}"
+        if error.code == _NAMESPACE_NOT_FOUND:
+            what = f"staging {staging} is gone: it was published already, or dropped by a later load"
+            return PublishConflict(what, where=where, next="run the serve leg again; it looks and goes on")
+        if error.code in REFUSED_LOGIN:
+            return error
+        what = f"MongoDB will not rename {staging}: {short(error)}"
+        next = "a sharded collection cannot be renamed over: empty it and set serve.publish: delta (docs/operations.md)"
+        return StepFailed(what, where=where, next=next)
+
+    def _indexes(self, name: str) -> list[tuple[str, ...]]:
+        with explained(self.connection):
+            found = [tuple(index["key"]) for index in self.collection(name).list_indexes()] if self.exists(name) else []
+        return [columns for columns in found if columns != ("_id",)]
+
+
+def seq_of_staging(name: str, prefix: str) -> int | None:
+    """The seq in a staging collection's name; None for a name that is not one (`loads__sum_x` is nobody's staging)."""
+    seq, _, try_id = name.removeprefix(prefix).partition("_")
+    return int(seq) if name.startswith(prefix) and seq.isascii() and seq.isdigit() and try_id else None
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, RawBSONDocument) else value

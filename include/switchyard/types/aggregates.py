@@ -1,0 +1,191 @@
+"""What is counted of every column, twice: by PostgreSQL in the source statement, and by Hive in what was made of it.
+
+Non-NULL values always; then what catches other rows under equal counts: sum, smallest and largest of numbers and
+times, a digest (the sum of the first 52 bits of each MD5) of text and bytes. A floating-point sum depends on the order
+of the rows, so floats have smallest, largest and the number of finite values. Arrays are counted; `diff` compares them
+by value.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal
+from functools import reduce
+from typing import Any, Literal
+
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.quoting import quote_hive, quote_postgres
+
+Kind = Literal["number", "float", "boolean", "date", "timestamp", "text", "bytes", "other"]
+Aggregates = Mapping[str, Any]
+"""`values`, and by kind `min`, `max`, `sum`, `digest`, `finite`, `true`: numbers, or the servers' text of them."""
+
+_KINDS: dict[str, Kind] = {
+    "SMALLINT": "number",
+    "INT": "number",
+    "BIGINT": "number",
+    "DECIMAL": "number",
+    "FLOAT": "float",
+    "DOUBLE": "float",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "STRING": "text",
+    "BINARY": "bytes",
+}
+_DIGITS_THAT_ADD_UP = 28
+"""Hive gives the sum of a DECIMAL(p) ten digits more, and has 38: beyond that it would be NULL."""
+_EXACT = Context(prec=100)
+"""Python's own context rounds every sum to 28 digits."""
+_NOT_FINITE = "('NaN', 'Infinity', '-Infinity')"
+
+
+def kind_of(column: CarriedColumn) -> Kind:
+    """What is aggregated of a column, by its Hive type."""
+    return _KINDS.get(re.sub(r"\(.*\)", "", column.hive_type.upper()), "other")
+
+
+def source_aggregates(column: CarriedColumn) -> dict[str, str]:
+    """Name → SQL aggregate, without FILTER. A column that the source lost has no values."""
+    if not column.source:
+        return {"values": "sum(0)"}
+    name = quote_postgres(column.source)
+    made = {"values": f"count({name})"}
+    match kind_of(column):
+        case "number":
+            value = name if re.match(r"smallint|integer|bigint|numeric\(", column.postgres_type) else column.carry
+            value = value if value == name else f"({value})::numeric"
+            return made | _extremes(value, "::text") | _sum(column, f"sum({value})::text")
+        case "float":
+            finite = f"case when {name}::text not in {_NOT_FINITE} then {name} end"
+            return made | {"finite": f"count({finite})"} | _extremes(finite, "::text")
+        case "boolean":
+            return made | {"true": f"count(case when {name} then 1 end)"}
+        case "date":
+            return made | _extremes(name, "::text") | {"sum": f"sum({name} - date '1970-01-01')::text"}
+        case "timestamp":
+            value = f"({name} at time zone 'UTC')" if "with time zone" in column.postgres_type else name
+            return (
+                made
+                | _extremes(value, "::text")
+                | {"sum": f"sum(extract(epoch from {value})::numeric * 1000000)::text"}
+            )
+        case "text":
+            return made | {"digest": _source_digest(f"convert_to({_exact_text(column)}, 'UTF8')")}
+        case "bytes":
+            return made | {"digest": _source_digest(name)}
+    return made
+
+
+def hive_aggregates(column: CarriedColumn) -> dict[str, str]:
+    """Name → HiveQL aggregate over the lake's column."""
+    name = quote_hive(column.name)
+    made = {"values": f"count({name})"}
+    if not column.source:
+        return made
+    match kind_of(column):
+        case "number":
+            return made | _hive_extremes(name) | _sum(column, f"cast(sum(cast({name} as {_summed(column)})) as string)")
+        case "float":
+            finite = f"case when cast({name} as string) not in {_NOT_FINITE} then {name} end"
+            return made | {"finite": f"count({finite})"} | _hive_extremes(finite)
+        case "boolean":
+            return made | {"true": f"count(case when {name} then 1 end)"}
+        case "date":
+            days = f"datediff({name}, cast('1970-01-01' as date))"
+            return made | _hive_extremes(name) | {"sum": f"cast(sum(cast({days} as bigint)) as string)"}
+        case "timestamp":
+            return made | _hive_extremes(name) | {"sum": f"cast(sum({_hive_micros(name)}) as string)"}
+        case "text" | "bytes":
+            digest = f"sum(cast(conv(substr(md5({name}), 1, 13), 16, 10) as decimal(28,0)))"
+            return made | {"digest": f"cast({digest} as string)"}
+    return made
+
+
+def add_up(column: CarriedColumn, parts: Sequence[Aggregates]) -> dict[str, Any]:
+    """One column's aggregates over several statements (one a mapper) as one."""
+    made: dict[str, Any] = {}
+    for name in parts[0]:
+        values = [comparable(column, name, part[name]) for part in parts]
+        found = [value for value in values if value is not None]
+        if name in ("min", "max"):
+            made[name] = str((min if name == "min" else max)(found)) if found else None
+        else:
+            made[name] = str(reduce(_EXACT.add, found)) if found else None
+    return made
+
+
+def differences(columns: Sequence[CarriedColumn], read: Sequence[Aggregates], found: Sequence[Aggregates]) -> list[str]:
+    """One sentence for every column whose aggregates differ."""
+    told = []
+    for column, there, here in zip(columns, read, found, strict=True):
+        wrong = [
+            name for name in there if comparable(column, name, there[name]) != comparable(column, name, here[name])
+        ]
+        if "values" in wrong:
+            told.append(f"{column.name}: {there['values'] or 0} values became {here['values'] or 0}")
+        elif wrong:
+            told.append(f"{column.name}: " + ", ".join(f"{name} {there[name]} became {here[name]}" for name in wrong))
+    return told
+
+
+def comparable(column: CarriedColumn, name: str, value: Any) -> Any:
+    """One aggregate as a value that is equal on both sides when the data is."""
+    if name in ("values", "finite", "true"):
+        return int(value or 0)
+    if value is None or name in ("sum", "digest"):
+        return None if value is None else Decimal(value)
+    match kind_of(column):
+        case "number":
+            return Decimal(value)
+        case "float":
+            return _rounded(float(value)) if column.hive_type == "FLOAT" else float(value)
+        case "timestamp":
+            return str(value).rstrip("0").rstrip(".") if "." in str(value) else str(value)
+    return str(value)
+
+
+def _hive_micros(name: str) -> str:
+    """Microseconds since 1970. Hive's own cast to DECIMAL goes through a double, which loses some of them (seen)."""
+    days = f"cast(datediff(cast({name} as date), cast('1970-01-01' as date)) as decimal(28,0))"
+    seconds = f"cast(rpad(replace(substr(cast({name} as string), 18), '.', ''), 8, '0') as bigint)"
+    return f"{days} * 86400000000L + hour({name}) * 3600000000L + minute({name}) * 60000000L + {seconds}"
+
+
+def _extremes(value: str, suffix: str) -> dict[str, str]:
+    return {"min": f"min({value}){suffix}", "max": f"max({value}){suffix}"}
+
+
+def _hive_extremes(value: str) -> dict[str, str]:
+    return {"min": f"cast(min({value}) as string)", "max": f"cast(max({value}) as string)"}
+
+
+def _sum(column: CarriedColumn, aggregate: str) -> dict[str, str]:
+    return {"sum": aggregate} if _precision(column) <= _DIGITS_THAT_ADD_UP else {}
+
+
+def _summed(column: CarriedColumn) -> str:
+    return column.hive_type if column.hive_type.upper().startswith("DECIMAL") else "decimal(28,0)"
+
+
+def _precision(column: CarriedColumn) -> int:
+    found = re.match(r"DECIMAL\((\d+)", column.hive_type.upper())
+    return int(found[1]) if found else 19
+
+
+def _exact_text(column: CarriedColumn) -> str:
+    """The text that travels. A cast takes the padding off char(n); its JSON has it."""
+    padded = column.carry == quote_postgres(column.source)
+    return f"(to_json({column.carry}) #>> '{{}}')" if padded else column.carry
+
+
+def _source_digest(value: str) -> str:
+    return f"sum(('x' || substr(md5({value}), 1, 13))::bit(52)::bigint)::text"
+
+
+def _rounded(value: float) -> float:
+    """As single precision holds it."""
+    found: float = struct.unpack("f", struct.pack("f", value))[0]
+    return found

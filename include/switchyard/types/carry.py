@@ -1,0 +1,168 @@
+"""The type table applied: how one column of a source travels, or why it is refused. The rules are `type_rules`'."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from switchyard.types.quoting import quote_postgres
+from switchyard.types.rules import AS_STRING, AS_STRING_CURE, REFUSALS, RULES, TEXT_ELEMENTS, Refusal, TypeRule
+
+_NUMERIC = re.compile(r"^numeric\((\d+),(-?\d+)\)")
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One column as PostgreSQL describes it, domains resolved.
+
+    `type` is format_type's text, or an extension's type name alone; `kind` is pg_type.typtype; `element` and
+    `element_kind` are the same of an array's elements.
+    """
+
+    name: str
+    type: str
+    kind: str = "b"
+    element: str = ""
+    element_kind: str = "b"
+    not_null: bool = False
+    generated: bool = False
+
+
+@dataclass(frozen=True)
+class CarriedColumn:
+    """A source column with its rule applied; all expressions are ready to use.
+
+    `carry` is what PostgreSQL is asked for, for values that fit; `unfit` is a condition, never NULL, that is true for
+    those that do not (empty: all do); `raw` is the text of any value.
+    """
+
+    source: str
+    name: str
+    postgres_type: str
+    hive_type: str
+    carry: str
+    cast: str
+    raw: str
+    unfit: str = ""
+    unfit_means: str = ""
+    cure: str = ""
+    staged: str = "string"
+    comment: str = ""
+    note: str = ""
+    not_null: bool = False
+    chosen: bool = False
+
+
+_BY_NAME = {rule.postgres: rule for rule in RULES}
+_REFUSED = {name: refusal for refusal in REFUSALS for name in refusal.postgres.split(", ")}
+_AS_STRING = {rule.postgres: rule for rule in AS_STRING}
+_KINDS = {"c": "composite", "r": "range", "m": "multirange", "e": "enum"}
+_DIRECT_ELEMENTS = ("smallint", "integer", "bigint", "boolean", *TEXT_ELEMENTS)
+
+
+def rule_for(column: SourceColumn, choice: str | None = None) -> TypeRule | Refusal:
+    """Find the rule of a column's type, or the refusal that stands in its place.
+
+    `choice` is the flow's `as` for the column: `string`, or `decimal(p,s)` for numeric and money.
+    """
+    base = _base_name(column)
+    if choice == "string":
+        return _as_string(column, base)
+    if choice is not None:
+        return _as_decimal(base, choice)
+    if base in _BY_NAME:
+        return _BY_NAME[base]
+    fallback = "array of another type" if column.element else "any other type"
+    return _REFUSED.get(base, _REFUSED[fallback])
+
+
+def carry(column: SourceColumn, position: int, choice: str | None = None, comment: str = "") -> CarriedColumn | Refusal:
+    """Apply the table to one column. `position` names the carrier field `c<position>`."""
+    rule = rule_for(column, choice)
+    quoted = quote_postgres(column.name)
+    if isinstance(rule, Refusal):
+        return Refusal(column.type, rule.why, rule.cure.format(c=_yaml_key(column.name)))
+    precision, scale = _precision(choice.replace("decimal", "numeric") if choice else column.element or column.type)
+    unfit = rule.unfit.format(c=quoted, p=precision, s=scale)
+    return CarriedColumn(
+        source=column.name,
+        name=column.name.lower(),
+        postgres_type=column.type,
+        hive_type=rule.hive.format(p=precision, s=scale),
+        carry=rule.carry.format(c=quoted, p=precision, s=scale),
+        cast=rule.cast.format(c=f"c{position}", p=precision, s=scale),
+        raw=rule.raw.format(c=quoted),
+        unfit=f"({unfit}) is true" if unfit else "",
+        unfit_means=rule.unfit_means,
+        cure=rule.cure.format(c=_yaml_key(column.name)) if unfit else "",
+        staged=rule.staged.format(p=precision, s=scale),
+        comment=comment,
+        note=rule.note,
+        not_null=column.not_null,
+        chosen=choice is not None,
+    )
+
+
+def _as_string(column: SourceColumn, base: str) -> TypeRule:
+    if column.element:
+        direct = base.removesuffix("[]") in _DIRECT_ELEMENTS
+        return _AS_STRING["array of whole numbers, boolean or text" if direct else "array"]
+    return _AS_STRING.get(base, _AS_STRING["any other type"])
+
+
+def _as_decimal(base: str, choice: str) -> TypeRule | Refusal:
+    if base not in ("numeric", "numeric(p,s)", "numeric(p,s) beyond DECIMAL(38)", "money"):
+        return Refusal(base, f"as: {choice} is for numeric and money")
+    value = "{c}::numeric" if base == "money" else "{c}"
+    # A modifier rounds in silence, and NaN and Infinity do not fit: a value that changes is no value of this type.
+    unfit = f"{value}::text in ('NaN', 'Infinity', '-Infinity') or abs({value}) >= ('1e' || ({{p}} - {{s}}))::numeric"
+    unfit += f" or round({value}, {{s}}) <> {value}"
+    return replace(
+        _BY_NAME["numeric(p,s)"],
+        carry=f"({value})::text",
+        unfit=unfit,
+        unfit_means=f"a value that {choice} does not hold",
+        cure=f"choose another precision and scale; or {AS_STRING_CURE}",
+    )
+
+
+def unusable_names(names: Iterable[str]) -> dict[str, str]:
+    r"""Names that Hive's Parquet writer or MongoDB cannot hold, each with the reason.
+
+    Source: Parquet's MessageTypeParser refuses ` ,;{}()\n\t=`; MongoDB gives `$` and `.` a meaning in field names.
+    """
+    found: dict[str, str] = {}
+    seen: dict[str, str] = {}
+    for name in names:
+        lower = name.lower()
+        if lower in seen:
+            found[name] = f"is the same name as {seen[lower]!r} in Hive, which ignores case"
+        elif not re.fullmatch(r"[^\W]\w*", lower) or lower.startswith("_id"):
+            found[name] = "is not a name that Hive, Parquet and MongoDB share: letters, digits and _ only, not _id"
+        seen.setdefault(lower, name)
+    return found
+
+
+def _base_name(column: SourceColumn) -> str:
+    """The type's row in the table: without length, precision or schema; an array's is its element's with `[]`."""
+    if column.element:
+        return _base_name(SourceColumn(column.name, column.element, column.element_kind)) + "[]"
+    if column.kind in _KINDS:
+        return _KINDS[column.kind]
+    if column.type.startswith("numeric("):
+        precision, scale = _precision(column.type)
+        return "numeric(p,s)" if 0 <= scale <= precision <= 38 else "numeric(p,s) beyond DECIMAL(38)"
+    if column.type.startswith("interval"):
+        return "interval"
+    return re.sub(r"\(\d+\)", "", column.type).strip()
+
+
+def _precision(type_name: str) -> tuple[int, int]:
+    match = _NUMERIC.match(type_name)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _yaml_key(name: str) -> str:
+    """A column's name as a key of a flow file."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else "'" + name.replace("'", "''") + "'"

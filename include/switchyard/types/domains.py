@@ -1,0 +1,238 @@
+"""Values of a flow file as HiveQL literals that mean exactly one value of a column's type. Pure.
+
+A bound is first moved onto the values that the type has (`at_least: 0.5` on INT is 1), so that both sides of every
+comparison have one type and Hive converts nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+import struct
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from typing import Protocol
+
+from switchyard.types.quoting import UnfitBound, quote_text
+
+Bound = int | float | str
+
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+_NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?", re.ASCII)
+_INTEGERS = {"smallint": 16, "int": 32, "bigint": 64}
+_WIDE = Context(prec=1000)
+_LARGEST_FLOAT = 3.4028234663852886e38
+
+
+class Domain(Protocol):
+    """The values of one Hive type. Each method returns HiveQL that is true for a value, raises UnfitBound."""
+
+    def below(self, column: str, bound: Bound) -> str:
+        """True for what is less than the bound."""
+        ...
+
+    def above(self, column: str, bound: Bound) -> str:
+        """True for what is greater than the bound."""
+        ...
+
+    def among(self, column: str, values: list[Bound]) -> str:
+        """True for the values of a list."""
+        ...
+
+
+def domain_of(hive_type: str) -> Domain | None:
+    """The values of a type that have an order; None for lists and bytes."""
+    name = hive_type.lower()
+    if name in _INTEGERS:
+        limit = Decimal(2 ** (_INTEGERS[name] - 1))
+        return Exact(name, 0, -limit, limit - 1)
+    if found := _DECIMAL.fullmatch(name):
+        precision, scale = int(found[1]), int(found[2])
+        largest = Decimal((0, (9,) * precision, -scale))
+        return Exact(name, scale, largest.copy_negate(), largest)  # `-` would round to 28 digits
+    if name in ("float", "double"):
+        return Floating(name)
+    return _OTHERS.get(name)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Integers and decimals: multiples of 10^-scale from `low` to `high`."""
+
+    type: str
+    scale: int
+    low: Decimal
+    high: Decimal
+
+    def below(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        value = _number(bound)
+        if value > self.high:
+            raise UnfitBound(f"is more than {self.type} holds, so every value would break it")
+        return "false" if value <= self.low else f"{column} < {self._literal(value, ROUND_CEILING)}"
+
+    def above(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        value = _number(bound)
+        if value < self.low:
+            raise UnfitBound(f"is less than {self.type} holds, so every value would break it")
+        return "false" if value >= self.high else f"{column} > {self._literal(value, ROUND_FLOOR)}"
+
+    def among(self, column: str, values: list[Bound]) -> str:
+        """See Domain."""
+        return f"{column} in ({', '.join(self._literal(self._exactly(value)) for value in values)})"
+
+    def _exactly(self, bound: Bound) -> Decimal:
+        value = _number(bound)
+        if not self.low <= value <= self.high or value != self._round(value, ROUND_FLOOR):
+            raise UnfitBound(f"is no value of {self.type}")
+        return value
+
+    def _literal(self, value: Decimal, rounding: str = ROUND_FLOOR) -> str:
+        return f"cast('{self._round(value, rounding):f}' as {self.type})"
+
+    def _round(self, value: Decimal, rounding: str) -> Decimal:
+        return value.quantize(Decimal((0, (1,), -self.scale)), rounding, _WIDE)
+
+
+@dataclass(frozen=True)
+class Floating:
+    """FLOAT and DOUBLE. A bound is the nearest value of the type; NaN is outside of every range; -0 is 0.
+
+    Hive's row and vector modes disagree about -0 < 0, so nothing is compared with 0, but with its neighbours.
+    """
+
+    type: str
+
+    def below(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        value = self._nearest(bound)
+        low = f"{column} < {self._literal(value)}" if value else f"{column} <= {self._literal(-self._tiny)}"
+        return f"{low} or {_is_nan(column)}"
+
+    def above(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        value = self._nearest(bound)
+        high = f"{column} > {self._literal(value)}" if value else f"{column} >= {self._literal(self._tiny)}"
+        return f"{high} or {_is_nan(column)}"
+
+    def among(self, column: str, values: list[Bound]) -> str:
+        """See Domain."""
+        read = [self._nearest(value) for value in values]
+        some = [value for value in read if value]
+        parts = [f"{column} in ({', '.join(map(self._literal, some))})"] if some else []
+        if 0 in read:
+            parts.append(f"({column} > {self._literal(-self._tiny)} and {column} < {self._literal(self._tiny)})")
+        return f"({' or '.join(parts)}) and not {_is_nan(column)}"
+
+    @property
+    def _tiny(self) -> float:
+        return {"float": 2.0**-149, "double": 2.0**-1074}[self.type]
+
+    def _nearest(self, bound: Bound) -> float:
+        value = float(_number(bound))
+        if math.isinf(value) or (self.type == "float" and abs(value) > _LARGEST_FLOAT):
+            raise UnfitBound(f"is beyond the largest {self.type}")
+        return float(struct.unpack("f", struct.pack("f", value))[0]) if self.type == "float" else value
+
+    def _literal(self, value: float) -> str:
+        return f"cast('{value!r}' as {self.type})"
+
+
+@dataclass(frozen=True)
+class Text:
+    """STRING: ordered by code point."""
+
+    def below(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        return f"{column} < {_text(bound)}"
+
+    def above(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        return f"{column} > {_text(bound)}"
+
+    def among(self, column: str, values: list[Bound]) -> str:
+        """See Domain."""
+        return f"{column} in ({', '.join(_text(value) for value in values)})"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """DATE and TIMESTAMP. A bound with an offset is the instant, in UTC."""
+
+    type: str
+
+    def below(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        return f"{column} < {self._literal(bound)}"
+
+    def above(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        return f"{column} > {self._literal(bound)}"
+
+    def among(self, column: str, values: list[Bound]) -> str:
+        """See Domain."""
+        return f"{column} in ({', '.join(self._literal(value) for value in values)})"
+
+    def _literal(self, bound: Bound) -> str:
+        return f"cast('{self._read(bound)}' as {self.type})"
+
+    def _read(self, bound: Bound) -> str:
+        shown = '"2024-01-31"' if self.type == "date" else '"2024-01-31 12:00:00" or "2024-01-31T12:00:00+02:00"'
+        try:
+            if self.type == "date":
+                return dt.date.fromisoformat(str(bound)).isoformat()
+            read = dt.datetime.fromisoformat(str(bound))
+            plain = read.astimezone(dt.UTC).replace(tzinfo=None) if read.tzinfo else read
+        except (ValueError, OverflowError) as error:
+            raise UnfitBound(f"is no {self.type}: write {shown}, in quotes") from error
+        return plain.isoformat(sep=" ", timespec="microseconds")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """BOOLEAN, which has no order."""
+
+    def below(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        raise UnfitBound("is a bound, and boolean has no order: use accepted_values")
+
+    def above(self, column: str, bound: Bound) -> str:
+        """See Domain."""
+        return self.below(column, bound)
+
+    def among(self, column: str, values: list[Bound]) -> str:
+        """See Domain."""
+        if wrong := [value for value in values if value not in ("true", "false")]:
+            raise UnfitBound(f'is {wrong[0]!r} among others: write "true" or "false", in quotes')
+        return " or ".join(f"{column} = {value}" for value in values)
+
+
+_OTHERS: dict[str, Domain] = {
+    "string": Text(),
+    "date": Calendar("date"),
+    "timestamp": Calendar("timestamp"),
+    "boolean": Truth(),
+}
+
+
+def _is_nan(column: str) -> str:
+    return f"cast({column} as string) = 'NaN'"
+
+
+def _text(bound: Bound) -> str:
+    if not isinstance(bound, str):
+        raise UnfitBound(f'is a number, and the column is text: write "{bound}", in quotes')
+    return quote_text(bound)
+
+
+def _number(bound: Bound) -> Decimal:
+    """The number as it is written: 0.1 is a tenth, not the double nearest to it."""
+    try:
+        text = bound if isinstance(bound, str) else repr(bound)
+    except ValueError:  # an int of thousands of digits
+        text = ""
+    if not _NUMBER.fullmatch(text):
+        raise UnfitBound("is no number of at most 400 digits")
+    return Decimal(text)

@@ -1,0 +1,35 @@
+"""How names and texts are written in SQL and HiveQL."""
+
+from __future__ import annotations
+
+import string
+import struct
+
+_PLAIN = frozenset(string.ascii_letters + string.digits)
+
+
+class UnfitBound(ValueError):
+    """A bound that a type has no value for; the text ends a sentence about it."""
+
+
+def quote_postgres(name: str) -> str:
+    """Quote an identifier for PostgreSQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_hive(name: str) -> str:
+    """Quote an identifier for HiveQL."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def quote_text(text: str) -> str:
+    r"""Write a string literal in plain letters: all else as \uXXXX, in UTF-16.
+
+    So no quote, backslash, newline or `${…}` (which HiveServer2 replaces, in literals too) is ever in a statement.
+    Source: BaseSemanticAnalyzer.unescapeSQLString, Hive 4.0.1.
+    """
+    try:
+        units = [unit for (unit,) in struct.iter_unpack("<H", text.encode("utf-16-le"))]
+    except UnicodeEncodeError as error:
+        raise UnfitBound("is no text: half of a surrogate pair") from error
+    return "'" + "".join(chr(unit) if chr(unit) in _PLAIN else f"\\u{unit:04x}" for unit in units) + "'"
