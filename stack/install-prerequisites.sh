@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs, with apt-get, the programs that the stack and the project need and that no Python or Maven
-# registry carries: a JDK 17, Maven, PostgreSQL, Redis, Python's venv, make. Only what is missing; says what.
+# registry carries: a JDK 17, Maven, PostgreSQL, Redis, Python's venv, make; for tests PgBouncer. Only what
+# is missing; says what.
 set -eu
 
 missing=""
@@ -11,11 +12,13 @@ want() { # want PACKAGE TEST…: adds the package when the test fails
 }
 has_jdk17() { ls /usr/lib/jvm/*17*/bin/javac; }
 has_initdb() { ls /usr/lib/postgresql/*/bin/initdb || command -v initdb; }
+has_pgbouncer() { ls /usr/sbin/pgbouncer || command -v pgbouncer; }
 has_venv() { python3 -c 'import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))'; }
 
 want openjdk-17-jdk-headless has_jdk17
 want maven command -v mvn
 want postgresql has_initdb
+want pgbouncer has_pgbouncer
 want redis-server command -v redis-server
 want util-linux command -v setpriv
 want python3-venv has_venv
@@ -36,7 +39,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 echo "prerequisites: installing with apt-get:$missing"
-echo "prerequisites: (Debian may start its own PostgreSQL and Redis on their usual ports; the stack uses neither)"
+echo "prerequisites: (Debian may start its own PostgreSQL, PgBouncer and Redis on their usual ports; the stack uses none of them)"
 $root apt-get update -qq
 # shellcheck disable=SC2086  (a list of packages)
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing

@@ -18,6 +18,6 @@ if [ $# -gt 0 ]; then
     exec "$bin/python" -m pytest "$@"
 fi
 # Two workers; the tests of a file share flows and stacks, so a file stays on one worker.
-"$bin/python" -m pytest -n 2 --dist loadfile -m "not outage"
+"$bin/python" -m pytest -n 2 --dist loadfile -m "not outage and not kin"
 # Then, alone, those that kill the stack's servers.
 "$bin/python" -m pytest -m outage
