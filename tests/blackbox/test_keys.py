@@ -1,0 +1,71 @@
+"""W1 and W6: the key of a row, as PostgreSQL has it: which columns it has, and when two values of it are equal."""
+
+import json
+
+import pytest
+from outside import Grounds, given, require_right_or_refused
+
+BY_CURSOR = {"cursor": "updated_at", "cursor_clock": "database"}
+STAMPED = "updated_at timestamptz not null default now()"
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W1: 3 rows of 2, proved")
+def test_columns_that_a_primary_key_includes_are_no_part_of_it(grounds: Grounds) -> None:
+    flow = grounds.flow("covering", f"id int not null, name text not null, {STAMPED}", source=BY_CURSOR)
+    flow.change(lake={"mode": "merge"})
+    flow.sql(
+        "create unique index {t}_covering on {t} (id) include (name)",
+        "alter table {t} add primary key using index {t}_covering",
+        "insert into {t} values (1, 'one'), (2, 'two')",
+    )
+    flow.ingest().require_success()
+    flow.sql("update {t} set name = 'zwei', updated_at = now() where id = 2")
+    ended = flow.ingest()
+    shown = flow.hive("order by id, name", what="id, name")
+    require_right_or_refused(ended, flow, shown, before=[(1, "one"), (2, "two")], after=[(1, "one"), (2, "zwei")])
+
+
+@pytest.mark.kin
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W1: one row missing and one extra")
+def test_a_diff_names_a_changed_row_by_its_key_alone(grounds: Grounds) -> None:
+    flow = grounds.flow("compared", "id int not null, name text not null, primary key (id) include (name)")
+    flow.sql("insert into {t} values (1, 'one'), (2, 'two')")
+    flow.ingest().require_success()
+    flow.sql("update {t} set name = 'zwei' where id = 2")
+    ended = flow.switchyard("diff", flow.name, "--between", "postgres-hive", "--mode", "values", "--format", "json")
+    given(ended.code, 3)
+    (result,) = json.loads(ended.output)
+    differing = [(example["kind"], example["column_name"]) for example in result["examples"]]
+    assert differing == [("changed", "name")], result
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W6: 2 rows of 1, proved")
+def test_one_row_stays_one_row_when_the_case_of_its_citext_key_changes(grounds: Grounds) -> None:
+    grounds.stores.as_admin("create extension if not exists citext", grounds.database)
+    flow = grounds.flow("citext", f"email citext primary key, v int not null, {STAMPED}", source=BY_CURSOR)
+    flow.change(lake={"mode": "merge"})
+    flow.sql("insert into {t} values ('Ann@example.com', 1)")
+    first = flow.ingest()
+    if not first.succeeded:
+        first.require_refusal(flow.name, "email")
+        return
+    flow.sql("update {t} set email = 'ann@example.com', v = 2, updated_at = now()")
+    ended = flow.ingest()
+    shown = flow.hive(what="email, v")
+    require_right_or_refused(ended, flow, shown, before=[("Ann@example.com", 1)], after=[("ann@example.com", 2)])
+
+
+@pytest.mark.kin
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W6: 2 rows of 1, proved")
+def test_one_row_stays_one_row_when_the_text_of_its_interval_key_changes(grounds: Grounds) -> None:
+    flow = grounds.flow("interval", f"period interval primary key, v int not null, {STAMPED}", source=BY_CURSOR)
+    flow.change(lake={"mode": "merge"}, columns={"period": {"as": "string"}})
+    flow.sql("insert into {t} values ('1 day', 1)")
+    first = flow.ingest()
+    if not first.succeeded:
+        first.require_refusal(flow.name, "period")
+        return
+    flow.sql("update {t} set period = '24 hours', v = 2, updated_at = now()")
+    ended = flow.ingest()
+    shown = flow.hive(what="period, v")
+    require_right_or_refused(ended, flow, shown, before=[("1 day", 1)], after=[("24:00:00", 2)])
