@@ -1,0 +1,23 @@
+"""W2: the database that a connection names is the one that is read, whatever its name is made of."""
+
+import pytest
+from outside import SOURCE, Grounds, new_name, require_right_or_refused
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W2: the other database was read, proved")
+@pytest.mark.parametrize(("ending", "confused_with"), [("+eu", " eu"), pytest.param("%41", "A", marks=pytest.mark.kin)])
+def test_the_rows_come_from_the_database_that_the_connection_names(
+    grounds: Grounds, ending: str, confused_with: str
+) -> None:
+    name = new_name("sales")
+    for database, value in ((name + ending, "right"), (name + confused_with, "wrong")):
+        grounds.create_database(database)
+        grounds.stores.postgres("create table t (id int primary key, v text)", database)
+        grounds.stores.postgres(f"insert into t values (1, '{value}')", database)
+    connection = new_name("connection")
+    grounds.connect(connection, like=SOURCE, schema=name + ending)
+    flow = grounds.flow("sales", source={"connection": connection, "table": "public.t"})
+
+    ended = flow.ingest()
+    shown = flow.hive(what="v") if ended.succeeded else []
+    require_right_or_refused(ended, flow, shown, before=[], after=[("right",)])
