@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -22,6 +23,7 @@ from urllib.request import Request, urlopen
 import psycopg
 import yaml
 from impala.dbapi import connect as connect_hive
+from psycopg import sql
 from pymongo import MongoClient
 from redis import Redis
 
@@ -82,6 +84,22 @@ class Ended:
         assert "\n  → " in self.output, f"no cure in the message:\n{self.output}"
         assert [word for word in words if word not in self.output] == [], self.output
 
+    @property
+    def lines(self) -> list[str]:
+        """What it printed, without empty lines."""
+        return [line for line in self.output.splitlines() if line.strip()]
+
+    def require_sentence(self, cause: str, *, never: str = "", longest: int = 10) -> None:
+        """A refusal that a person reads to its end: at most `longest` lines, a cure, and the real cause.
+
+        `cause` and `never` are regular expressions; `never` is what would send a person the wrong way.
+        """
+        self.require_refusal()
+        assert len(self.lines) <= longest, f"{len(self.lines)} lines:\n{self.output}"
+        assert re.search(cause, self.output, re.I | re.S), f"the cause is not named ({cause}):\n{self.output}"
+        wrong = never and re.search(never, self.output, re.I | re.S)
+        assert not wrong, f"it says the wrong thing ({never}):\n{self.output}"
+
 
 class Stores:
     """The stack's servers, each by a client that shares no code with Switchyard."""
@@ -140,6 +158,8 @@ class Grounds:
     collections: set[tuple[str, str]] = field(default_factory=set)
     ledgers: list[str] = field(default_factory=list)
     databases: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    cache_users: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
         """Make the two databases and the file of connections."""
@@ -166,9 +186,40 @@ class Grounds:
         """Change a connection, or add one that differs from another one."""
         before = self.connections[like or conn_id]
         self.connections[conn_id] = merge(before, fields)
+        self._write_connections()
+
+    def _write_connections(self) -> None:
         path = self.directory / "connections.json"
         path.write_text(json.dumps(self.connections))
         path.chmod(0o600)
+
+    def forget(self, conn_id: str) -> None:
+        """Take a connection away, as when its server is decommissioned."""
+        del self.connections[conn_id]
+        self._write_connections()
+
+    def role(self, *settings: str) -> str:
+        """A login that may read everything of the source database, with settings of its own: `work_mem = '4MB'`.
+
+        Returns the id of its connection, which is its name.
+        """
+        role, password = new_name("role"), uuid.uuid4().hex
+        self.roles.append(role)
+        named = sql.Identifier(role)
+        create = sql.SQL("create role {} login password {} in role pg_read_all_data, pg_read_all_stats")
+        self.stores.as_admin(create.format(named, sql.Literal(password)).as_string())
+        for setting in settings:
+            self.stores.as_admin(f'alter role "{role}" set {setting}')
+        self.connect(role, like=SOURCE, login=role, password=password)
+        return role
+
+    def cache_user(self, *rules: str) -> str:
+        """A user of Redis with these ACL rules; returns the id of its connection, which is its name."""
+        user, password = new_name("redis"), uuid.uuid4().hex
+        self.cache_users.append(user)
+        self.stores.redis.execute_command("ACL", "SETUSER", user, "reset", "on", f">{password}", *rules)
+        self.connect(user, like=CACHE, login=user, password=password)
+        return user
 
     @property
     def environ(self) -> dict[str, str]:
@@ -201,6 +252,10 @@ class Grounds:
             self.stores.drop_database(database)
         for ledger in self.ledgers:
             self.stores.drop_database(ledger)
+        for role in self.roles:
+            self.stores.as_admin(f'drop role "{role}"')
+        for user in self.cache_users:
+            self.stores.redis.execute_command("ACL", "DELUSER", user)
 
 
 @dataclass
@@ -239,11 +294,15 @@ class FlowUnderTest:
 
     def switchyard(self, *arguments: str) -> Ended:
         """Run `switchyard … --flows DIRECTORY` to its end, as a person would."""
-        command = [sys.executable, "-m", "switchyard", *arguments, "--flows", str(self.write())]
-        scratch = str(self.grounds.directory / "scratch")
+        return self.run(*arguments, "--flows", str(self.write()))
+
+    def run(self, *arguments: str, **environ: str) -> Ended:
+        """Run `switchyard …` to its end; which flow files it sees, it has from its environment."""
+        command = [sys.executable, "-m", "switchyard", *arguments]
+        ours = {"SWITCHYARD_SCRATCH": str(self.grounds.directory / "scratch"), "SWITCHYARD_FLOWS": str(self.write())}
         ended = subprocess.run(
             command,
-            env={**os.environ, **self.grounds.environ, "SWITCHYARD_SCRATCH": scratch},
+            env={**os.environ, **self.grounds.environ, **ours, **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
