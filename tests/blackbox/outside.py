@@ -226,8 +226,8 @@ class Grounds:
         """What every command gets."""
         return {_SECRETS: json.dumps({"connections_file_path": str(self.directory / "connections.json")})}
 
-    def flow(self, label: str, columns: str = "", **spec: Any) -> FlowUnderTest:
-        """A flow over a table of its own; `columns` is what CREATE TABLE has between its brackets."""
+    def flow(self, label: str, definition: str = "", /, **spec: Any) -> FlowUnderTest:
+        """A flow over a table of its own; `definition` is what CREATE TABLE has between its brackets."""
         name = new_name(label)
         base: dict[str, Any] = {
             "flow": name,
@@ -240,8 +240,8 @@ class Grounds:
             base["cache"] = {"connection": CACHE, "ttl": "1h"}
         flow = FlowUnderTest(self, name, merge(base, spec))
         self.flows.append(flow)
-        if columns:
-            flow.sql(f"create table {name} ({columns})")
+        if definition:
+            flow.sql(f"create table {name} ({definition})")
         return flow
 
     def clean_up(self) -> None:
@@ -357,12 +357,18 @@ class FlowUnderTest:
             self.stores.mongo_client[database].drop_collection(collection)
 
 
+def require_refused(ended: Ended, flow: FlowUnderTest, *words: str) -> None:
+    """A refusal that says where, by the flow or its source, and what to do, with these words in it."""
+    ended.require_refusal(*words)
+    assert any(name in ended.output for name in (flow.name, flow.spec["source"]["connection"])), ended.output
+
+
 def require_right_or_refused(ended: Ended, flow: FlowUnderTest, shown: Any, *, before: Any, after: Any) -> None:
-    """A success shows what the source has now; a refusal leaves what was shown before, and names the flow."""
+    """A success shows what the source has now; a refusal leaves what was shown before."""
     if ended.succeeded:
-        assert shown == after, f"reported as done:\n{ended.output}"
+        assert shown == after, f"reported as done, and {shown!r} is shown:\n{ended.output}"
         return
-    ended.require_refusal(flow.name)
+    require_refused(ended, flow)
     assert shown == before
 
 

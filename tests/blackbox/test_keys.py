@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from outside import Grounds, given, require_right_or_refused
+from outside import Grounds, given, require_refused, require_right_or_refused
 
 BY_CURSOR = {"cursor": "updated_at", "cursor_clock": "database"}
 STAMPED = "updated_at timestamptz not null default now()"
@@ -47,7 +47,7 @@ def test_one_row_stays_one_row_when_the_case_of_its_citext_key_changes(grounds: 
     flow.sql("insert into {t} values ('Ann@example.com', 1)")
     first = flow.ingest()
     if not first.succeeded:
-        first.require_refusal(flow.name, "email")
+        require_refused(first, flow, "email")
         return
     flow.sql("update {t} set email = 'ann@example.com', v = 2, updated_at = now()")
     ended = flow.ingest()
@@ -63,7 +63,7 @@ def test_one_row_stays_one_row_when_the_text_of_its_interval_key_changes(grounds
     flow.sql("insert into {t} values ('1 day', 1)")
     first = flow.ingest()
     if not first.succeeded:
-        first.require_refusal(flow.name, "period")
+        require_refused(first, flow, "period")
         return
     flow.sql("update {t} set period = '24 hours', v = 2, updated_at = now()")
     ended = flow.ingest()

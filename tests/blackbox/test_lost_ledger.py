@@ -1,7 +1,7 @@
 """W0: what only the ledger remembers, when the ledger is lost. A load is then right, or refused; never wrong."""
 
 import pytest
-from outside import FlowUnderTest, Grounds, given, require_right_or_refused
+from outside import FlowUnderTest, Grounds, given, require_refused, require_right_or_refused
 
 EVENTS = "id bigserial primary key, v text, updated_at timestamptz not null default now()"
 
@@ -40,5 +40,5 @@ def test_a_flow_on_hold_stays_on_hold_after_the_ledger_was_lost(grounds: Grounds
     given((held.succeeded, "the substation sends volts" in held.output), (False, True))
 
     grounds.use_new_ledger()
-    flow.ingest().require_refusal(flow.name)
+    require_refused(flow.ingest(), flow)
     assert flow.ids() == [1, 2, 3]

@@ -1,0 +1,100 @@
+"""W3 and W5: settings of the role or the session that a value's text, or the meaning of our own SQL, depends on."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from outside import SOURCE, Grounds, new_name, require_refused, require_right_or_refused
+from pooler import open_pooler
+
+
+@pytest.fixture
+def connection_of(grounds: Grounds) -> Iterator[Callable[..., dict[str, str]]]:
+    """Makes a role with settings of its own, and the connection of that role; at the end the role is dropped."""
+    roles: list[str] = []
+
+    def create(**settings: str) -> dict[str, str]:
+        role = new_name("role")
+        grounds.stores.as_admin(f"create role {role} login password '{role}' in role pg_read_all_data")
+        roles.append(role)
+        for name, value in settings.items():
+            grounds.stores.as_admin(f"alter role {role} set {name} = {value}")
+        grounds.connect(role, like=SOURCE, login=role, password=role)
+        return {"connection": role}
+
+    yield create
+    for role in roles:
+        grounds.stores.as_admin(f"drop owned by {role}", grounds.database)
+        grounds.stores.as_admin(f"drop role {role}")
+
+
+@pytest.fixture
+def pooled(grounds: Grounds, connection_of: Callable[..., dict[str, str]]) -> Iterator[dict[str, str]]:
+    """The connection of a role whose settings change texts, through a pooler that drops the session's own."""
+    connection = connection_of(extra_float_digits="-5", intervalstyle="iso_8601")
+    role = connection["connection"]
+    server = grounds.connections[role]
+    with open_pooler(server["host"], server["port"], role, role) as port:
+        grounds.connect(role, port=port)
+        yield connection
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W3: 0.3 and P1DT2H, proved")
+def test_values_are_exact_through_a_pooler_that_drops_our_settings(grounds: Grounds, pooled: dict[str, str]) -> None:
+    columns = "id int primary key, x float8 not null, d interval not null"
+    flow = grounds.flow("pooled", columns, source=pooled, columns={"d": {"as": "string"}})
+    flow.sql("insert into {t} values (1, 0.30000000000000004, '1 day 2 hours')")
+    ended = flow.ingest()
+    shown = flow.hive(what="x, d") if ended.succeeded else []
+    require_right_or_refused(ended, flow, shown, before=[], after=[(0.30000000000000004, "1 day 02:00:00")])
+
+
+@pytest.mark.kin
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W3: 3 rows were written")
+def test_a_source_is_not_written_through_a_pooler_that_drops_our_settings(
+    grounds: Grounds, pooled: dict[str, str]
+) -> None:
+    flow = grounds.flow("written", "id int primary key", source={**pooled, "table": None})
+    flow.change(source={"query": f"select id, {flow.name}_note(id) as noted from public.{flow.name}", "key": ["id"]})
+    flow.sql(
+        "insert into {t} values (1)",
+        "create table {t}_log (id int)",
+        "create function {t}_note(n int) returns int security definer volatile language sql as "
+        "'insert into public.{t}_log values (n) returning id'",
+    )
+    ended = flow.ingest()
+    assert flow.sql("select count(*) from {t}_log") == [(0,)], f"the source was written to:\n{ended.output}"
+    require_refused(ended, flow)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W5: the bounds are lost, proved")
+def test_bounds_of_an_array_are_seen_where_backslashes_mean_something_else(
+    grounds: Grounds, connection_of: Callable[..., dict[str, str]]
+) -> None:
+    connection = connection_of(standard_conforming_strings="off")
+    flow = grounds.flow("backslash", source=connection, columns={"c": {"as": "string"}})
+    flow.sql(
+        "create type {t}_pair as (a int[])",
+        "create table {t} (id int primary key, c {t}_pair)",
+        "insert into {t} values (1, row('[0:1]={5,6}'::int[]))",
+    )
+    ended = flow.ingest()
+    require_refused(ended, flow, "bounds")
+    assert flow.ids() == []
+
+
+@pytest.mark.kin
+def test_a_value_is_read_by_postgresqls_own_functions_whatever_the_search_path(
+    grounds: Grounds, connection_of: Callable[..., dict[str, str]]
+) -> None:
+    schema = new_name("shadow")
+    connection = connection_of(search_path=f"{schema}, pg_catalog, public")
+    flow = grounds.flow("shadowed", "id int primary key, address inet not null", source=connection)
+    flow.sql(
+        "insert into {t} values (1, '10.0.0.1')",
+        f"create schema {schema}",
+        f"grant usage on schema {schema} to public",
+        f"create function {schema}.abbrev(inet) returns text language sql as 'select ''short''::text'",
+    )
+    ended = flow.ingest()
+    shown = flow.hive(what="address") if ended.succeeded else []
+    require_right_or_refused(ended, flow, shown, before=[], after=[("10.0.0.1",)])
