@@ -129,3 +129,18 @@ class LedgerStateError(SwitchyardError):
 
 class ValueRefused(SwitchyardError):
     """A value the target cannot carry exactly."""
+
+
+class UnknownHiveType(SwitchyardError):
+    """A text that is not the text of a Hive type."""
+
+    def __init__(self, text: str, where: str = "") -> None:
+        self.text = text
+        super().__init__(
+            f"{text!r} is not a type that Hive has",
+            where=where,
+            next="a type is written as SHOW CREATE TABLE writes it: bigint, decimal(10,2), array<string>",
+        )
+
+    def __reduce__(self) -> tuple[type[UnknownHiveType], tuple[str, str]]:
+        return type(self), (self.text, self.where)

@@ -32,6 +32,7 @@ from switchyard.lake.hive import Hive
 from switchyard.lake.metastore import Metastore
 from switchyard.prove.checks import check_findings, row_conditions, table_checks
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import INT, HiveType
 
 NAN, INFINITY = math.nan, math.inf
 ARROW = {
@@ -84,15 +85,16 @@ class Lake:
         where = f"{self.root}/{table}"
         self.hdfs.make_directory(where)
         self.hdfs.upload(self.directory / "rows.parquet", f"{where}/rows.parquet")
-        columns = [HiveColumn("k", "int"), *(HiveColumn(name, kind) for name, kind in types.items())]
+        columns = [HiveColumn("k", INT), *(HiveColumn(name, HiveType.parse(kind)) for name, kind in types.items())]
         self.metastore.create_parquet_table(self.name, table, columns, self.hdfs.url + where, {})
         return f"`{self.name}`.`{table}`"
 
     def ask(self, types: dict[str, str], rows: Sequence[Row], checks: Sequence[Check]) -> list[list[bool]]:
         """For each check, whether each row breaks it; vector mode and row mode have to agree."""
-        assert check_findings(checks, types) == []
+        parsed = {name: HiveType.parse(kind) for name, kind in types.items()}
+        assert check_findings(checks, parsed) == []
         table = self.write(types, rows)
-        columns = ", ".join(f"{row.broken} as b{i}" for i, row in enumerate(row_conditions(checks, types)))
+        columns = ", ".join(f"{row.broken} as b{i}" for i, row in enumerate(row_conditions(checks, parsed)))
         answers = []
         with self.hive.session() as session:
             for vector in ("true", "false"):
@@ -208,7 +210,7 @@ def rows_of(kind: str) -> list[Row]:
 
 
 def possible(kind: str, check: Check) -> bool:
-    return not check_findings([check], {"c": kind})
+    return not check_findings([check], {"c": HiveType.parse(kind)})
 
 
 @pytest.mark.parametrize("kind", sorted(VALUES))

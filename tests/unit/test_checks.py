@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from switchyard.flow.proof import Check
 from switchyard.prove.checks import Verdict, check_findings, row_conditions, table_checks
 from switchyard.types.domains import Exact, domain_of
+from switchyard.types.hive_type import HiveType
 from switchyard.types.quoting import UnfitBound, quote_text
 
 NOW = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
-TYPES = {
+_TEXTS = {
     "id": "INT",
     "small": "SMALLINT",
     "price": "DECIMAL(10,2)",
@@ -28,6 +29,7 @@ TYPES = {
     "raw": "BINARY",
     "list": "ARRAY<INT>",
 }
+TYPES = {name: HiveType.parse(text) for name, text in _TEXTS.items()}
 
 
 def check(**said: Any) -> Check:
@@ -118,16 +120,16 @@ def test_checks_that_fit_have_no_findings_and_a_condition_each() -> None:
 
 
 def test_a_bound_between_two_values_of_the_type_is_moved_inwards() -> None:
-    decimal = domain_of("DECIMAL(5,2)")
+    decimal = domain_of(HiveType.parse("DECIMAL(5,2)"))
     assert decimal is not None
     assert decimal.below("c", "0.001") == "c < cast('0.01' as decimal(5,2))"
     assert decimal.above("c", 0.019) == "c > cast('0.01' as decimal(5,2))"
     assert decimal.below("c", -1e9) == "false"
     assert decimal.above("c", "99999999999999999999999999") == "false"
-    wide = domain_of("DECIMAL(38,10)")
+    wide = domain_of(HiveType.parse("DECIMAL(38,10)"))
     assert isinstance(wide, Exact)
     assert (wide.low, len(wide.low.as_tuple().digits)) == (wide.high.copy_negate(), 38)
-    whole = domain_of("BIGINT")
+    whole = domain_of(HiveType.parse("BIGINT"))
     assert whole is not None
     assert whole.above("c", -0.5) == "c > cast('-1' as bigint)"
 

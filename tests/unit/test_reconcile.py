@@ -25,7 +25,7 @@ EXACT = Reconcile()
 
 
 def column(type_name: str, name: str = "c") -> CarriedColumn:
-    found = carry(SourceColumn(name, type_name), 0)
+    found = carry(SourceColumn(name, type_name))
     assert isinstance(found, CarriedColumn)
     return found
 

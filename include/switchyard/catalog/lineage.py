@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from switchyard.catalog import urns
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
+from switchyard.types.hive_type import HiveType
 
 if TYPE_CHECKING:
     from datahub.sql_parsing.sqlglot_lineage import SqlParsingResult
@@ -79,7 +80,7 @@ def publish_step(flow: Flow, *, hdfs_authority: str, columns: Iterable[str]) -> 
     return copy_step(landing_urn(flow, hdfs_authority), lake_urn(flow), ((name, name) for name in columns))
 
 
-def select_step(flow: Flow, *, lake_columns: Mapping[str, str]) -> LineageStep:
+def select_step(flow: Flow, *, lake_columns: Mapping[str, HiveType]) -> LineageStep:
     """Hive table → its product by `serve.select`; `lake_columns` are the lake table's names and Hive types."""
     if flow.serve is None or flow.serve.select is None:
         raise ValueError(f"flow {flow.flow} has no serve.select")
@@ -172,7 +173,7 @@ def _select_lineage(
     platform: str,
     database: str | None,
     schema: str,
-    known: Mapping[str, Mapping[str, str]],
+    known: Mapping[str, Mapping[str, HiveType]],
     target: str,
 ) -> LineageStep:
     """Lineage of a SELECT whose result becomes `target`; table edges only where columns cannot be resolved."""
@@ -181,7 +182,7 @@ def _select_lineage(
 
     resolver = SchemaResolver(platform=platform, env=urns.ENV)
     for urn, columns in known.items():
-        resolver.add_raw_schema_info(urn, {name.lower(): native for name, native in columns.items()})
+        resolver.add_raw_schema_info(urn, {name.lower(): str(native) for name, native in columns.items()})
     found = sqlglot_lineage(sql, resolver, default_db=database, default_schema=schema)
     edges = tuple(
         ColumnEdge((target, info.downstream.column), tuple((up.table, up.column) for up in info.upstreams if up.column))

@@ -114,7 +114,7 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
     examined = ingest_leg.preflight(open_runtime("switchyard preflight"), find_flow(directory, flow))
     table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB", "note")
     for column in examined.columns:
-        table.add_row(column.source, column.postgres_type, column.hive_type, column.name, column.note)
+        table.add_row(column.source, column.postgres_type, column.hive_type.shown, column.name, column.note)
     Console().print(table)
     for note in examined.notes:
         typer.echo(f"note: {note}")

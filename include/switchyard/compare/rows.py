@@ -10,6 +10,7 @@ from typing import Any
 from switchyard.compare.join import Cell, Difference, Suspect
 from switchyard.compare.sameness import exact, show
 from switchyard.compare.source_text import source_value
+from switchyard.types.hive_type import HiveType
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class ComparedColumn:
 
     name: str
     postgres_type: str
-    hive_type: str
+    hive_type: HiveType
     kind: Any
 
 
@@ -32,7 +33,7 @@ def compare_row(suspect: Suspect, columns: Sequence[ComparedColumn], key: Sequen
     if source is None or hive is None:
         return _one_sided(shown, suspect, columns)
     cells = tuple(
-        Cell(c.name, (c.postgres_type, source[c.name]), (c.hive_type, show(hive[c.name])[1]))
+        Cell(c.name, (c.postgres_type, source[c.name]), (str(c.hive_type), show(hive[c.name])[1]))
         for c in columns
         if exact(source_value(source[c.name], c.kind)) != exact(hive[c.name])
     )

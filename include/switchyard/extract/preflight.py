@@ -43,9 +43,9 @@ def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Exam
     if findings:
         findings.append("rename with source.query: select … as another_name")
     columns: list[CarriedColumn] = []
-    for position, column in enumerate(shape.columns):
+    for column in shape.columns:
         said = flow.columns.get(column.name, _NOTHING_SAID)
-        carried = carry(column, position, said.as_, said.description)
+        carried = carry(column, said.as_, said.description)
         if isinstance(carried, Refusal):
             findings.append(f"column {column.name!r} is {carried.postgres}: {carried.why}; {carried.cure}")
         else:

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Source
 from switchyard.types.aggregates import source_aggregates
-from switchyard.types.carry import CarriedColumn
+from switchyard.types.carry import CarriedColumn, carrier_field
+from switchyard.types.hive_type import TEXT_BY_TEXT, HiveType
 from switchyard.types.quoting import quote_postgres
 
 SPLIT_TOKEN = "$CONDITIONS"  # noqa: S105 - Sqoop's placeholder, replaced by each mapper's range
-REFUSED_FIELD = "struct<bad:map<string,string>,row:map<string,string>>"
+REFUSED_FIELD = HiveType("struct", parts=(TEXT_BY_TEXT, TEXT_BY_TEXT), fields=("bad", "row"))
 """Hive type of `q`."""
 _REFUSED_ROW = "switchyard_refused"
 """Whether some column refuses the row, found once a row: `offset 0` keeps PostgreSQL from writing it in many places."""
@@ -81,7 +82,7 @@ def build_statement(
         names = ", ".join(map(quote_postgres, sorted(used)))
         flagged = f"select {names}, {unfit_condition(judged)} as {_REFUSED_ROW} {rows} offset 0"
         rows = f"from ({flagged}) as switchyard_rows"
-    fields = ", ".join(f"{_fitting(column)} as c{i}" for i, column in enumerate(columns))
+    fields = ", ".join(f"{_fitting(column)} as {carrier_field(i)}" for i, column in enumerate(columns))
     refused = f", {_refused(columns, judged, unfit)} as q" if judged else ""
     query = (
         f"select json_build_object('m', {_manifest(columns, unfit, bounds)}::text)::text as j {rows}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Flow
 from switchyard.types.carry import CarriedColumn
+from switchyard.types.hive_type import TIMESTAMP
 from switchyard.types.quoting import quote_postgres
 from switchyard.types.rules import AS_STRING_CURE
 
@@ -70,12 +71,11 @@ def _unserved(flow: Flow, columns: Iterable[CarriedColumn]) -> list[_Probe]:
     probes = []
     for column in columns:
         quoted = quote_postgres(column.source)
-        if column.hive_type == "TIMESTAMP" and flow.serve.timestamps == "refuse":
+        if column.hive_type == TIMESTAMP and flow.serve.timestamps == "refuse":
             condition = f"{quoted} <> date_trunc('milliseconds', {quoted})"
             probes.append(_Probe(column.source, condition, _MICROSECONDS))
-        digits, scale = _precision(column.hive_type)
-        if digits > _MONGO_DIGITS:
-            limit = f"('1e' || ({_MONGO_DIGITS} - {scale}))::numeric"
+        if column.hive_type.precision > _MONGO_DIGITS:
+            limit = f"('1e' || ({_MONGO_DIGITS} - {column.hive_type.scale}))::numeric"
             condition = f"not ({column.unfit}) and abs(({column.carry})::numeric) >= {limit}"
             cure = AS_STRING_CURE.format(c=column.source)
             says = f"have over {_MONGO_DIGITS} digits, and the serve leg will refuse them; {cure}"
@@ -117,11 +117,3 @@ def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedC
                 f" mend it, or carry the bytes: source.query with convert_to(…, '{encoding}')"
             )
     return findings
-
-
-def _precision(hive_type: str) -> tuple[int, int]:
-    """Precision and scale of a DECIMAL; zeros for another type."""
-    if not hive_type.startswith("DECIMAL("):
-        return 0, 0
-    digits, scale = hive_type.removeprefix("DECIMAL(").removesuffix(")").split(",")
-    return int(digits), int(scale)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from switchyard.errors import PublishConflict
 from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
-from switchyard.lake.metastore import Metastore, describe
+from switchyard.lake.metastore import Metastore, describe, read_columns
 from switchyard.types.columns import HiveColumn
 
 _DDL_TIME = "transient_lastDdlTime"
@@ -56,7 +56,7 @@ def read_table(metastore: Metastore, database: str, table: str) -> ForeignTable 
         kind=found.tableType,
         serde=storage.serdeInfo.serializationLib or "",
         location=storage.location or "",
-        columns=tuple(HiveColumn(c.name, c.type, c.comment or "") for c in storage.cols),
+        columns=read_columns(found),
         partition_keys=tuple(key.name for key in found.partitionKeys or ()),
         buckets=tuple(storage.bucketCols or ()),
         parameters=dict(found.parameters),

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from switchyard.connections import Connection
-from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError
+from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError, UnknownHiveType
 from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import HiveType
 
 if TYPE_CHECKING:
     from pymetastore.hive_metastore.ThriftHiveMetastore import Client
@@ -275,7 +276,7 @@ def _version(table: Any, partitions: Sequence[Any] = ()) -> TableVersion:
         load_id=table.parameters.get(LOAD_PROPERTY, ""),
         flow=table.parameters.get(FLOW_PROPERTY, ""),
         location=table.sd.location,
-        columns=tuple(HiveColumn(c.name, c.type, c.comment or "") for c in table.sd.cols),
+        columns=read_columns(table),
         rows=int(table.parameters["numRows"]) if "numRows" in table.parameters else None,
         partitions=tuple(location for seq, location in numbered if seq <= int(known)),
         partitioned=bool(table.partitionKeys),
@@ -286,4 +287,17 @@ def fields(columns: Sequence[HiveColumn]) -> list[Any]:
     """The columns as Thrift has them."""
     from pymetastore.hive_metastore.ttypes import FieldSchema
 
-    return [FieldSchema(name=c.name, type=c.type.lower(), comment=c.comment or None) for c in columns]
+    return [FieldSchema(name=c.name, type=str(c.type), comment=c.comment or None) for c in columns]
+
+
+def read_columns(table: Any) -> tuple[HiveColumn, ...]:
+    """The columns of a table as Thrift has it; raises UnknownHiveType naming the column."""
+    return tuple(_column(c, f"{table.dbName}.{table.tableName}") for c in table.sd.cols)
+
+
+def _column(field: Any, table: str) -> HiveColumn:
+    try:
+        kind = HiveType.parse(field.type)
+    except UnknownHiveType as error:
+        raise UnknownHiveType(error.text, f"Hive table {table}, column {field.name}") from error
+    return HiveColumn(field.name, kind, field.comment or "")

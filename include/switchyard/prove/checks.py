@@ -16,6 +16,7 @@ from typing import Any
 from switchyard.flow.duration import format_duration
 from switchyard.flow.proof import OF_THE_TABLE, AcceptedValues, Between, Check, Freshness, Regex, RowCount
 from switchyard.types.domains import Domain, domain_of
+from switchyard.types.hive_type import DATE, STRING, TIMESTAMP, HiveType
 from switchyard.types.quoting import UnfitBound, quote_hive, quote_text
 
 _NOT_JAVA = re.compile(r"\(\?[PLa(]|\\Z|(?<!\\)\{(?!\d)")
@@ -67,7 +68,7 @@ class Verdict:
         return f"check `{self.label}` ({self.severity}): {said}{shown}"
 
 
-def row_conditions(checks: Sequence[Check], types: Mapping[str, str]) -> list[RowCheck]:
+def row_conditions(checks: Sequence[Check], types: Mapping[str, HiveType]) -> list[RowCheck]:
     """Write the checks of single rows; `types`: lake column → Hive type. Raises ValueError for what findings tell."""
     return [
         RowCheck(check.label, check.severity, check.columns, f"({_broken(check, types)}) is true")
@@ -88,7 +89,7 @@ def table_checks(checks: Sequence[Check]) -> list[TableCheck]:
     return found
 
 
-def check_findings(checks: Sequence[Check], types: Mapping[str, str]) -> list[str]:
+def check_findings(checks: Sequence[Check], types: Mapping[str, HiveType]) -> list[str]:
     """Say what is wrong with the checks for a table of these columns, each with its cure."""
     found = []
     for check in checks:
@@ -99,7 +100,7 @@ def check_findings(checks: Sequence[Check], types: Mapping[str, str]) -> list[st
     return found
 
 
-def _broken(check: Check, types: Mapping[str, str]) -> str:
+def _broken(check: Check, types: Mapping[str, HiveType]) -> str:
     said = getattr(check, check.kind)
     columns = [quote_hive(column) for column in check.columns]
     match said:
@@ -124,41 +125,43 @@ def _outside(column: str, domain: Domain, said: Between) -> str:
     return f"{low} or {high}"
 
 
-def _grouped(column: str, hive_type: str) -> str:
+def _grouped(column: str, kind: HiveType) -> str:
     """A float by its value: -0 is 0, as PostgreSQL's unique has it."""
-    if hive_type.lower() not in ("float", "double"):
+    if not kind.is_float:
         return column
-    zero = domain_of(hive_type)
+    zero = domain_of(kind)
     return f"case when {zero.among(column, [0])} then 0.0D else cast({column} as double) end" if zero else column
 
 
-def _domain(column: str, types: Mapping[str, str]) -> Domain:
+def _domain(column: str, types: Mapping[str, HiveType]) -> Domain:
     domain = domain_of(types[column])
     if domain is None:
-        raise UnfitBound(f"is for a type with an order, and {column} is {types[column]}: write a condition, `sql`")
+        raise UnfitBound(
+            f"is for a type with an order, and {column} is {types[column].shown}: write a condition, `sql`"
+        )
     return domain
 
 
-def _type_findings(check: Check, types: Mapping[str, str]) -> list[str]:
+def _type_findings(check: Check, types: Mapping[str, HiveType]) -> list[str]:
     told = []
     said = getattr(check, check.kind)
-    kind = types[check.columns[0]] if check.columns else ""
-    if isinstance(said, Freshness) and kind.lower() not in ("date", "timestamp"):
-        told.append(f"{_named(check)} is for a date or a timestamp, and {said.column} is {kind}")
-    if isinstance(said, Regex) and kind.lower() != "string":
-        told.append(f"{_named(check)} is for text, and {said.column} is {kind}: write sql: cast(… as string) rlike …")
+    if isinstance(said, Freshness) and (kind := types[said.column]) not in (DATE, TIMESTAMP):
+        told.append(f"{_named(check)} is for a date or a timestamp, and {said.column} is {kind.shown}")
+    if isinstance(said, Regex) and (kind := types[said.column]) != STRING:
+        cure = "write sql: cast(… as string) rlike …"
+        told.append(f"{_named(check)} is for text, and {said.column} is {kind.shown}: {cure}")
     if isinstance(said, Regex) and (foreign := _NOT_JAVA.search(said.pattern)):
         told.append(
             f"{_named(check)}: Java's regular expressions have no {foreign[0]}: write it without, or \\{{ for a brace"
         )
-    if check.kind == "unique" and (lists := [c for c in check.columns if types[c].lower().startswith("array")]):
-        told.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]]}")
+    if check.kind == "unique" and (lists := [c for c in check.columns if types[c].is_list]):
+        told.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]].shown}")
     if not told:
         told += [f"{_named(check)}: {fault}" for fault in _bound_faults(check, types)]
     return told
 
 
-def _bound_faults(check: Check, types: Mapping[str, str]) -> list[str]:
+def _bound_faults(check: Check, types: Mapping[str, HiveType]) -> list[str]:
     """Try every bound by itself, so that each one that does not fit is named."""
     parts: list[tuple[str, Check]] = [("", check)]
     if check.between is not None:
@@ -222,6 +225,6 @@ def _named(check: Check) -> str:
     return f"check `{check.label}`"
 
 
-def _some(names: Mapping[str, str]) -> str:
+def _some(names: Mapping[str, HiveType]) -> str:
     shown = list(names)[:20]
     return ", ".join(shown) + (", …" if len(names) > len(shown) else "")

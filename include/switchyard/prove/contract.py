@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from switchyard.flow.proof import Contract
 from switchyard.types.carry import CarriedColumn
+from switchyard.types.hive_type import STRING, HiveType
 from switchyard.types.quoting import quote_postgres
-from switchyard.types.widening import holds, misfit
+from switchyard.types.widening import misfit
 
 _MEANINGS = frozenset({"timestamp without time zone", "timestamp with time zone"})
 """PostgreSQL types that become one Hive type and mean different things in it."""
@@ -23,7 +24,7 @@ class KnownColumn:
     """A column of the current version. `gone`: the source dropped it, and it is kept as NULL."""
 
     name: str
-    hive_type: str
+    hive_type: HiveType
     comment: str = ""
     not_null: bool = False
     postgres_type: str = ""
@@ -41,7 +42,7 @@ class KnownColumn:
 class Agreed:
     """What a load carries under the contract.
 
-    `left_out`: columns the table does not get, whose `unfit` finds rows to quarantine, numbered after `columns`;
+    `left_out`: columns the table does not get, whose `unfit` finds rows to quarantine;
     `unread`: columns that rows read by earlier loads may have a value in, so that a merge has to read all rows again.
     """
 
@@ -79,12 +80,14 @@ def apply_contract(contract: Contract, before: Sequence[KnownColumn] | None, now
         for column in before
     ]
     rulings += [_judge_added(contract, column, hint) for column in now if column.name not in known]
-    return _agreed(rulings, now)
+    return _agreed(rulings)
 
 
 def _judge_added(contract: Contract, column: CarriedColumn, hint: str) -> _Ruling:
     if contract.columns == "evolve":
-        return _Ruling((column,), changes=[f"column {column.name} is new: {column.hive_type}"], unread=(column.name,))
+        return _Ruling(
+            (column,), changes=[f"column {column.name} is new: {column.hive_type.shown}"], unread=(column.name,)
+        )
     if contract.columns == "freeze":
         cure = "set contract.columns: evolve to take it, or leave it out: source.columns"
         return _Ruling(
@@ -105,7 +108,7 @@ def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Rulin
         postgres_type=column.postgres_type,
         hive_type=column.hive_type,
         carry="null",
-        cast=f"cast(null as {column.hive_type.lower()})",
+        cast=f"cast(null as {column.hive_type})",
         raw="null",
         comment=column.comment,
     )
@@ -136,7 +139,7 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn) -> 
             f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
             f"another meaning; {_convert_back(before, now)}"
         )
-    elif before.hive_type.lower() != now.hive_type.lower():
+    elif before.hive_type != now.hive_type:
         column, change, fault = _judge_type(contract, before, now)
         changes += change
         refused += fault
@@ -151,30 +154,30 @@ def _judge_type(
     contract: Contract, before: KnownColumn, now: CarriedColumn
 ) -> tuple[CarriedColumn, list[str], list[str]]:
     """Rule on a type that is another one: the column to carry, what changed, what is refused."""
-    said = f"column {now.name} was {before.hive_type} and is {now.hive_type}"
-    if now.chosen and now.hive_type == "STRING":
+    said = f"column {now.name} was {before.hive_type.shown} and is {now.hive_type.shown}"
+    if now.chosen and now.hive_type == STRING:
         return now, [f"{said}, as the flow asks"], []
-    if not holds(now.hive_type, before.hive_type):
+    if not now.hive_type.holds(before.hive_type):
         return now, [], [f"{said}, which does not hold every value it had; {_convert_back(before, now)}"]
     if now.chosen or contract.types == "evolve":
         return now, [f"{said}: wider"], []
     if contract.types == "freeze":
         cure = f"set contract.types: evolve to take it, or {_convert_back(before, now)}"
         return now, [], [f"{said}, which is wider, and contract.types is freeze; {cure}"]
-    return _stay(before, now), [f"{said}: it stays {before.hive_type}, rows that do not fit are quarantined"], []
+    return _stay(before, now), [f"{said}: it stays {before.hive_type.shown}, rows that do not fit are quarantined"], []
 
 
 def _stay(before: KnownColumn, now: CarriedColumn) -> CarriedColumn:
     """Carry a column that became wider in its old type."""
-    old = before.hive_type.lower()
+    old = before.hive_type
     column = _refusing_rows(
         now,
         misfit(old, quote_postgres(now.source)),
-        f"a value that {before.hive_type}, the contract's type, does not hold",
+        f"a value that {old.shown}, the contract's type, does not hold",
     )
-    if old.startswith("array"):
-        return replace(column, hive_type=before.hive_type, staged=old)
-    return replace(column, hive_type=before.hive_type, cast=f"cast({now.cast} as {old})")
+    if old.is_list:
+        return replace(column, hive_type=old, staged=old)
+    return replace(column, hive_type=old, cast=f"cast({now.cast} as {old})")
 
 
 def _judge_null(contract: Contract, column: CarriedColumn) -> tuple[CarriedColumn, list[str], list[str]]:
@@ -205,7 +208,7 @@ def _means_otherwise(before: KnownColumn, now: CarriedColumn) -> bool:
 
 def _convert_back(before: KnownColumn, now: CarriedColumn) -> str:
     table = "or load into a new lake.table"
-    if before.hive_type == "STRING":
+    if before.hive_type == STRING:
         return f"carry its text: columns: {{{now.source}: {{as: string}}}}, {table}"
     return f"convert it back in source.query: select … as {now.name}, {table}"
 
@@ -217,20 +220,13 @@ def _rename_hint(dropped: list[KnownColumn], added: list[CarriedColumn]) -> str:
     return ""
 
 
-def _agreed(rulings: Sequence[_Ruling], now: Sequence[CarriedColumn]) -> Agreed:
-    positions = {column.name: position for position, column in enumerate(now)}
+def _agreed(rulings: Sequence[_Ruling]) -> Agreed:
     columns = [column for ruling in rulings for column in ruling.columns]
     left_out = [column for ruling in rulings for column in ruling.left_out]
-    numbered = [_renumber(column, positions.get(column.name), i) for i, column in enumerate(columns + left_out)]
     return Agreed(
-        columns=tuple(numbered[: len(columns)]),
-        left_out=tuple(numbered[len(columns) :]),
+        columns=tuple(columns),
+        left_out=tuple(left_out),
         changes=tuple(text for ruling in rulings for text in ruling.changes),
         refused=tuple(text for ruling in rulings for text in ruling.refused),
         unread=tuple(name for ruling in rulings for name in ruling.unread),
     )
-
-
-def _renumber(column: CarriedColumn, position: int | None, new: int) -> CarriedColumn:
-    """The n-th column travels as field `c<n>`."""
-    return column if position is None else replace(column, cast=re.sub(rf"\bc{position}\b", f"c{new}", column.cast))

@@ -16,24 +16,19 @@ from functools import reduce
 from typing import Any, Literal
 
 from switchyard.types.carry import CarriedColumn
+from switchyard.types.hive_type import BINARY, BOOLEAN, DATE, FLOAT, STRING, TIMESTAMP, HiveType
 from switchyard.types.quoting import quote_hive, quote_postgres
 
 Kind = Literal["number", "float", "boolean", "date", "timestamp", "text", "bytes", "other"]
 Aggregates = Mapping[str, Any]
 """`values`, and by kind `min`, `max`, `sum`, `digest`, `finite`, `true`: numbers, or the servers' text of them."""
 
-_KINDS: dict[str, Kind] = {
-    "SMALLINT": "number",
-    "INT": "number",
-    "BIGINT": "number",
-    "DECIMAL": "number",
-    "FLOAT": "float",
-    "DOUBLE": "float",
-    "BOOLEAN": "boolean",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp",
-    "STRING": "text",
-    "BINARY": "bytes",
+_KINDS: dict[HiveType, Kind] = {
+    BOOLEAN: "boolean",
+    DATE: "date",
+    TIMESTAMP: "timestamp",
+    STRING: "text",
+    BINARY: "bytes",
 }
 _DIGITS_THAT_ADD_UP = 28
 """Hive gives the sum of a DECIMAL(p) ten digits more, and has 38: beyond that it would be NULL."""
@@ -44,7 +39,10 @@ _NOT_FINITE = "('NaN', 'Infinity', '-Infinity')"
 
 def kind_of(column: CarriedColumn) -> Kind:
     """What is aggregated of a column, by its Hive type."""
-    return _KINDS.get(re.sub(r"\(.*\)", "", column.hive_type.upper()), "other")
+    kind = column.hive_type
+    if kind.is_float:
+        return "float"
+    return "number" if kind.whole_digits is not None else _KINDS.get(kind, "other")
 
 
 def source_aggregates(column: CarriedColumn) -> dict[str, str]:
@@ -141,7 +139,7 @@ def comparable(column: CarriedColumn, name: str, value: Any) -> Any:
         case "number":
             return Decimal(value)
         case "float":
-            return _rounded(float(value)) if column.hive_type == "FLOAT" else float(value)
+            return _rounded(float(value)) if column.hive_type == FLOAT else float(value)
         case "timestamp":
             return str(value).rstrip("0").rstrip(".") if "." in str(value) else str(value)
     return str(value)
@@ -163,16 +161,11 @@ def _hive_extremes(value: str) -> dict[str, str]:
 
 
 def _sum(column: CarriedColumn, aggregate: str) -> dict[str, str]:
-    return {"sum": aggregate} if _precision(column) <= _DIGITS_THAT_ADD_UP else {}
+    return {"sum": aggregate} if column.hive_type.precision <= _DIGITS_THAT_ADD_UP else {}
 
 
-def _summed(column: CarriedColumn) -> str:
-    return column.hive_type if column.hive_type.upper().startswith("DECIMAL") else "decimal(28,0)"
-
-
-def _precision(column: CarriedColumn) -> int:
-    found = re.match(r"DECIMAL\((\d+)", column.hive_type.upper())
-    return int(found[1]) if found else 19
+def _summed(column: CarriedColumn) -> HiveType:
+    return column.hive_type if column.hive_type.is_decimal else HiveType.decimal(_DIGITS_THAT_ADD_UP, 0)
 
 
 def _exact_text(column: CarriedColumn) -> str:

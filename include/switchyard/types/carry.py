@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+from switchyard.types.hive_type import STRING, HiveType
 from switchyard.types.quoting import quote_postgres
 from switchyard.types.rules import AS_STRING, AS_STRING_CURE, REFUSALS, RULES, TEXT_ELEMENTS, Refusal, TypeRule
 
@@ -31,27 +33,42 @@ class SourceColumn:
 
 @dataclass(frozen=True)
 class CarriedColumn:
-    """A source column with its rule applied; all expressions are ready to use.
+    """A source column with its rule applied.
 
     `carry` is what PostgreSQL is asked for, for values that fit; `unfit` is a condition, never NULL, that is true for
-    those that do not (empty: all do); `raw` is the text of any value.
+    those that do not (empty: all do); `raw` is the text of any value. `cast` is HiveQL that makes the lake's value of
+    the field that the text travels in, `{c}`: see `cast_of`.
     """
 
     source: str
     name: str
     postgres_type: str
-    hive_type: str
+    hive_type: HiveType
     carry: str
     cast: str
     raw: str
     unfit: str = ""
     unfit_means: str = ""
     cure: str = ""
-    staged: str = "string"
+    staged: HiveType = STRING
     comment: str = ""
     note: str = ""
     not_null: bool = False
     chosen: bool = False
+
+    def cast_of(self, field: str) -> str:
+        """HiveQL that makes the lake's value of a carrier field."""
+        return self.cast.format(c=field)
+
+    def facts(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {**asdict(self), "hive_type": self.hive_type.shown, "staged": str(self.staged)}
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> CarriedColumn:
+        """From the ledger. A load of an earlier release wrote its field's name into `cast` in place of `{c}`."""
+        kinds = {name: HiveType.parse(facts[name]) for name in ("hive_type", "staged")}
+        return cls(**{**facts, **kinds})
 
 
 _BY_NAME = {rule.postgres: rule for rule in RULES}
@@ -77,8 +94,8 @@ def rule_for(column: SourceColumn, choice: str | None = None) -> TypeRule | Refu
     return _REFUSED.get(base, _REFUSED[fallback])
 
 
-def carry(column: SourceColumn, position: int, choice: str | None = None, comment: str = "") -> CarriedColumn | Refusal:
-    """Apply the table to one column. `position` names the carrier field `c<position>`."""
+def carry(column: SourceColumn, choice: str | None = None, comment: str = "") -> CarriedColumn | Refusal:
+    """Apply the table to one column."""
     rule = rule_for(column, choice)
     quoted = quote_postgres(column.name)
     if isinstance(rule, Refusal):
@@ -89,14 +106,14 @@ def carry(column: SourceColumn, position: int, choice: str | None = None, commen
         source=column.name,
         name=column.name.lower(),
         postgres_type=column.type,
-        hive_type=rule.hive.format(p=precision, s=scale),
+        hive_type=HiveType.parse(rule.hive.format(p=precision, s=scale)),
         carry=rule.carry.format(c=quoted, p=precision, s=scale),
-        cast=rule.cast.format(c=f"c{position}", p=precision, s=scale),
+        cast=rule.cast.format(c="{c}", p=precision, s=scale),
         raw=rule.raw.format(c=quoted),
         unfit=f"({unfit}) is true" if unfit else "",
         unfit_means=rule.unfit_means,
         cure=rule.cure.format(c=_yaml_key(column.name)) if unfit else "",
-        staged=rule.staged.format(p=precision, s=scale),
+        staged=HiveType.parse(rule.staged.format(p=precision, s=scale)),
         comment=comment,
         note=rule.note,
         not_null=column.not_null,
@@ -125,6 +142,11 @@ def _as_decimal(base: str, choice: str) -> TypeRule | Refusal:
         unfit_means=f"a value that {choice} does not hold",
         cure=f"choose another precision and scale; or {AS_STRING_CURE}",
     )
+
+
+def carrier_field(number: int) -> str:
+    """The field that carries a column's text from PostgreSQL to Hive; columns are numbered in the load's order."""
+    return f"c{number}"
 
 
 def unusable_names(names: Iterable[str]) -> dict[str, str]:

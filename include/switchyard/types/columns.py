@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+from switchyard.types.hive_type import HiveType
 
 
 @dataclass(frozen=True)
 class HiveColumn:
-    """Name and Hive type, both lower case as the metastore keeps them."""
+    """Name (lower case, as the metastore keeps it), type, and what people are told of it."""
 
     name: str
-    type: str
+    type: HiveType
     comment: str = ""

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Protocol
 
+from switchyard.types.hive_type import BOOLEAN, DATE, FLOAT, STRING, TIMESTAMP, HiveType
 from switchyard.types.quoting import UnfitBound, quote_text
 
 Bound = int | float | str
 
-_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?", re.ASCII)
-_INTEGERS = {"smallint": 16, "int": 32, "bigint": 64}
 _WIDE = Context(prec=1000)
 _LARGEST_FLOAT = 3.4028234663852886e38
 
@@ -41,26 +40,24 @@ class Domain(Protocol):
         ...
 
 
-def domain_of(hive_type: str) -> Domain | None:
+def domain_of(kind: HiveType) -> Domain | None:
     """The values of a type that have an order; None for lists and bytes."""
-    name = hive_type.lower()
-    if name in _INTEGERS:
-        limit = Decimal(2 ** (_INTEGERS[name] - 1))
-        return Exact(name, 0, -limit, limit - 1)
-    if found := _DECIMAL.fullmatch(name):
-        precision, scale = int(found[1]), int(found[2])
-        largest = Decimal((0, (9,) * precision, -scale))
-        return Exact(name, scale, largest.copy_negate(), largest)  # `-` would round to 28 digits
-    if name in ("float", "double"):
-        return Floating(name)
-    return _OTHERS.get(name)
+    if kind.is_integer:
+        limit = Decimal(2 ** (kind.bits - 1))
+        return Exact(kind, 0, -limit, limit - 1)
+    if kind.is_decimal:
+        largest = Decimal((0, (9,) * kind.precision, -kind.scale))
+        return Exact(kind, kind.scale, largest.copy_negate(), largest)  # `-` would round to 28 digits
+    if kind.is_float:
+        return Floating(kind)
+    return _OTHERS.get(kind)
 
 
 @dataclass(frozen=True)
 class Exact:
     """Integers and decimals: multiples of 10^-scale from `low` to `high`."""
 
-    type: str
+    type: HiveType
     scale: int
     low: Decimal
     high: Decimal
@@ -103,7 +100,7 @@ class Floating:
     Hive's row and vector modes disagree about -0 < 0, so nothing is compared with 0, but with its neighbours.
     """
 
-    type: str
+    type: HiveType
 
     def below(self, column: str, bound: Bound) -> str:
         """See Domain."""
@@ -128,13 +125,13 @@ class Floating:
 
     @property
     def _tiny(self) -> float:
-        return {"float": 2.0**-149, "double": 2.0**-1074}[self.type]
+        return 2.0**-149 if self.type == FLOAT else 2.0**-1074
 
     def _nearest(self, bound: Bound) -> float:
         value = float(_number(bound))
-        if math.isinf(value) or (self.type == "float" and abs(value) > _LARGEST_FLOAT):
+        if math.isinf(value) or (self.type == FLOAT and abs(value) > _LARGEST_FLOAT):
             raise UnfitBound(f"is beyond the largest {self.type}")
-        return float(struct.unpack("f", struct.pack("f", value))[0]) if self.type == "float" else value
+        return float(struct.unpack("f", struct.pack("f", value))[0]) if self.type == FLOAT else value
 
     def _literal(self, value: float) -> str:
         return f"cast('{value!r}' as {self.type})"
@@ -161,7 +158,7 @@ class Text:
 class Calendar:
     """DATE and TIMESTAMP. A bound with an offset is the instant, in UTC."""
 
-    type: str
+    type: HiveType
 
     def below(self, column: str, bound: Bound) -> str:
         """See Domain."""
@@ -179,9 +176,9 @@ class Calendar:
         return f"cast('{self._read(bound)}' as {self.type})"
 
     def _read(self, bound: Bound) -> str:
-        shown = '"2024-01-31"' if self.type == "date" else '"2024-01-31 12:00:00" or "2024-01-31T12:00:00+02:00"'
+        shown = '"2024-01-31"' if self.type == DATE else '"2024-01-31 12:00:00" or "2024-01-31T12:00:00+02:00"'
         try:
-            if self.type == "date":
+            if self.type == DATE:
                 return dt.date.fromisoformat(str(bound)).isoformat()
             read = dt.datetime.fromisoformat(str(bound))
             plain = read.astimezone(dt.UTC).replace(tzinfo=None) if read.tzinfo else read
@@ -209,11 +206,11 @@ class Truth:
         return " or ".join(f"{column} = {value}" for value in values)
 
 
-_OTHERS: dict[str, Domain] = {
-    "string": Text(),
-    "date": Calendar("date"),
-    "timestamp": Calendar("timestamp"),
-    "boolean": Truth(),
+_OTHERS: dict[HiveType, Domain] = {
+    STRING: Text(),
+    DATE: Calendar(DATE),
+    TIMESTAMP: Calendar(TIMESTAMP),
+    BOOLEAN: Truth(),
 }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from switchyard.lake.hiveql.statements import names, quote_table
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import BINARY, BOOLEAN, HiveType
 from switchyard.types.quoting import quote_hive
 
 COUNTS = ("before", "inserted", "updated", "unchanged", "late", "deleted", "unknown")
@@ -30,7 +31,7 @@ class Merge:
     """
 
     old: str
-    old_columns: dict[str, str]
+    old_columns: Mapping[str, HiveType]
     batch: str
     columns: Sequence[HiveColumn]
     key: Sequence[str]
@@ -114,15 +115,15 @@ class Merge:
         if self.tombstone is None:
             return "false"
         name = quote_hive(self.tombstone)
-        kind = next(column.type.lower() for column in self.columns if column.name == self.tombstone)
-        return f"coalesce({name}, false)" if kind == "boolean" else f"({name} is not null)"
+        kind = next(column.type for column in self.columns if column.name == self.tombstone)
+        return f"coalesce({name}, false)" if kind == BOOLEAN else f"({name} is not null)"
 
     def _from_old(self, column: HiveColumn) -> str:
-        name, kind = quote_hive(column.name), column.type.lower()
-        was = self.old_columns.get(column.name)
-        if was is None:
-            return f"cast(null as {kind}) as {name}"
-        return name if was.lower() == kind else f"cast({name} as {kind}) as {name}"
+        name = quote_hive(column.name)
+        before = self.old_columns.get(column.name)
+        if before is None:
+            return f"cast(null as {column.type}) as {name}"
+        return name if before == column.type else f"cast({name} as {column.type}) as {name}"
 
     def _same(self, one: str, other: str) -> str:
         tests = [_equal(f"{one}.{quote_hive(c.name)}", f"{other}.{quote_hive(c.name)}", c.type) for c in self.columns]
@@ -136,10 +137,10 @@ def _of(side: str, column: HiveColumn) -> str:
     return f"{side}.{quote_hive(column.name)}"
 
 
-def _equal(one: str, other: str, kind: str) -> str:
+def _equal(one: str, other: str, kind: HiveType) -> str:
     """NULL equals NULL and NaN equals NaN. Hive compares no nested values; `diff` does."""
-    if "<" in kind:
+    if kind.is_nested:
         return "true"
-    if kind.lower() in ("float", "double"):
+    if kind.is_float:
         return f"cast({one} as string) <=> cast({other} as string)"
-    return f"hex({one}) <=> hex({other})" if kind.lower() == "binary" else f"{one} <=> {other}"
+    return f"hex({one}) <=> hex({other})" if kind == BINARY else f"{one} <=> {other}"

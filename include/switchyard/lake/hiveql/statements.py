@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from switchyard.types.aggregates import hive_aggregates
-from switchyard.types.carry import CarriedColumn
+from switchyard.types.carry import CarriedColumn, carrier_field
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import BIGINT, BINARY, STRING, TEXT_BY_TEXT, TIMESTAMP
 from switchyard.types.quoting import quote_hive, quote_text
 
 QUARANTINE_COLUMNS = (
-    HiveColumn("reason", "string", "why the row was refused, for every reason"),
-    HiveColumn("column_name", "string", "the columns that the reasons name, comma-separated; empty for a whole row"),
-    HiveColumn("raw_value", "string", "the source's text of the first of them"),
-    HiveColumn("raw_row", "map<string,string>", "the whole row, column by column, as text"),
-    HiveColumn("refused_at", "timestamp", "UTC"),
+    HiveColumn("reason", STRING, "why the row was refused, for every reason"),
+    HiveColumn("column_name", STRING, "the columns that the reasons name, comma-separated; empty for a whole row"),
+    HiveColumn("raw_value", STRING, "the source's text of the first of them"),
+    HiveColumn("raw_row", TEXT_BY_TEXT, "the whole row, column by column, as text"),
+    HiveColumn("refused_at", TIMESTAMP, "UTC"),
 )
-QUARANTINE_PARTITION = HiveColumn("load_id", "string", "the load that refused it")
-SEQ_PARTITION = HiveColumn("load_seq", "bigint", "the load that added the row")
+QUARANTINE_PARTITION = HiveColumn("load_id", STRING, "the load that refused it")
+SEQ_PARTITION = HiveColumn("load_seq", BIGINT, "the load that added the row")
 
 
 class RowTest(Protocol):
@@ -47,7 +48,9 @@ def quote_table(table: str) -> str:
 
 def convert(text: str, typed: str, columns: Sequence[CarriedColumn]) -> str:
     """Make typed rows of the staged text, without manifest rows and refused ones."""
-    casts = ", ".join(f"{column.cast} as {quote_hive(column.name)}" for column in columns)
+    casts = ", ".join(
+        f"{column.cast_of(carrier_field(number))} as {quote_hive(column.name)}" for number, column in enumerate(columns)
+    )
     rows = f"{quote_table(text)} where m is null and q.bad is null"
     return f"insert overwrite table {quote_table(typed)} select {casts} from {rows}"
 
@@ -103,11 +106,10 @@ def names(columns: Sequence[HiveColumn], prefix: str = "") -> str:
 
 
 def _as_text(column: HiveColumn) -> str:
-    kind = column.type.lower()
-    if "<" in kind:
+    if column.type.is_nested:
         return "'(a nested value)'"
     name = quote_hive(column.name)
-    return f"hex({name})" if kind == "binary" else f"cast({name} as string)"
+    return f"hex({name})" if column.type == BINARY else f"cast({name} as string)"
 
 
 def count_all(table: str, columns: Sequence[CarriedColumn]) -> str:

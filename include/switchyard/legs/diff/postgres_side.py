@@ -25,6 +25,7 @@ from switchyard.flow.spec import Flow
 from switchyard.serve.documents.encoder import read_batches
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import BINARY
 from switchyard.types.quoting import quote_postgres
 
 _BATCH_BYTES = 16 << 20
@@ -133,9 +134,9 @@ def _fetch(session: psycopg.Connection[Any], query: str, columns: int) -> Iterat
 
 
 def _text(column: CarriedColumn) -> str:
-    if column.hive_type.upper() == "BINARY":
+    if column.hive_type == BINARY:
         return f"encode({quote_postgres(column.source)}, 'hex')"
-    return f"to_json({column.carry})::text" if column.staged.startswith("array") else column.carry
+    return f"to_json({column.carry})::text" if column.staged.is_list else column.carry
 
 
 def _is_deleted(tombstone: CarriedColumn) -> str:

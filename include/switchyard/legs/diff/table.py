@@ -13,8 +13,9 @@ from switchyard.flow.spec import Flow
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables import versions
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import INT, STRING, TIMESTAMP
 
-_HIVE_TYPES = {"string": "string", "int32": "int", "timestamp[us]": "timestamp"}
+_HIVE_TYPES = {"string": STRING, "int32": INT, "timestamp[us]": TIMESTAMP}
 
 
 def publish(runtime: Runtime, flow: Flow, table: str, diff_id: str, file: Path) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from switchyard.errors import PreflightRefused, SwitchyardError
 from switchyard.extract import postgres
@@ -27,19 +27,36 @@ from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables.files import count_rows
 from switchyard.report import StepReport
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import (
+    BIGINT,
+    BINARY,
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    FLOAT,
+    INT,
+    SMALLINT,
+    STRING,
+    TIMESTAMP,
+    TINYINT,
+    HiveType,
+)
 
-_ARROW = {
-    "tinyint": ("int8", "int32"),
-    "smallint": ("int16", "int32"),
-    "int": ("int32",),
-    "bigint": ("int64",),
-    "float": ("float",),
-    "double": ("double",),
-    "boolean": ("bool",),
-    "string": ("string", "large_string"),
-    "binary": ("binary", "large_binary"),
-    "date": ("date32[day]",),
-    "timestamp": ("timestamp[us]", "timestamp[ms]"),
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ARROW: dict[HiveType, tuple[str, ...]] = {
+    TINYINT: ("int8", "int32"),
+    SMALLINT: ("int16", "int32"),
+    INT: ("int32",),
+    BIGINT: ("int64",),
+    FLOAT: ("float",),
+    DOUBLE: ("double",),
+    BOOLEAN: ("bool",),
+    STRING: ("string", "large_string"),
+    BINARY: ("binary", "large_binary"),
+    DATE: ("date32[day]",),
+    TIMESTAMP: ("timestamp[us]", "timestamp[ms]"),
 }
 """Hive type → what Arrow calls it in a Parquet file that Hive and Arrow read the same."""
 
@@ -93,7 +110,7 @@ def _plan(runtime: Runtime, flow: Flow, found: ForeignTable) -> NewLoad:
         examined = window.examine_all(session, flow)
     agreed = window.agree(flow, examined, None)
     hdfs = runtime.hdfs(flow)
-    wanted = {column.name: column.hive_type.lower() for column in agreed.columns}
+    wanted = {column.name: column.hive_type for column in agreed.columns}
     reasons = [*obstacles(found), *_mode(flow), *_columns(found, wanted), *_place(flow, hdfs, found)]
     if not reasons:
         reasons = list(_files(runtime, flow, found))
@@ -121,7 +138,7 @@ def _mode(flow: Flow) -> Iterator[str]:
         yield "mode append keeps a partition a load, and this table has one directory: use mode merge or replace"
 
 
-def _columns(found: ForeignTable, wanted: dict[str, str]) -> Iterator[str]:
+def _columns(found: ForeignTable, wanted: dict[str, HiveType]) -> Iterator[str]:
     there = {column.name: column.type for column in found.columns}
     for name in sorted(wanted.keys() - there.keys()):
         yield f"column {name} of the source is not in it: leave it out (source.columns), or ALTER TABLE … ADD COLUMNS"
@@ -166,7 +183,7 @@ def _differences(hdfs: Hdfs, file: str, columns: Sequence[HiveColumn]) -> Iterat
     with pq.ParquetFile(cast(Any, hdfs.open(file))) as parquet:
         schema = parquet.schema_arrow
         int96 = {c.name for c in map(parquet.schema.column, range(len(parquet.schema))) if c.physical_type == "INT96"}
-    types = {field.name: str(field.type) for field in schema}
+    types = {field.name: field.type for field in schema}
     for column in columns:
         kind = types.get(column.name)
         if kind is None:
@@ -177,12 +194,14 @@ def _differences(hdfs: Hdfs, file: str, columns: Sequence[HiveColumn]) -> Iterat
             yield f"column {column.name} is {kind} and Hive's is {column.type}"
 
 
-def _reads_as(hive: str, arrow: str) -> bool:
-    if hive.startswith("decimal("):
-        return arrow.replace(" ", "") in (f"decimal128{hive[7:]}", f"decimal{hive[7:]}")
-    if hive.startswith("array<"):
-        return arrow.startswith("list<") and _reads_as(hive[6:-1], arrow.rpartition(": ")[2].rstrip(">"))
-    return arrow in _ARROW.get(hive, ())
+def _reads_as(hive: HiveType, arrow: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if hive.is_decimal:
+        return bool(arrow == pa.decimal128(hive.precision, hive.scale))
+    if hive.element:
+        return isinstance(arrow, pa.ListType) and _reads_as(hive.element, arrow.value_type)
+    return str(arrow) in _ARROW.get(hive, ())
 
 
 def _prove(hdfs: Hdfs, ledger: Ledger, load: Load) -> Load:

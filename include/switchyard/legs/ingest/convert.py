@@ -15,7 +15,9 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.workspace import Batch
 from switchyard.legs.runtime import Runtime, require_state
 from switchyard.legs.tables import versions
+from switchyard.types.carry import carrier_field
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import STRING
 
 
 def convert(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
@@ -57,8 +59,8 @@ def _is_the_version(batch: Batch) -> bool:
 
 def _text_table(batch: Batch) -> str:
     planned, load = batch.planned, batch.load
-    fields = [HiveColumn("m", "string"), HiveColumn("q", REFUSED_FIELD)]
-    fields += [HiveColumn(f"c{i}", column.staged) for i, column in enumerate(planned.columns)]
+    fields = [HiveColumn("m", STRING), HiveColumn("q", REFUSED_FIELD)]
+    fields += [HiveColumn(carrier_field(i), column.staged) for i, column in enumerate(planned.columns)]
     name = versions.staging_table(batch.runtime, batch.flow, "text", load.load_id, batch.try_id)
     url = batch.runtime.hdfs(batch.flow).url
     batch.metastore.create_json_table(naming.STAGING_DATABASE, name, fields, url + load.facts["land"]["staging"])

@@ -48,7 +48,7 @@ def preflight(runtime: Runtime, flow: Flow) -> Examined:
 
 
 def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> None:
-    lists = [column.source for column in examined.columns if column.hive_type.startswith("ARRAY")]
+    lists = [column.source for column in examined.columns if column.hive_type.is_list]
     if lists and (hive := runtime.hive(flow)).readers_setting(LIST_READER) != "false":
         raise PreflightRefused(
             f"Hive's readers would see other values in the arrays {', '.join(lists)}: its vectorized reader makes 0 of"

@@ -16,6 +16,7 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import TableVersion
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
+from switchyard.types.hive_type import BOOLEAN, HiveType
 from switchyard.types.quoting import quote_postgres
 
 
@@ -32,7 +33,7 @@ def key_changes(
     wanted = [*(column.carry for column in keys), cursor.carry if cursor else "null", dead]
     with runtime.scratch() as scratch, duckdb.connect(":memory:") as duck:
         _copy(runtime, flow, wanted, window, scratch / "keys.csv")
-        at_type = cursor.hive_type if cursor else "VARCHAR"
+        at_type = str(cursor.hive_type) if cursor else "varchar"
         duck.execute(f"create table batch as {_newest(scratch / 'keys.csv', len(keys), at_type)}")
         paths = version.paths if version and version.seq > 0 else ()
         files = [file for i, path in enumerate(paths) for file in runtime.hdfs(flow).download(path, scratch / str(i))]
@@ -95,9 +96,9 @@ def _copy(runtime: Runtime, flow: Flow, wanted: Sequence[str], window: Window, i
             file.write(chunk)
 
 
-def _tombstone(flow: Flow, types: dict[str, str]) -> str:
+def _tombstone(flow: Flow, types: dict[str, HiveType]) -> str:
     column = flow.source.tombstone
     if column is None:
         return "false"
     quoted = quote_postgres(column)
-    return f"coalesce({quoted}, false)" if types.get(column) == "BOOLEAN" else f"({quoted} is not null)"
+    return f"coalesce({quoted}, false)" if types.get(column) == BOOLEAN else f"({quoted} is not null)"

@@ -15,6 +15,7 @@ from switchyard.legs.tables import versions
 from switchyard.prove.contract import Agreed
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import HiveType
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Planned:
     bounds: Bounds | None
     sweep: bool
     changes: tuple[str, ...]
-    before_columns: dict[str, str]
+    before_columns: dict[str, HiveType]
     before_paths: tuple[str, ...]
     before_rows: int | None
 
@@ -41,14 +42,14 @@ class Planned:
         facts = load.facts["plan"]
         bounds = facts["bounds"]
         return cls(
-            columns=tuple(CarriedColumn(**column) for column in facts["columns"]),
-            left_out=tuple(CarriedColumn(**column) for column in facts["left_out"]),
+            columns=tuple(CarriedColumn.of(column) for column in facts["columns"]),
+            left_out=tuple(CarriedColumn.of(column) for column in facts["left_out"]),
             key=tuple(facts["key"]),
             split_by=facts["split_by"],
             bounds=Bounds(**bounds) if bounds else None,
             sweep=facts["sweep"],
             changes=tuple(facts["changes"]),
-            before_columns=facts["before_columns"],
+            before_columns={name: HiveType.parse(text) for name, text in facts["before_columns"].items()},
             before_paths=tuple(facts["before_paths"]),
             before_rows=facts["before_rows"],
         )
@@ -57,8 +58,9 @@ class Planned:
         """For the ledger."""
         return {
             **{field.name: getattr(self, field.name) for field in fields(self)},
-            "columns": [asdict(column) for column in self.columns],
-            "left_out": [asdict(column) for column in self.left_out],
+            "columns": [column.facts() for column in self.columns],
+            "left_out": [column.facts() for column in self.left_out],
+            "before_columns": {name: str(kind) for name, kind in self.before_columns.items()},
             "bounds": asdict(self.bounds) if self.bounds else None,
         }
 
@@ -68,7 +70,7 @@ class Planned:
         return versions.hive_columns(self.columns)
 
     @property
-    def hive_types(self) -> dict[str, str]:
+    def hive_types(self) -> dict[str, HiveType]:
         """Lake column → Hive type."""
         return {column.name: column.hive_type for column in self.columns}
 

@@ -43,7 +43,8 @@ def prove(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
     hdfs = runtime.hdfs(batch.flow)
     files = hdfs.list_files(batch.landing)
     facts |= {"hive_bytes": sum(file.bytes for file in files), "hive_files": len(files)}
-    told = {"load_id": load.load_id, "flow": load.flow, "seq": load.seq, "columns": batch.planned.hive_types}
+    types = {name: kind.shown for name, kind in batch.planned.hive_types.items()}
+    told = {"load_id": load.load_id, "flow": load.flow, "seq": load.seq, "columns": types}
     hdfs.write_manifest(batch.landing, {**told, **facts})
     ledger.advance(load, "proved", expected=["converted"], step="prove", facts=facts)
     _clean_up(batch)

@@ -17,6 +17,7 @@ from switchyard.legs.ingest.load_request import Request
 from switchyard.prove.checks import check_findings
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
 from switchyard.types.carry import CarriedColumn
+from switchyard.types.hive_type import STRING, HiveType
 
 if TYPE_CHECKING:
     import psycopg
@@ -62,7 +63,7 @@ def known_columns(ledger: Ledger, flow: Flow, version: TableVersion | None) -> l
     load = ledger.find_version(flow.flow, version.seq)
     if load is None or "columns" not in load.facts.get("plan", {}):
         return [KnownColumn(column.name, column.type, column.comment) for column in version.columns]
-    return [KnownColumn.of(CarriedColumn(**column)) for column in load.facts["plan"]["columns"]]
+    return [KnownColumn.of(CarriedColumn.of(column)) for column in load.facts["plan"]["columns"]]
 
 
 def agree(flow: Flow, examined: Examined, known: Sequence[KnownColumn] | None) -> Agreed:
@@ -73,16 +74,16 @@ def agree(flow: Flow, examined: Examined, known: Sequence[KnownColumn] | None) -
     return agreed
 
 
-def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str, str]) -> list[str]:
+def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str, HiveType]) -> list[str]:
     """Changes that mode append cannot make: its old files stay, and Hive would have to read them as the new type."""
     if flow.lake.mode != "append":
         return []
-    changed = [c for c in known or () if c.name in types and types[c.name].lower() != c.hive_type.lower()]
+    changed = [c for c in known or () if c.name in types and types[c.name] != c.hive_type]
     return [
-        f"column {c.name} was {c.hive_type} and is {types[c.name]}: the partitions that are there cannot be read so; "
-        "load into a new lake.table"
+        f"column {c.name} was {c.hive_type.shown} and is {types[c.name].shown}: the partitions that are there "
+        "cannot be read so; load into a new lake.table"
         for c in changed
-        if types[c.name] == "STRING" or types[c.name].startswith("ARRAY")
+        if types[c.name] == STRING or types[c.name].is_list
     ]
 
 

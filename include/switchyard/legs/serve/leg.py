@@ -30,6 +30,7 @@ from switchyard.report import StepReport
 from switchyard.serve.documents.columns import MICROSECONDS_FIELD
 from switchyard.serve.mongo.target import MongoTarget
 from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import TIMESTAMP
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ def _described(columns: Iterable[HiveColumn]) -> dict[str, list[str]]:
     found = list(columns)
     return {
         "columns": [column.name for column in found],
-        "timestamps": [column.name for column in found if column.type == "timestamp"],
+        "timestamps": [column.name for column in found if column.type == TIMESTAMP],
     }
 
 

@@ -115,7 +115,7 @@ def widen(runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn
     """
     current = _require_previous(runtime, flow, load, flow.lake.database, flow.lake.table)
     there = [(column.name, column.type) for column in current.columns]
-    if current.load_id != load.load_id and there != [(column.name, column.type.lower()) for column in columns]:
+    if current.load_id != load.load_id and there != [(column.name, column.type) for column in columns]:
         runtime.metastore(flow).publish(current, current.location, columns, current.seq, current.load_id, {})
 
 
