@@ -43,7 +43,7 @@ def make(new_case: NewCase, mode: str, **contract: Any) -> Case:
 def columns(case: Case) -> dict[str, str]:
     version = case.version()
     assert version is not None
-    return {column.name: column.type for column in version.columns}
+    return {column.name: str(column.type) for column in version.columns}
 
 
 def rows(case: Case, what: str = "id, n, w, f, p, x") -> list[tuple[Any, ...]]:
