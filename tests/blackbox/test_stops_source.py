@@ -33,14 +33,12 @@ TYPED = {
 }
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S7: rules are found by format_type's text")
 def test_a_login_that_quotes_all_identifiers(grounds: Grounds, typed: FlowUnderTest) -> None:
     """A type is known by its oid, whatever a setting makes of its name."""
     typed.change(source={"connection": grounds.role("quote_all_identifiers = on")})
     assert types_of(typed) == TYPED
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S7: rules are found by format_type's text")
 def test_a_user_s_type_named_like_a_built_in_one(grounds: Grounds, typed: FlowUnderTest) -> None:
     """Earlier in search_path than pg_catalog, it makes PostgreSQL write `pg_catalog.uuid`."""
     typed.sql("create schema own", "create domain own.uuid as text", "create type own.date as enum ('x')")
@@ -48,7 +46,6 @@ def test_a_user_s_type_named_like_a_built_in_one(grounds: Grounds, typed: FlowUn
     assert types_of(typed) == TYPED
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S8: our own regex inherits the column's collation")
 @pytest.mark.parametrize(
     "type_",
     [

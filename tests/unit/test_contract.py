@@ -10,6 +10,7 @@ import pytest
 from hive_types import columns_types
 from hypothesis import given
 from hypothesis import strategies as st
+from postgres_types import postgres_type
 
 from switchyard.flow.proof import Contract
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
@@ -30,7 +31,9 @@ def source(*columns: str | SourceColumn, **choices: str) -> list[CarriedColumn]:
     for said in columns:
         if isinstance(said, str):
             name, _, kind = said.partition(" ")
-            said = SourceColumn(name, kind.removesuffix(" not null"), not_null=kind.endswith(" not null"))
+            said = SourceColumn(
+                name, postgres_type(kind.removesuffix(" not null")), not_null=kind.endswith(" not null")
+            )
         column = carry(said, choices.get(said.name))
         assert isinstance(column, CarriedColumn)
         made.append(column)

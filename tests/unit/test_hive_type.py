@@ -12,6 +12,7 @@ import pytest
 from hive_types import any_type, columns_types
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgres_types import postgres_type
 
 from switchyard.errors import UnknownHiveType
 from switchyard.lake.metastore import fields
@@ -143,8 +144,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("postgres", COLUMNS)
 def test_the_facts_of_an_earlier_release_are_the_same_column(postgres: str) -> None:
-    element = postgres.removesuffix("[]") if postgres.endswith("[]") else ""
-    now = carry(SourceColumn("c", postgres, element=element))
+    now = carry(SourceColumn("c", postgres_type(postgres)))
     assert isinstance(now, CarriedColumn)
     before = CarriedColumn.of({**now.facts(), **COLUMNS[postgres]})
     assert (before.hive_type, before.staged) == (now.hive_type, now.staged)
@@ -157,8 +157,8 @@ NAMES = "tinyint|smallint|int|bigint|float|double|boolean|string|binary|date|tim
 ATTRIBUTES = {"type", "hive_type", "staged", "kind"}
 PIECES = re.compile(rf"(?i)^(\^|\(|\\b)*({NAMES})(\\?[<(].*)?$|^<$|^(array|decimal)\b")
 TAKING_APART = {"startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "split", "find"}
-OTHERS_TYPES = {"redis_source.py", "watermark.py"}
-"""Modules that read the types of Redis and of PostgreSQL."""
+OTHERS_TYPES = {"redis_source.py"}
+"""Modules that read types of other servers."""
 FOLDING = {"lower", "upper", "casefold"}
 REGEX = {"compile", "match", "fullmatch", "search", "sub", "findall", "split"}
 

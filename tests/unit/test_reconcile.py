@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postgres_types import postgres_type
 
 from switchyard.errors import ReconcileMismatch, SourceMoved
 from switchyard.flow.proof import Reconcile
@@ -25,7 +26,7 @@ EXACT = Reconcile()
 
 
 def column(type_name: str, name: str = "c") -> CarriedColumn:
-    found = carry(SourceColumn(name, type_name))
+    found = carry(SourceColumn(name, postgres_type(type_name)))
     assert isinstance(found, CarriedColumn)
     return found
 

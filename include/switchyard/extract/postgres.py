@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from switchyard.connections import Connection
 from switchyard.errors import PreflightRefused, ServerUnavailable
 from switchyard.flow.spec import Source
 from switchyard.types.carry import SourceColumn
+from switchyard.types.postgres_type import PostgresType
 from switchyard.types.quoting import quote_postgres
 
 if TYPE_CHECKING:
@@ -24,20 +25,25 @@ _TYPES = """
 with recursive described as (
     select n, o, m from unnest(%s::oid[], %s::int[]) with ordinality as x(o, m, n)
 ), unwrapped as (
-    select d.n, t.typelem as o, d.m from described d join pg_type t on t.oid = d.o
-    where t.typcategory = 'A' and t.typelem <> 0 and t.typlen = -1 and t.typname not in ('int2vector', 'oidvector')
+    select d.n, t.typelem as o, d.m from described d join pg_catalog.pg_type t on t.oid = d.o
+    where t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc
     union all
-    select u.n, t.typbasetype, t.typtypmod from unwrapped u join pg_type t on t.oid = u.o where t.typtype = 'd'
+    select u.n, t.typbasetype, t.typtypmod
+    from unwrapped u join pg_catalog.pg_type t on t.oid = u.o where t.typtype = 'd'
 ), element as (
-    select u.* from unwrapped u join pg_type t on t.oid = u.o where t.typtype <> 'd'
+    select u.* from unwrapped u join pg_catalog.pg_type t on t.oid = u.o where t.typtype <> 'd'
 ), named as (
-    select t.oid, t.typtype, case when e.objid is null then null else t.typname end as extension_type
-    from pg_type t left join pg_depend e
-    on e.classid = 'pg_type'::regclass and e.objid = t.oid and e.deptype = 'e'
+    select t.oid, t.typtype, case
+        when t.typnamespace = 'pg_catalog'::regnamespace then t.typname
+        when x.extname = t.typname then t.typname else '' end as catalog
+    from pg_catalog.pg_type t
+    left join pg_catalog.pg_depend e
+    on e.classid = 'pg_catalog.pg_type'::regclass and e.objid = t.oid and e.deptype = 'e'
+    left join pg_catalog.pg_extension x on x.oid = e.refobjid
     where t.oid in (select o from described union select o from element)
 )
-select coalesce(t.extension_type, format_type(d.o, d.m)), t.typtype,
-       coalesce(et.extension_type, format_type(e.o, e.m), ''), coalesce(et.typtype, 'b')
+select pg_catalog.format_type(d.o, d.m), t.catalog, t.typtype, d.m,
+       pg_catalog.format_type(e.o, e.m), et.catalog, et.typtype, e.m
 from described d join named t on t.oid = d.o
 left join element e on e.n = d.n left join named et on et.oid = e.o
 order by d.n
@@ -162,9 +168,15 @@ def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, f
     oids = [column.type_code for column in described]
     types = session.execute(_TYPES, [oids, modifiers]).fetchall()
     return tuple(
-        SourceColumn(column.name, str(found[0]), str(found[1]), str(found[2]), str(found[3]))
-        for column, found in zip(described, types, strict=True)
+        SourceColumn(column.name, _type(row[:4], _type(row[4:], None) if row[4] else None))
+        for column, row in zip(described, types, strict=True)
     )
+
+
+def _type(described: Sequence[object], element: PostgresType | None) -> PostgresType:
+    """A row of `_TYPES`, or the half of it that is about the elements."""
+    text, catalog, kind, modifier = described
+    return PostgresType(str(text), str(catalog), str(kind), int(str(modifier)), element)
 
 
 def _explained(error: psycopg.Error, connection: Connection) -> Exception:

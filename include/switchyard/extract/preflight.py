@@ -91,9 +91,9 @@ def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | 
         findings.append("several mappers need a column to divide the rows: set engine.split_by, or engine.mappers to 1")
     elif wanted not in by_name:
         findings.append(f"engine.split_by {wanted!r} is not a column of the source; it has {', '.join(by_name)}")
-    elif by_name[wanted].type not in _SPLITTABLE:
+    elif by_name[wanted].type.name not in _SPLITTABLE:
         findings.append(
-            f"engine.split_by {wanted!r} is {by_name[wanted].type}: only {', '.join(_SPLITTABLE)} divide exactly; "
+            f"engine.split_by {wanted!r} is {by_name[wanted].type.text}: only {', '.join(_SPLITTABLE)} divide exactly; "
             "choose another column, or set engine.mappers to 1"
         )
     return wanted

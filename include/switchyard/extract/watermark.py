@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from switchyard.extract.postgres import SourceShape, relation
 from switchyard.flow.spec import Flow, Source
+from switchyard.types.postgres_type import PostgresType
 from switchyard.types.quoting import quote_postgres
 
 if TYPE_CHECKING:
@@ -66,10 +67,10 @@ def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
     types = {column.name: column.type for column in shape.columns}
     if source.cursor not in types:
         return [f"source.cursor {source.cursor!r} is not a column of the source; it has {', '.join(types)}"]
-    if not types[source.cursor].startswith("timestamp"):
+    if not types[source.cursor].is_timestamp:
         return [
-            f"source.cursor {source.cursor!r} is {types[source.cursor]}: only timestamps of the database's clock show "
-            "in which order rows were committed; choose one, or use mode merge with source.sweep: always"
+            f"source.cursor {source.cursor!r} is {types[source.cursor].text}: only timestamps of the database's clock "
+            "show in which order rows were committed; choose one, or use mode merge with source.sweep: always"
         ]
     not_null = any(column.not_null for column in shape.columns if column.name == source.cursor)
     findings = _check_values(session, source, not_null=not_null)
@@ -115,8 +116,8 @@ def _check_server(session: Session) -> list[str]:
     return found
 
 
-def _check_zone(session: Session, source: Source, type_name: str) -> list[str]:
-    if "with time zone" in type_name:
+def _check_zone(session: Session, source: Source, kind: PostgresType) -> list[str]:
+    if kind.catalog == "timestamptz":
         return []
     row = session.execute(
         "select coalesce((select split_part(c, '=', 2) from pg_db_role_setting s, unnest(s.setconfig) c where c ilike "

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.hive_type import BINARY, BOOLEAN, DATE, FLOAT, STRING, TIMESTAMP, HiveType
-from switchyard.types.quoting import quote_hive, quote_postgres
+from switchyard.types.quoting import in_bytes, quote_hive, quote_postgres
 
 Kind = Literal["number", "float", "boolean", "date", "timestamp", "text", "bytes", "other"]
 Aggregates = Mapping[str, Any]
@@ -57,7 +57,7 @@ def source_aggregates(column: CarriedColumn) -> dict[str, str]:
             value = value if value == name else f"({value})::numeric"
             return made | _extremes(value, "::text") | _sum(column, f"sum({value})::text")
         case "float":
-            finite = f"case when {name}::text not in {_NOT_FINITE} then {name} end"
+            finite = f"case when {in_bytes(f'{name}::text')} not in {_NOT_FINITE} then {name} end"
             return made | {"finite": f"count({finite})"} | _extremes(finite, "::text")
         case "boolean":
             return made | {"true": f"count(case when {name} then 1 end)"}

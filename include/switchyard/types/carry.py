@@ -8,25 +8,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from switchyard.types.hive_type import STRING, HiveType
-from switchyard.types.quoting import quote_postgres
+from switchyard.types.postgres_type import PostgresType
+from switchyard.types.quoting import in_bytes, quote_postgres
 from switchyard.types.rules import AS_STRING, AS_STRING_CURE, REFUSALS, RULES, TEXT_ELEMENTS, Refusal, TypeRule
-
-_NUMERIC = re.compile(r"^numeric\((\d+),(-?\d+)\)")
 
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One column as PostgreSQL describes it, domains resolved.
-
-    `type` is format_type's text, or an extension's type name alone; `kind` is pg_type.typtype; `element` and
-    `element_kind` are the same of an array's elements.
-    """
+    """One column as PostgreSQL describes it, domains resolved."""
 
     name: str
-    type: str
-    kind: str = "b"
-    element: str = ""
-    element_kind: str = "b"
+    type: PostgresType
     not_null: bool = False
     generated: bool = False
 
@@ -74,7 +66,6 @@ class CarriedColumn:
 _BY_NAME = {rule.postgres: rule for rule in RULES}
 _REFUSED = {name: refusal for refusal in REFUSALS for name in refusal.postgres.split(", ")}
 _AS_STRING = {rule.postgres: rule for rule in AS_STRING}
-_KINDS = {"c": "composite", "r": "range", "m": "multirange", "e": "enum"}
 _DIRECT_ELEMENTS = ("smallint", "integer", "bigint", "boolean", *TEXT_ELEMENTS)
 
 
@@ -83,14 +74,14 @@ def rule_for(column: SourceColumn, choice: str | None = None) -> TypeRule | Refu
 
     `choice` is the flow's `as` for the column: `string`, or `decimal(p,s)` for numeric and money.
     """
-    base = _base_name(column)
+    base = _rule_name(column.type)
     if choice == "string":
         return _as_string(column, base)
     if choice is not None:
         return _as_decimal(base, choice)
     if base in _BY_NAME:
         return _BY_NAME[base]
-    fallback = "array of another type" if column.element else "any other type"
+    fallback = "array of another type" if column.type.element else "any other type"
     return _REFUSED.get(base, _REFUSED[fallback])
 
 
@@ -99,13 +90,13 @@ def carry(column: SourceColumn, choice: str | None = None, comment: str = "") ->
     rule = rule_for(column, choice)
     quoted = quote_postgres(column.name)
     if isinstance(rule, Refusal):
-        return Refusal(column.type, rule.why, rule.cure.format(c=_yaml_key(column.name)))
-    precision, scale = _precision(choice.replace("decimal", "numeric") if choice else column.element or column.type)
+        return Refusal(column.type.text, rule.why, rule.cure.format(c=_yaml_key(column.name)))
+    precision, scale = _digits(column.type, choice)
     unfit = rule.unfit.format(c=quoted, p=precision, s=scale)
     return CarriedColumn(
         source=column.name,
         name=column.name.lower(),
-        postgres_type=column.type,
+        postgres_type=column.type.text,
         hive_type=HiveType.parse(rule.hive.format(p=precision, s=scale)),
         carry=rule.carry.format(c=quoted, p=precision, s=scale),
         cast=rule.cast.format(c="{c}", p=precision, s=scale),
@@ -122,7 +113,7 @@ def carry(column: SourceColumn, choice: str | None = None, comment: str = "") ->
 
 
 def _as_string(column: SourceColumn, base: str) -> TypeRule:
-    if column.element:
+    if column.type.element:
         direct = base.removesuffix("[]") in _DIRECT_ELEMENTS
         return _AS_STRING["array of whole numbers, boolean or text" if direct else "array"]
     return _AS_STRING.get(base, _AS_STRING["any other type"])
@@ -133,7 +124,8 @@ def _as_decimal(base: str, choice: str) -> TypeRule | Refusal:
         return Refusal(base, f"as: {choice} is for numeric and money")
     value = "{c}::numeric" if base == "money" else "{c}"
     # A modifier rounds in silence, and NaN and Infinity do not fit: a value that changes is no value of this type.
-    unfit = f"{value}::text in ('NaN', 'Infinity', '-Infinity') or abs({value}) >= ('1e' || ({{p}} - {{s}}))::numeric"
+    unfit = f"{in_bytes(f'{value}::text')} in ('NaN', 'Infinity', '-Infinity')"
+    unfit += f" or abs({value}) >= ('1e' || ({{p}} - {{s}}))::numeric"
     unfit += f" or round({value}, {{s}}) <> {value}"
     return replace(
         _BY_NAME["numeric(p,s)"],
@@ -166,23 +158,22 @@ def unusable_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _base_name(column: SourceColumn) -> str:
-    """The type's row in the table: without length, precision or schema; an array's is its element's with `[]`."""
-    if column.element:
-        return _base_name(SourceColumn(column.name, column.element, column.element_kind)) + "[]"
-    if column.kind in _KINDS:
-        return _KINDS[column.kind]
-    if column.type.startswith("numeric("):
-        precision, scale = _precision(column.type)
-        return "numeric(p,s)" if 0 <= scale <= precision <= 38 else "numeric(p,s) beyond DECIMAL(38)"
-    if column.type.startswith("interval"):
-        return "interval"
-    return re.sub(r"\(\d+\)", "", column.type).strip()
+def _rule_name(kind: PostgresType) -> str:
+    """The type's row in the table; an array's is its element's with `[]`."""
+    if kind.element is not None:
+        return f"{_rule_name(kind.element)}[]"
+    if kind.precision == 0:
+        return kind.name
+    return "numeric(p,s)" if 0 <= kind.scale <= kind.precision <= 38 else "numeric(p,s) beyond DECIMAL(38)"
 
 
-def _precision(type_name: str) -> tuple[int, int]:
-    match = _NUMERIC.match(type_name)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
+def _digits(kind: PostgresType, choice: str | None) -> tuple[int, int]:
+    """Precision and scale of the DECIMAL that a column becomes, by choice or by its own type; zeros for another one."""
+    if choice is not None:
+        chosen = HiveType.parse(choice)
+        return chosen.precision, chosen.scale
+    numeric = kind.element or kind
+    return numeric.precision, numeric.scale
 
 
 def _yaml_key(name: str) -> str:

@@ -17,6 +17,15 @@ def quote_postgres(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def in_bytes(text: str) -> str:
+    """A text of PostgreSQL to be compared by its bytes.
+
+    A comparison or a regular expression of ours would otherwise inherit the collation of the column that the text
+    comes from, and one that is not deterministic finds other texts equal, or cannot be searched at all.
+    """
+    return f'({text}) collate pg_catalog."C"'
+
+
 def quote_hive(name: str) -> str:
     """Quote an identifier for HiveQL."""
     return "`" + name.replace("`", "``") + "`"

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from switchyard.types.quoting import in_bytes
+
 _TEXT = "{c}::text"
 AS_STRING_CURE = "carry its text: columns: {{{c}: {{as: string}}}}"
 _LEAVE_OUT = "leave such rows out with source.where, or the column with source.columns"
@@ -49,7 +51,7 @@ class Refusal:
 _OUT_OF_CALENDAR = "not isfinite({c}) or {c} < '0001-01-01' or {c} >= '10000-01-01'"
 _OUT_OF_CALENDAR_UTC = _OUT_OF_CALENDAR.replace("{c} ", "({c} at time zone 'UTC') ")
 _CALENDAR = "infinity, BC or a year after 9999, which Hive's calendar does not have"
-_NO_NUMBER = "{c}::text in ('NaN', 'Infinity', '-Infinity')"
+_NO_NUMBER = f"{in_bytes(_TEXT)} in ('NaN', 'Infinity', '-Infinity')"
 _NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
 _LONGEST = 20_000_000
 """`StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later, which Hive reads JSON with."""
@@ -249,7 +251,7 @@ _LIST = TypeRule(
     "STRING",
     "string",
     carry="array_to_json({c}::text[])::text",
-    unfit=r"array_dims({c}) ~ '\[(?!1:)'",
+    unfit=in_bytes("array_dims({c})") + r" ~ '\[(?!1:)'",
     unfit_means="an array with bounds of its own, which JSON does not have",
     cure="carry PostgreSQL's text of it: source.query with the column cast to text",
     note="a JSON list, of lists for several dimensions, of the elements' texts",
@@ -267,7 +269,7 @@ AS_STRING: tuple[TypeRule, ...] = (
         "STRING",
         "string",
         carry="row_to_json({c})::text",
-        unfit=r"{c}::text ~ '\[-?\d+:-?\d+\]={{'",
+        unfit=in_bytes(_TEXT) + r" ~ '\[-?\d+:-?\d+\]={{'",
         unfit_means="an array with bounds of its own inside, which JSON does not have",
         cure=_LIST.cure,
         note="a JSON object",
