@@ -127,6 +127,10 @@ class LedgerStateError(SwitchyardError):
     """A step was asked for in a state of the load that does not allow it."""
 
 
+class RecordUnreadable(SwitchyardError):
+    """A JSON record, of the ledger or of another process, that this release cannot read."""
+
+
 class ValueRefused(SwitchyardError):
     """A value the target cannot carry exactly."""
 

@@ -21,11 +21,13 @@ from switchyard.connections import EnvironmentConnections
 from switchyard.flow import naming
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
+from switchyard.handover import StepReport
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.metastore import Metastore, TableVersion
 from switchyard.ledger.loads import Load
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
+from switchyard.records import Record
 from switchyard.serve.cache.reader import ReadThroughCache
 
 _SECRETS_FILE = "AIRFLOW__SECRETS__BACKEND_KWARGS"
@@ -105,7 +107,7 @@ class Case:
         """Run a leg in this process; its reports by step."""
         if leg == "ingest":
             self.settle()
-        return {report.step: report.facts for report in run_leg(self.runtime, leg, self.flow(**over))}
+        return {report.step: shown(report) for report in run_leg(self.runtime, leg, self.flow(**over))}
 
     def both(self, **over: Any) -> Facts:
         """Run both legs; the reports of the second by step."""
@@ -235,3 +237,9 @@ def _drop_database(metastore: Metastore, name: str) -> None:
 
     with metastore.client() as client, contextlib.suppress(NoSuchObjectException):
         client.drop_database(name, False, True)
+
+
+def shown(report: StepReport[Record]) -> dict[str, Any]:
+    """A step's result as JSON values, with what it moved."""
+    moved = {"lineage": report.lineage.to_json()} if report.lineage else {}
+    return {**report.facts, **moved}

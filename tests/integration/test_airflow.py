@@ -17,6 +17,7 @@ from switchyard.connections import EnvironmentConnections
 from switchyard.errors import LedgerStateError, LoadInProgress
 from switchyard.flow.files.loader import load_flow
 from switchyard.flow.naming import Leg
+from switchyard.handover import DagRun
 from switchyard.ledger.drivers import AirflowLoadUnfinished, Driver
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.runtime import Runtime
@@ -149,7 +150,7 @@ def test_a_plan_changes_nothing_and_wakes_nobody(airflow: Airflow, telemetry: Se
 def test_what_an_ended_run_left_is_taken_over_and_only_airflow_knows(airflow: Airflow, telemetry: Servers) -> None:
     ended = next(run["dag_run_id"] for run in airflow.runs(INGEST) if run["state"] in ENDED)
     flow, connections = load_flow(FLOWS / "telemetry.yaml"), EnvironmentConnections()
-    theirs = Driver({"dag_id": INGEST, "run_id": ended}, take_over=frozenset("*"))
+    theirs = Driver(DagRun(INGEST, ended), take_over=frozenset("*"))
     left = ingest_leg.plan(Runtime(connections, f"Airflow run {ended}", driver=theirs), flow)
     with pytest.raises(AirflowLoadUnfinished, match=re.escape(ended)):
         list(run_leg(Runtime(connections, "test"), "ingest", flow))

@@ -71,7 +71,7 @@ def _renamed(facts: Facts) -> Facts:
 
 
 def _steps(reports: Facts) -> list[LineageStep]:
-    return [LineageStep.from_facts(facts["lineage"]) for facts in reports.values() if "lineage" in facts]
+    return [LineageStep.from_json(facts["lineage"]) for facts in reports.values() if "lineage" in facts]
 
 
 def test_every_dataset_and_column_that_steps_name_was_ingested(

@@ -16,6 +16,7 @@ from stop_points import WireStop, ledger_stop, wait_for
 from two_versions import ROWS, TwoVersions
 
 from switchyard.errors import LedgerStateError, ReconcileMismatch, ValueRefused
+from switchyard.ledger.results import InPlaceBegun
 from switchyard.legs.ingest.rollback import rollback
 from switchyard.legs.serve import leg as serve_leg
 from switchyard.legs.serve import stage as serve_stage
@@ -133,7 +134,7 @@ def test_a_load_given_up_half_done_is_not_counted_from(two: TwoVersions) -> None
     serve_leg.stage(two.case.runtime, load.load_id)
     with two.case.runtime.ledger() as ledger:
         planned = ledger.get(load.load_id)
-        ledger.advance(planned, "publishing", expected=["staged"], step="in_place", facts={"began": True})
+        ledger.advance(planned, "publishing", expected=["staged"], result=InPlaceBegun())
         two.case.servers.mongo[two.case.name].update_one({"_id": 3}, {"$set": {"x": "half done"}})
         ledger.advance(planned, "abandoned", expected=["publishing"], error="by hand")
     two.flip(old)

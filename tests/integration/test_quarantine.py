@@ -8,6 +8,7 @@ import pytest
 from cases import Case
 
 from switchyard.errors import CheckFailed, PreflightRefused, QuarantineExceeded, ReconcileMismatch
+from switchyard.ledger.loads import Load
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest.replay import find_replay
 from switchyard.legs.steps import run_leg
@@ -50,7 +51,7 @@ def test_what_comes_after_the_preflight_is_quarantined_and_stops_the_load(new_ca
     case = new_case("after")
     case.sql("create table t (id int primary key, d date)", "insert into t values (1, 'infinity'), (2, null)")
     load = ingest_leg.plan(case.runtime, case.flow())
-    assert not isinstance(load, str)
+    assert isinstance(load, Load)
     ingest_leg.land(case.runtime, load.load_id)
     ingest_leg.convert(case.runtime, load.load_id)
     with pytest.raises(QuarantineExceeded, match="1 of 2 rows were refused, more than"):

@@ -22,6 +22,7 @@ from switchyard.airflow.operators import StepOperator
 from switchyard.errors import LoadInProgress
 from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.spec import Flow
+from switchyard.handover import DagRun
 from switchyard.ledger.drivers import AirflowLoadUnfinished, Driver
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest.adopt import adopt
@@ -30,8 +31,8 @@ from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
 
 NewCase = Callable[..., Case]
-MINE = {"dag_id": "ingest__x", "run_id": "manual__1"}
-OTHER = {"dag_id": "ingest__x", "run_id": "backfill__2"}
+MINE = DagRun("ingest__x", "manual__1")
+OTHER = DagRun("ingest__x", "backfill__2")
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def case(new_case: NewCase) -> Case:
     return made
 
 
-def in_airflow(case: Case, dag_run: dict[str, str], *take_over: str) -> Runtime:
-    owner = f"Airflow run {dag_run['run_id']} of {dag_run['dag_id']}"
+def in_airflow(case: Case, dag_run: DagRun, *take_over: str) -> Runtime:
+    owner = f"Airflow run {dag_run.run_id} of {dag_run.dag_id}"
     return replace(case.runtime, owner=owner, driver=Driver(dag_run, take_over=frozenset(take_over)))
 
 
@@ -130,10 +131,10 @@ def test_a_step_tells_its_task_whom_to_ask_for(case: Case) -> None:
     first = ingest_leg.plan(in_airflow(case, MINE), case.flow())
     code, said = step(case, OTHER)
     assert code == 3
-    assert json.loads(said.splitlines()[0]) == {"step": "plan", "load_id": first.load_id, "dag_run": MINE}
+    assert json.loads(said.splitlines()[0]) == {"step": "plan", "load_id": first.load_id, "dag_run": MINE.to_json()}
     code, said = step(case, OTHER, first.load_id)
     assert code == 0, said
-    assert case.loads("ingest")[0].facts["dag_run"] == OTHER
+    assert case.loads("ingest")[0].dag_run == OTHER
     assert case.states("ingest") == ["abandoned", "planned"]
 
 
@@ -150,7 +151,7 @@ def test_a_run_of_a_backfill_waits_and_any_other_fails(case: Case) -> None:
 
 
 def context(run_type: str) -> Any:
-    return {"dag_run": SimpleNamespace(run_type=run_type, **OTHER)}
+    return {"dag_run": SimpleNamespace(run_type=run_type, dag_id=OTHER.dag_id, run_id=OTHER.run_id)}
 
 
 def test_a_step_waits_for_whoever_looks_whether_he_may_begin(case: Case) -> None:
@@ -168,13 +169,13 @@ def used(flow: Flow) -> tuple[str, ...]:
     return (flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, "switchyard_ledger")
 
 
-def step(case: Case, dag_run: dict[str, str], *take_over: str) -> tuple[int, str]:
+def step(case: Case, dag_run: DagRun, *take_over: str) -> tuple[int, str]:
     flow = case.flow()
     given: dict[str, Any] = {
         "connections": {name: case.connections.get(name).fields() for name in used(flow)},
         "flow": frozen_spec(flow),
         "owner": "a task",
-        "dag_run": dag_run,
+        "dag_run": dag_run.to_json(),
         "take_over": list(take_over),
     }
     done = subprocess.run(

@@ -37,7 +37,7 @@ def edges(step: LineageStep) -> dict[str, set[str]]:
 
 def test_steps_survive_the_report_of_a_child_process() -> None:
     step = lineage.land_step(make_flow(), source_database="grid", hdfs_authority="nn:8020", columns=[("C,d", "c_d")])
-    assert LineageStep.from_facts(json.loads(json.dumps(step.facts()))) == step
+    assert LineageStep.from_json(json.loads(json.dumps(step.to_json()))) == step
 
 
 def test_the_chain_has_no_gap() -> None:

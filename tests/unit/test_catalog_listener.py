@@ -20,7 +20,7 @@ from switchyard.catalog.sink import DirectoryEmitter
 from switchyard.catalog.walk import Catalog
 
 SOURCE, TARGET = urns.postgres_table("grid", "public", "t"), urns.hive_table("db", "t")
-FACTS = lineage.copy_step(SOURCE, TARGET, [("Id", "id")]).facts()
+FACTS = lineage.copy_step(SOURCE, TARGET, [("Id", "id")])
 
 
 class MovingOperator(BaseOperator):

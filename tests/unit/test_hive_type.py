@@ -146,11 +146,11 @@ COLUMNS = {
 def test_the_facts_of_an_earlier_release_are_the_same_column(postgres: str) -> None:
     now = carry(SourceColumn("c", postgres_type(postgres)))
     assert isinstance(now, CarriedColumn)
-    before = CarriedColumn.of({**now.facts(), **COLUMNS[postgres]})
+    before = CarriedColumn.from_json({**now.to_json(), **COLUMNS[postgres]})
     assert (before.hive_type, before.staged) == (now.hive_type, now.staged)
     assert before.cast_of("c7") == now.cast_of("c7")
-    assert CarriedColumn.of(now.facts()) == now
-    assert (now.facts()["hive_type"], now.facts()["staged"]) == (COLUMNS[postgres]["hive_type"], str(now.staged))
+    assert CarriedColumn.from_json(now.to_json()) == now
+    assert (now.to_json()["hive_type"], now.to_json()["staged"]) == (COLUMNS[postgres]["hive_type"], str(now.staged))
 
 
 NAMES = "tinyint|smallint|int|bigint|float|double|boolean|string|binary|date|timestamp|decimal|array|map|struct"

@@ -11,8 +11,7 @@ from postgres_types import postgres_type
 from switchyard.errors import ReconcileMismatch, SourceMoved
 from switchyard.flow.proof import Reconcile
 from switchyard.prove.reconcile import (
-    Landed,
-    Read,
+    Landing,
     check_converted,
     check_equation,
     check_landing,
@@ -21,6 +20,7 @@ from switchyard.prove.reconcile import (
 )
 from switchyard.types.aggregates import add_up, differences, hive_aggregates, source_aggregates
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
+from switchyard.types.read import Read
 
 EXACT = Reconcile()
 
@@ -79,26 +79,26 @@ def test_a_file_cut_in_the_middle_of_a_line_is_refused() -> None:
 @pytest.mark.parametrize("lines", [0, 1, 3])
 def test_rows_lost_or_doubled_are_refused_with_both_numbers(lines: int) -> None:
     with pytest.raises(ReconcileMismatch, match=f"read 2 rows and {lines} landed"):
-        check_landing(Landed((read(2),), lines, 0), "f", policy=EXACT, may_be_empty=False, before=None, after=None)
+        check_landing(Landing((read(2),), lines, 0), "f", policy=EXACT, may_be_empty=False, before=None, after=None)
 
 
 def test_a_landing_without_a_manifest_is_refused() -> None:
     with pytest.raises(ReconcileMismatch, match="read 0 rows and 0 landed"):
-        check_landing(Landed((), 0, 0), "f", policy=EXACT, may_be_empty=True, before=None, after=None)
+        check_landing(Landing((), 0, 0), "f", policy=EXACT, may_be_empty=True, before=None, after=None)
 
 
 def test_a_source_that_moved_is_named_and_not_blamed_on_the_engine() -> None:
     with pytest.raises(SourceMoved, match="2 rows before, 3 rows after"):
-        check_landing(Landed((read(2),), 2, 0), "f", policy=EXACT, may_be_empty=False, before=2, after=3)
+        check_landing(Landing((read(2),), 2, 0), "f", policy=EXACT, may_be_empty=False, before=2, after=3)
 
 
 def test_rows_that_the_mappers_did_not_reach_are_refused() -> None:
     with pytest.raises(ReconcileMismatch, match="the source has 3"):
-        check_landing(Landed((read(2),), 2, 0), "f", policy=EXACT, may_be_empty=False, before=3, after=3)
+        check_landing(Landing((read(2),), 2, 0), "f", policy=EXACT, may_be_empty=False, before=3, after=3)
 
 
 def test_an_empty_source_is_refused_unless_allowed() -> None:
-    empty = Landed((read(0),), 0, 0)
+    empty = Landing((read(0),), 0, 0)
     with pytest.raises(ReconcileMismatch, match="allow_empty"):
         check_landing(empty, "f", policy=EXACT, may_be_empty=False, before=None, after=None)
     check_landing(empty, "f", policy=Reconcile(allow_empty=True), may_be_empty=False, before=None, after=None)

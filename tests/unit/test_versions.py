@@ -28,7 +28,8 @@ def load(seq: int, location: str, superseded: dt.datetime | None = LONG_AGO, **m
 
 
 def rolled(seq: int, to: Load, superseded: dt.datetime | None = LONG_AGO) -> Load:
-    facts = {"plan": {"rollback": {"to_seq": to.seq, "origin_seq": origin(to)}}}
+    back = {"from_seq": seq - 1, "to_seq": to.seq, "to_load": to.load_id, "origin_seq": origin(to)}
+    facts = {"plan": {"rollback": {**back, "flow_changes": {"bookmark": None, "held": ""}}}}
     return load(seq, to.location or "", superseded, kind="rollback", facts=facts, high=to.high)
 
 

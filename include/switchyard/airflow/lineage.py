@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from switchyard.handover import LineageStep
 
 
-def operator_lineage(facts: Mapping[str, Any] | None) -> Any:
+def operator_lineage(step: LineageStep | None) -> Any:
     """OperatorLineage for the listener; None when the step moved nothing (or did not succeed)."""
     from airflow.providers.openlineage.extractors import OperatorLineage
     from datahub_airflow_plugin._constants import DATAHUB_SQL_PARSING_RESULT_KEY
 
-    from switchyard.catalog.lineage import LineageStep, parsing_result
+    from switchyard.catalog.lineage import parsing_result
 
-    if not facts:
+    if step is None:
         return None
-    return OperatorLineage(run_facets={DATAHUB_SQL_PARSING_RESULT_KEY: parsing_result(LineageStep.from_facts(facts))})
+    return OperatorLineage(run_facets={DATAHUB_SQL_PARSING_RESULT_KEY: parsing_result(step)})

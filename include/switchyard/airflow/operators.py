@@ -23,8 +23,8 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from switchyard.handover import ASK_AIRFLOW, BUSY, REFUSED, LineageStep
 from switchyard.process import die_with_parent, end_group
-from switchyard.report import ASK_AIRFLOW, BUSY, REFUSED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -82,7 +82,7 @@ class StepOperator(BaseOperator):
         self.asset = asset
         self.reads_ranges = reads_ranges
         self._child: subprocess.Popen[str] | None = None
-        self._lineage: dict[str, Any] | None = None
+        self._lineage: LineageStep | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; returns its report. Skips what follows after a dry run, or when there is nothing to do."""
@@ -98,7 +98,8 @@ class StepOperator(BaseOperator):
             context["outlet_events"][self.asset].extra = {
                 name: report[name] for name in ("load_id", "seq", "rows", "bytes", "quarantined") if name in report
             }
-        self._lineage = report.pop("lineage", None)
+        moved = report.pop("lineage", None)
+        self._lineage = LineageStep.from_json(moved) if moved else None
         return report
 
     def on_kill(self) -> None:

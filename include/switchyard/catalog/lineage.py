@@ -1,6 +1,6 @@
 """What one step of a leg reads and writes, by table and by column, and its form for DataHub's Airflow plugin.
 
-A `LineageStep` is plain JSON, because steps run as processes of their own: the step puts it into its report, the
+A `LineageStep` has a JSON form, because steps run as processes of their own: it is part of a step's outcome, and the
 operator hands it to the plugin after the step succeeded, and never before.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from switchyard.catalog import urns
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
+from switchyard.handover import ColumnEdge, LineageStep
 from switchyard.types.hive_type import HiveType
 
 if TYPE_CHECKING:
@@ -22,40 +22,6 @@ if TYPE_CHECKING:
 Pairs = Iterable[tuple[str, str]]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ColumnEdge:
-    """One column of an output, and the columns it is made of, as (dataset URN, field path)."""
-
-    downstream: tuple[str, str]
-    upstreams: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class LineageStep:
-    """The datasets that a step read and wrote, and how columns follow from columns."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    columns: tuple[ColumnEdge, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """JSON form, for a step's report."""
-        columns = [
-            {"downstream": list(edge.downstream), "upstreams": [list(up) for up in edge.upstreams]}
-            for edge in self.columns
-        ]
-        return {"inputs": list(self.inputs), "outputs": list(self.outputs), "columns": columns}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> LineageStep:
-        """The reverse of `facts`."""
-        columns = tuple(
-            ColumnEdge(_reference(edge["downstream"]), tuple(_reference(up) for up in edge["upstreams"]))
-            for edge in facts.get("columns", ())
-        )
-        return cls(tuple(facts["inputs"]), tuple(facts["outputs"]), columns)
 
 
 def copy_step(source: str, target: str, columns: Pairs) -> LineageStep:

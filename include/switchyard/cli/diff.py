@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +17,12 @@ from switchyard.cli.session import FlowName, find_flow, log_to_stderr, open_runt
 from switchyard.errors import NothingToCompare, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
-from switchyard.report import REFUSED, StepReport
+from switchyard.handover import REFUSED, StepReport
+from switchyard.ledger.reports import NothingNew
+from switchyard.records import Record
 
 if TYPE_CHECKING:
-    from switchyard.legs.diff.result import DiffResult
+    from switchyard.legs.diff.result import DiffResult, Example
     from switchyard.legs.runtime import Runtime
 
 DIFFERENT = 3
@@ -62,11 +65,12 @@ def diff(
     log_to_stderr(logging.WARNING)
     found, runtime = find_flow(directory, flow), open_runtime("switchyard diff")
     if plan:
-        typer.echo(json.dumps(forecast_diff(runtime, found, _mode(found, mode)), indent=2))
+        typer.echo(json.dumps(forecast_diff(runtime, found, _mode(found, mode)).to_json(), indent=2))
         return
     results = _compare(runtime, found, mode, between, heal=heal)
-    if any(result.facts.get("heal_ordered") for result in results):
-        results[0].facts["healed_by"] = _heal(runtime, found)
+    if any(result.compared.heal_ordered for result in results):
+        first = replace(results[0], compared=replace(results[0].compared, healed_by=_heal(runtime, found)))
+        results = [first, *results[1:]]
     _print_json(results) if output is Format.JSON else _print_text(results)
     if not all(result.equal for result in results):
         raise typer.Exit(DIFFERENT)
@@ -74,29 +78,30 @@ def diff(
 
 def _for_parent(given: dict[str, Any], mode: Mode | None, *, plan: bool) -> None:
     """For Airflow's task: a difference is no error, the report says it; what is not there yet is nothing to do."""
-    from switchyard.legs.diff.result import summary
+    from switchyard.legs.diff.result import DiffReport, summary
     from switchyard.legs.diff.run import forecast_diff
 
     log_to_stderr(logging.INFO)
     flow, runtime, started = thaw(given["flow"]), open_runtime("switchyard diff", given), time.monotonic()
+    report: Record
     try:
         if plan:
-            facts = forecast_diff(runtime, flow, _mode(flow, mode))
+            report = forecast_diff(runtime, flow, _mode(flow, mode))
         else:
             results = _compare(runtime, flow, mode, None, heal=flow.diff.heal)
-            facts = {
-                "equal": all(result.equal for result in results),
-                "found": [f"{result.facts['between']}: {summary(result)}" for result in results],
-                "diffs": [result.facts["diff"] for result in results],
-                "heal_ordered": any(result.facts.get("heal_ordered") for result in results),
-                "results": [result.facts for result in results],
-            }
+            report = DiffReport(
+                equal=all(result.equal for result in results),
+                findings=tuple(f"{result.compared.between}: {summary(result)}" for result in results),
+                diffs=tuple(result.compared.diff for result in results),
+                heal_ordered=any(result.compared.heal_ordered for result in results),
+                results=tuple(result.compared for result in results),
+            )
     except NothingToCompare as error:
-        facts = {"nothing_to_do": error.what}
+        report = NothingNew(error.what)
     except SwitchyardError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1 if error.retryable else REFUSED) from None
-    typer.echo(StepReport("diff", flow.flow, "", time.monotonic() - started, facts).json())
+    typer.echo(StepReport("diff", flow.flow, "", time.monotonic() - started, report).json())
 
 
 def _mode(flow: Flow, mode: Mode | None) -> Any:
@@ -124,17 +129,19 @@ def _heal(runtime: Runtime, flow: Flow) -> str:
 
 
 def _print_json(results: list[DiffResult]) -> None:
-    found = [{**result.facts, "differing_buckets": result.buckets, "examples": result.examples} for result in results]
-    typer.echo(json.dumps(found, indent=2, default=str))
+    shown = [
+        {**result.compared.to_json(), "differing_buckets": result.buckets, "examples": result.examples}
+        for result in results
+    ]
+    typer.echo(json.dumps(shown, indent=2, default=str))
 
 
 def _print_text(results: list[DiffResult]) -> None:
     from switchyard.legs.diff.result import summary
 
     for result in results:
-        facts = result.facts
-        said = "equal" if result.equal else "DIFFERENT"
-        typer.echo(f"{facts['between']} {said}: {summary(result)}")
+        facts, verdict = result.compared.to_json(), "equal" if result.equal else "DIFFERENT"
+        typer.echo(f"{result.compared.between} {verdict}: {summary(result)}")
         for name in _SHOWN:
             if facts.get(name):
                 typer.echo(f"  {name.replace('_', ' '):<18}{_words(facts[name])}")
@@ -157,7 +164,7 @@ def _words(value: Any) -> str:
 def _print_examples(result: DiffResult) -> None:
     from switchyard.cli.loads import print_table
 
-    left, right = result.facts["between"].split("-")
+    left, right = result.compared.stores
     rows = [
         {
             "key": row["key"],
@@ -171,7 +178,7 @@ def _print_examples(result: DiffResult) -> None:
     print_table(rows)
 
 
-def _cell(row: dict[str, Any], side: str) -> str:
+def _cell(row: Example, side: str) -> str:
     value = row[f"{side}_value"]
-    text = f"{row[f'{side}_type']} {value}" if value is not None else row[f"{side}_type"]
+    text = f"{row[f'{side}_type']} {value}" if value is not None else str(row[f"{side}_type"])
     return text if len(text) <= 60 else text[:57] + "…"

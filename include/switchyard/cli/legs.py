@@ -17,8 +17,8 @@ from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_t
 from switchyard.errors import LoadInProgress, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
+from switchyard.handover import ASK_AIRFLOW, BUSY, REFUSED
 from switchyard.legs.ingest.load_request import Request
-from switchyard.report import ASK_AIRFLOW, BUSY, REFUSED
 
 
 class Leg(StrEnum):
@@ -61,7 +61,7 @@ def step(
     try:
         report = _run_step(leg, name, load, flow, directory, json.load(sys.stdin) if from_stdin else None)
     except AirflowLoadUnfinished as error:
-        typer.echo(json.dumps({"step": name, "load_id": error.load_id, "dag_run": error.dag_run}))
+        typer.echo(json.dumps({"step": name, "load_id": error.load_id, "dag_run": error.dag_run.to_json()}))
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(ASK_AIRFLOW) from None
     except SwitchyardError as error:
@@ -96,12 +96,13 @@ def plan(
     """Say what a run would do now, row counts included, and change nothing."""
     from switchyard.legs.steps import forecast
 
-    found = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow))
+    expected = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow)).to_json()
     if output is Format.JSON:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(expected, indent=2))
         return
-    for key, value in found.items():
-        typer.echo(f"{key.replace('_', ' '):<20}{', '.join(value) if isinstance(value, list) else value}")
+    for key, value in expected.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        typer.echo(f"{key.replace('_', ' '):<20}{shown}")
 
 
 def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None:
@@ -129,7 +130,7 @@ def _run_step(
     request = Request.of((given or {}).get("request"))
     if name == "forecast":
         expected = forecast(runtime, leg.value, _flow_of(flow, directory, given), request)
-        return json.dumps({"step": name, **expected}, default=str)
+        return json.dumps({"step": name, **expected.to_json()})
     found = find_step(leg.value, name)
     if found.from_load is None:
         return begin(runtime, found, _flow_of(flow, directory, given), request).json()

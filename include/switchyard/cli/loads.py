@@ -12,6 +12,8 @@ import typer
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.cli.session import FlowName, open_runtime
 from switchyard.flow.files.loader import load_flows
+from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Proved, Staged
 
 _PIPE_WIDTH = 200
 
@@ -35,8 +37,8 @@ def loads(
             "seq": load.seq,
             "kind": load.kind,
             "state": load.state,
-            "rows": _rows(load.facts),
-            "quarantined": load.facts.get("prove", {}).get("quarantined_rows"),
+            "rows": _rows(load),
+            "quarantined": _quarantined(load),
             "up to": load.high,
             "updated": _moment(load.updated_at),
             "why": load.error or "",
@@ -62,7 +64,7 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
                 {
                     "flow": name,
                     "published": published.seq if published else None,
-                    "rows": _rows(published.facts) if published else None,
+                    "rows": _rows(published) if published else None,
                     "at": _moment(published.published_at) if published else None,
                     "served": served.version if served else None,
                     "served at": _moment(served.published_at) if served else None,
@@ -77,10 +79,18 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
     print_table(rows)
 
 
-def _rows(facts: dict[str, Any]) -> int | None:
-    counted = facts.get("prove", facts.get("stage", {}))
-    rows = counted.get("hive_rows", counted.get("rows"))
-    return None if rows is None else int(rows)
+def _rows(load: Load) -> int | None:
+    """Rows of the version, or documents of the collection; None before they are proved."""
+    if load.leg == "ingest":
+        proved = load.find_result(Proved)
+        return proved.hive_rows if proved else None
+    staged = load.find_result(Staged)
+    return staged.rows if staged else None
+
+
+def _quarantined(load: Load) -> int | None:
+    proved = load.find_result(Proved) if load.leg == "ingest" else None
+    return proved.quarantined_rows if proved else None
 
 
 def _moment(value: dt.datetime | None) -> str | None:

@@ -15,7 +15,8 @@ from switchyard.connections import EnvironmentConnections, GivenConnections
 from switchyard.errors import SwitchyardError
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
-from switchyard.report import StepReport
+from switchyard.handover import DagRun, StepReport
+from switchyard.records import Record
 
 FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
 
@@ -28,10 +29,9 @@ TakeOver = Annotated[
 ]
 
 
-def print_report(report: StepReport) -> None:
+def print_report(report: StepReport[Record]) -> None:
     """One line a step: what it did, and how long it took."""
-    facts = {name: value for name, value in report.facts.items() if name != "lineage"}
-    shown = ", ".join(f"{name} {value}" for name, value in facts.items() if not isinstance(value, (list, dict)))
+    shown = ", ".join(f"{name} {value}" for name, value in report.facts.items() if not isinstance(value, (list, dict)))
     typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
 
 
@@ -56,7 +56,10 @@ def open_runtime(command: str, given: dict[str, Any] | None = None, *, take_over
     from switchyard.legs.runtime import Runtime
 
     if given is not None:
-        driver = Driver(given.get("dag_run"), take_over=frozenset(given.get("take_over", ())))
+        driver = Driver(
+            DagRun.from_json(given["dag_run"]) if given.get("dag_run") else None,
+            take_over=frozenset(given.get("take_over", ())),
+        )
         return Runtime(GivenConnections(given["connections"]), given["owner"], driver=driver)
     owner = f"{command}, process {os.getpid()} on {socket.gethostname()}"
     return Runtime(EnvironmentConnections(), owner, driver=Driver(take_over=frozenset("*" if take_over else "")))

@@ -45,7 +45,7 @@ class Bounds:
     column: str
     low: str | None
     high: str | None
-    keys: Sequence[Mapping[str, str]] = ()
+    keys: tuple[Mapping[str, str], ...] = ()
 
     def condition(self) -> str:
         """SQL for the rows within."""

@@ -6,11 +6,11 @@ knows, and only a task can ask it. A run that is over never blocks the next one;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from switchyard.errors import LoadInProgress
 from switchyard.flow.naming import Leg
+from switchyard.handover import DagRun
 from switchyard.ledger.loads import UNFINISHED, Load
 from switchyard.ledger.store import Ledger
 
@@ -20,12 +20,12 @@ class Driver:
     """Who drives a leg: all its steps, one after another.
 
     Args:
-        dag_run: `dag_id` and `run_id` of the Airflow run; None: a process of its own.
+        dag_run: the Airflow run; None: a process of its own.
         holds_run: this process holds the leg (`Ledger.hold_run`).
         take_over: loads that may be taken over though Airflow began them; `*` is any.
     """
 
-    dag_run: Mapping[str, str] | None = None
+    dag_run: DagRun | None = None
     holds_run: bool = False
     take_over: frozenset[str] = frozenset()
 
@@ -33,8 +33,8 @@ class Driver:
 class AirflowLoadUnfinished(LoadInProgress):
     """An Airflow run has begun this load; whether that run goes on, only Airflow knows."""
 
-    def __init__(self, load: Load, dag_run: Mapping[str, str]) -> None:
-        self.load_id, self.dag_run = load.load_id, dict(dag_run)
+    def __init__(self, load: Load, dag_run: DagRun) -> None:
+        self.load_id, self.dag_run = load.load_id, dag_run
         super().__init__(
             f"load {load.load_id} is {load.state}, begun by {load.owner}, which may be between two of its tasks",
             where=f"flow {load.flow}, leg {load.leg}",
@@ -51,6 +51,6 @@ def require_driver_gone(ledger: Ledger, flow: str, leg: Leg, driver: Driver) -> 
     if not driver.holds_run:
         ledger.require_no_run(flow, leg)
     for load in ledger.list_loads(flow, leg, UNFINISHED):
-        theirs = load.facts.get("dag_run")
+        theirs = load.dag_run
         if theirs and theirs != driver.dag_run and not driver.take_over & {load.load_id, "*"}:
             raise AirflowLoadUnfinished(load, theirs)

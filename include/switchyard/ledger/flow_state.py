@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from switchyard.errors import FlowHeld, PublishConflict
+from switchyard.ledger.results import PlanOutline
 from switchyard.ledger.store import Ledger
-from switchyard.ledger.tables import flows, loads
+from switchyard.ledger.tables import flows
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,11 @@ def require_released(ledger: Ledger, flow: str) -> FlowState:
 
 def require_standing(ledger: Ledger, flow: str, version: int) -> None:
     """Raise PublishConflict when a rollback has undone a version since it was picked to be served."""
-    to_seq = sa.cast(loads.c.facts["plan"]["rollback"]["to_seq"].astext, sa.BigInteger)
-    query = sa.select(loads.c.load_id, to_seq.label("to_seq")).where(
-        loads.c.flow == flow,
-        loads.c.kind == "rollback",
-        loads.c.state == "published",
-        loads.c.seq > version,
-        to_seq < version,
-    )
-    with ledger.session() as session:
-        undone = session.execute(query.limit(1)).one_or_none()
-    if undone is not None:
-        raise PublishConflict(
-            f"seq {version} was rolled back to seq {undone.to_seq} meanwhile, by load {undone.load_id}",
-            where=f"flow {flow}, leg serve",
-            next="nothing was published; run serve again: it serves what Hive shows",
-        )
+    for load in ledger.list_loads(flow, "ingest", ["published"]):
+        undone = load.find_result(PlanOutline) if load.kind == "rollback" and load.seq > version else None
+        if undone is not None and undone.rollback is not None and undone.rollback.to_seq < version:
+            raise PublishConflict(
+                f"seq {version} was rolled back to seq {undone.rollback.to_seq} meanwhile, by load {load.load_id}",
+                where=f"flow {flow}, leg serve",
+                next="nothing was published; run serve again: it serves what Hive shows",
+            )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
+from switchyard.errors import LedgerStateError, RecordUnreadable
 from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
+from switchyard.handover import DagRun
+from switchyard.ledger.results import StepResult
 
+Result = TypeVar("Result", bound=StepResult)
 Kind = Literal["load", "backfill", "replay", "rollback", "adopt"]
 UNFINISHED = ("planned", "landed", "converted", "proved", "staged", "publishing", "refreshing")
 FINISHED: dict[Leg, str] = {"ingest": "published", "serve": "served"}
@@ -17,7 +21,7 @@ FINISHED: dict[Leg, str] = {"ingest": "published", "serve": "served"}
 
 @dataclass(frozen=True)
 class Load:
-    """One row of `loads`."""
+    """One row of `loads`. `facts` is JSON: the results of its steps, which `result` and `find_result` read."""
 
     load_id: str
     flow: str
@@ -41,6 +45,33 @@ class Load:
     low: str | None
     high: str | None
 
+    def result(self, kind: type[Result]) -> Result:
+        """A step's result. Raises LedgerStateError when that step has not run, or this release cannot read it."""
+        result = self.find_result(kind)
+        if result is None:
+            raise LedgerStateError(
+                f"step {kind.step} of load {self.load_id} has written nothing down",
+                where=f"flow {self.flow}, leg {self.leg}",
+                next="run the leg again",
+            )
+        return result
+
+    def find_result(self, kind: type[Result]) -> Result | None:
+        """The same; None when that step has not run."""
+        values = self.facts.get(kind.step)
+        if values is None:
+            return None
+        try:
+            return kind.from_json(values, f"flow {self.flow}, load {self.load_id}, step {kind.step}")
+        except RecordUnreadable as error:
+            raise LedgerStateError(error.what, where=error.where, next=error.next) from error
+
+    @property
+    def dag_run(self) -> DagRun | None:
+        """The Airflow run that began the load."""
+        values = self.facts.get("dag_run")
+        return DagRun.from_json(values, f"load {self.load_id}") if values else None
+
 
 @dataclass(frozen=True)
 class NewLoad:
@@ -48,15 +79,27 @@ class NewLoad:
 
     flow: Flow
     leg: Leg
+    plan: StepResult
     previous_seq: int | None = None
     version: int | None = None
     location: str | None = None
     kind: Kind = "load"
     low: str | None = None
     high: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
-    def values(self) -> dict[str, Any]:
+    def values(self, dag_run: DagRun | None) -> dict[str, Any]:
         """Columns of `loads`."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"flow": self.flow.flow, "spec": frozen_spec(self.flow), "spec_hash": spec_hash(self.flow)}
+        began = {"dag_run": dag_run.to_json()} if dag_run else {}
+        return {
+            "flow": self.flow.flow,
+            "leg": self.leg,
+            "spec": frozen_spec(self.flow),
+            "spec_hash": spec_hash(self.flow),
+            "previous_seq": self.previous_seq,
+            "version": self.version,
+            "location": self.location,
+            "kind": self.kind,
+            "low": self.low,
+            "high": self.high,
+            "facts": {self.plan.step: self.plan.to_json(), **began},
+        }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,11 @@ from sqlalchemy.dialects.postgresql import insert
 from switchyard.connections import Connection
 from switchyard.errors import LedgerStateError, LoadInProgress, ServerUnavailable
 from switchyard.flow.naming import Leg
+from switchyard.handover import DagRun
 from switchyard.ledger import locks
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
 from switchyard.ledger.migrations import HEAD, migrate_to_head
+from switchyard.ledger.results import FlowChanges, PlanOutline, StepResult
 from switchyard.ledger.tables import flows, loads
 
 if TYPE_CHECKING:
@@ -36,10 +38,10 @@ class Ledger:
     Args:
         connection: the database.
         owner: who asks, and plans loads here; a refused second run is told.
-        dag_run: `dag_id` and `run_id` of the Airflow run that the loads planned here belong to.
+        dag_run: the Airflow run that the loads planned here belong to.
     """
 
-    def __init__(self, connection: Connection, owner: str = "", dag_run: Mapping[str, str] | None = None) -> None:
+    def __init__(self, connection: Connection, owner: str = "", dag_run: DagRun | None = None) -> None:
         url = sa.URL.create(
             "postgresql+psycopg",
             username=connection.login or None,
@@ -109,7 +111,7 @@ class Ledger:
     def plan(self, new: NewLoad) -> Load:
         """Give out the next seq and write the load down, in one transaction."""
         counter = flows.c.last_ingest_seq if new.leg == "ingest" else flows.c.last_serve_seq
-        flow, values = new.flow.flow, self._values(new)
+        flow, values = new.flow.flow, new.values(self.dag_run) | {"owner": self.owner}
         with self.session() as session:
             session.execute(insert(flows).values(flow=flow).on_conflict_do_nothing())
             known = session.scalar(sa.select(counter).where(flows.c.flow == flow).with_for_update()) or 0
@@ -136,17 +138,21 @@ class Ledger:
         to: str,
         *,
         expected: Sequence[str],
-        step: str = "",
-        facts: dict[str, Any] | None = None,
-        **changes: Any,
+        result: StepResult | None = None,
+        error: str | None = None,
+        try_id: str | None = None,
+        location: str | None = None,
+        version: int | None = None,
     ) -> Load:
         """Move a load to another state, if it is in one of the expected ones; raises LedgerStateError if not.
 
-        `facts` are stored under the step's name.
+        `result` joins those of the other steps; `try_id`, `location` and `version` stay as they are when None.
         """
-        values: dict[str, Any] = {"state": to, "error": None, "updated_at": sa.func.now(), **changes}
-        if facts is not None:
-            values["facts"] = loads.c.facts.op("||")(sa.cast({step: facts}, loads.c.facts.type))
+        changes = {"try_id": try_id, "location": location, "version": version}
+        values: dict[str, Any] = {"state": to, "error": error, "updated_at": sa.func.now()}
+        values |= {name: value for name, value in changes.items() if value is not None}
+        if result is not None:
+            values["facts"] = _facts_with(result)
         statement = (
             loads.update()
             .where(loads.c.load_id == load.load_id, loads.c.state.in_(expected))
@@ -169,15 +175,14 @@ class Ledger:
         self,
         load: Load,
         *,
-        step: str,
-        facts: dict[str, Any],
+        result: StepResult,
         above: int = 0,
-        flow_changes: dict[str, Any] | None = None,
+        flow_changes: FlowChanges | None = None,
     ) -> Load:
         """Record a publish in one transaction: the load is published (or served), those before it are superseded.
 
         `above` spares the loads up to that seq (a partition stays when another joins it); `flow_changes` are new
-        values of the flow's row, such as its bookmark.
+        values of the flow's row.
         """
         done = FINISHED[load.leg]
         with self.session() as session:
@@ -194,7 +199,10 @@ class Ledger:
                 .values(superseded_at=sa.func.now())
             )
             if flow_changes:
-                session.execute(flows.update().where(flows.c.flow == load.flow).values(flow_changes))
+                changed: dict[str, str | None] = {"bookmark": flow_changes.bookmark}
+                if flow_changes.held is not None:
+                    changed["held"] = flow_changes.held
+                session.execute(flows.update().where(flows.c.flow == load.flow).values(changed))
             row = session.execute(
                 loads.update()
                 .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", done)))
@@ -203,7 +211,7 @@ class Ledger:
                     published_at=sa.func.coalesce(loads.c.published_at, sa.func.now()),
                     updated_at=sa.func.now(),
                     error=None,
-                    facts=loads.c.facts.op("||")(sa.cast({step: facts}, loads.c.facts.type)),
+                    facts=_facts_with(result),
                 )
                 .returning(*loads.c)
             ).one_or_none()
@@ -241,13 +249,10 @@ class Ledger:
         """Directories that are still needed: of unfinished loads (also a rollback's), and of the last served one."""
         pinned = self.list_loads(flow, None, UNFINISHED)
         last = self.last_finished(flow, "serve")
-        found = [*pinned, *([last] if last else [])]
-        partitions = {path for load in found for path in load.facts.get("plan", {}).get("paths", ())}
-        return partitions | {load.location for load in found if load.location}
-
-    def _values(self, new: NewLoad) -> dict[str, Any]:
-        facts = {**new.facts, "dag_run": dict(self.dag_run)} if self.dag_run else new.facts
-        return new.values() | {"owner": self.owner, "facts": facts}
+        pinned += [last] if last else []
+        plans = [load.find_result(PlanOutline) for load in pinned]
+        partitions = {path for plan in plans if plan for path in plan.paths or ()}
+        return partitions | {load.location for load in pinned if load.location}
 
     def _in_progress(self, flow: str, leg: Leg, holder: str | None) -> LoadInProgress:
         alive = self.list_loads(flow, leg, UNFINISHED, limit=1)
@@ -286,6 +291,10 @@ class Ledger:
                 where=f"connection {self.connection.conn_id}",
                 next="check that the server runs and that the connection's host, port, database and login are right",
             ) from error
+
+
+def _facts_with(result: StepResult) -> sa.ColumnElement[Any]:
+    return loads.c.facts.op("||")(sa.cast({result.step: result.to_json()}, loads.c.facts.type))
 
 
 def _load(row: sa.Row[Any]) -> Load:

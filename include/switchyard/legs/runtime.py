@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 from switchyard.connections import Connections
 from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
+from switchyard.handover import LineageStep, StepReport
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hive import Hive
 from switchyard.lake.metastore import Metastore
@@ -23,7 +24,7 @@ from switchyard.ledger.drivers import Driver
 from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.scratch import open_scratch
-from switchyard.report import StepReport
+from switchyard.records import Record
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,21 @@ class Runtime:
 
 
 _PATIENCE_SECONDS = 60
-"""For whoever looks, between two steps of a load, whether a load of his own may begin: he holds the leg meanwhile."""
-StepBody = Callable[[Ledger, Load], dict[str, Any]]
+"""Seconds a step waits for the leg's lock; a rival run holds it briefly while it checks whether it may start."""
+Result = TypeVar("Result", bound=Record, covariant=True)
 
 
-def run_step(runtime: Runtime, step: str, load_id: str, leg: Leg, body: StepBody) -> StepReport:
+@dataclass(frozen=True)
+class Done(Generic[Result]):
+    """What the body of a step returns: its result, and what it moved, for the catalog."""
+
+    result: Result
+    lineage: LineageStep | None = None
+
+
+def run_step(
+    runtime: Runtime, step: str, load_id: str, leg: Leg, body: Callable[[Ledger, Load], Done[Result]]
+) -> StepReport[Result]:
     """Run one step of a load under the leg's lock; log its report in one line.
 
     Raises what the body raises, with the load named when the error does not say where it happened.
@@ -92,8 +103,8 @@ def run_step(runtime: Runtime, step: str, load_id: str, leg: Leg, body: StepBody
         if load.leg != leg:
             raise SwitchyardError(f"load {load_id} belongs to leg {load.leg}, not {leg}", where=f"step {step}")
         with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
-            facts = body(ledger, load)
-    report = StepReport(step, load.flow, load_id, time.monotonic() - started, facts)
+            done = body(ledger, load)
+    report = StepReport(step, load.flow, load_id, time.monotonic() - started, done.result, done.lineage)
     log.info("%s", report.line())
     return report
 

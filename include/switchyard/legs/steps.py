@@ -8,20 +8,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from switchyard.errors import SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
+from switchyard.handover import StepReport
+from switchyard.ledger.reports import Examined, LoadPlanned, NothingNew
 from switchyard.legs.ingest.load_request import ORDINARY, Request
-from switchyard.report import StepReport
+from switchyard.records import Record
 
 if TYPE_CHECKING:
     from switchyard.ledger.loads import Load
+    from switchyard.ledger.results import Compared
     from switchyard.legs.runtime import Runtime
 
-FlowStep = Callable[["Runtime", Flow, Request], dict[str, Any]]
-LoadStep = Callable[["Runtime", str], StepReport]
+FlowStep = Callable[["Runtime", Flow, Request], Record]
+LoadStep = Callable[["Runtime", str], "StepReport[Record]"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,16 @@ def find_step(leg: Leg, name: str) -> Step:
     return found[name]
 
 
-def begin(runtime: Runtime, step: Step, flow: Flow, request: Request = ORDINARY) -> StepReport:
+def begin(runtime: Runtime, step: Step, flow: Flow, request: Request = ORDINARY) -> StepReport[Record]:
     """Run a step that begins from a flow."""
     assert step.from_flow is not None  # noqa: S101 - the caller chose a beginning step
     started = time.monotonic()
-    facts = step.from_flow(runtime, flow, request)
-    return StepReport(step.name, flow.flow, str(facts.get("load_id", "")), time.monotonic() - started, facts)
+    result = step.from_flow(runtime, flow, request)
+    load_id = result.load_id if isinstance(result, LoadPlanned) else ""
+    return StepReport(step.name, flow.flow, load_id, time.monotonic() - started, result)
 
 
-def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> Iterator[StepReport]:
+def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> Iterator[StepReport[Record]]:
     """Run all steps of a leg, one after another; ends early when there is nothing to do."""
     load_id = ""
     with runtime.running(flow.flow, leg) as driving:
@@ -65,11 +69,11 @@ def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY)
             report = begin(driving, step, flow, request) if step.from_load is None else step.from_load(driving, load_id)
             load_id = report.load_id or load_id
             yield report
-            if "nothing_to_do" in report.facts:
+            if isinstance(report.result, NothingNew):
                 return
 
 
-def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> dict[str, Any]:
+def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> Record:
     """The dry run of a leg: what it would do now."""
     from switchyard.legs.ingest.forecast import forecast_ingest
     from switchyard.legs.serve.forecast import forecast_serve
@@ -82,12 +86,11 @@ def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY
 def _ingest_steps() -> tuple[Step, ...]:
     from switchyard.legs.ingest import leg as ingest_leg
 
-    def preflight(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
+    def preflight(runtime: Runtime, flow: Flow, request: Request) -> Record:
         examined = ingest_leg.preflight(runtime, flow)
-        key, notes = list(examined.shape.primary_key), list(examined.notes)
-        return {"columns": len(examined.columns), "key": key, "notes": notes}
+        return Examined(len(examined.columns), tuple(examined.shape.primary_key), tuple(examined.notes))
 
-    def plan(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
+    def plan(runtime: Runtime, flow: Flow, request: Request) -> Record:
         return _planned(ingest_leg.plan(runtime, flow, request))
 
     return (
@@ -104,7 +107,7 @@ def _ingest_steps() -> tuple[Step, ...]:
 def _serve_steps() -> tuple[Step, ...]:
     from switchyard.legs.serve import leg as serve_leg
 
-    def plan(runtime: Runtime, flow: Flow, request: Request) -> dict[str, Any]:
+    def plan(runtime: Runtime, flow: Flow, request: Request) -> Record:
         return _planned(serve_leg.plan(runtime, flow))
 
     return (
@@ -126,16 +129,16 @@ def _serve_steps() -> tuple[Step, ...]:
     )
 
 
-def _diff_after_serve(runtime: Runtime, load_id: str) -> StepReport:
+def _diff_after_serve(runtime: Runtime, load_id: str) -> StepReport[Compared]:
     from switchyard.legs.diff import run
 
     return run.after_serve(runtime, load_id)
 
 
-def _planned(load: Load | str) -> dict[str, Any]:
-    if isinstance(load, str):
-        return {"nothing_to_do": load}
-    return {"load_id": load.load_id, "seq": load.seq, "previous_seq": load.previous_seq, "version": load.version}
+def _planned(load: Load | NothingNew) -> LoadPlanned | NothingNew:
+    if isinstance(load, NothingNew):
+        return load
+    return LoadPlanned(load.load_id, load.seq, load.previous_seq, load.version)
 
 
 _STEPS: dict[Leg, Callable[[], tuple[Step, ...]]] = {"ingest": _ingest_steps, "serve": _serve_steps}

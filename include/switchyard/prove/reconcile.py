@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from switchyard.errors import ReconcileMismatch, SourceMoved
 from switchyard.flow.proof import Reconcile
 from switchyard.flow.threshold import rows_allowed
 from switchyard.types.aggregates import Aggregates, add_up, differences
 from switchyard.types.carry import CarriedColumn
+from switchyard.types.read import Read
 
 _MANIFEST_PREFIX = b'{"m"'
 
 
 @dataclass(frozen=True)
-class Read:
-    """What source statements say that they read: rows, those of them that do not fit, aggregates of those that do.
-
-    `high` is the largest cursor value, as PostgreSQL's text.
-    """
-
-    rows: int
-    refused: int
-    high: str | None
-    columns: tuple[Aggregates, ...]
-
-    def facts(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, facts: dict[str, Any]) -> Read:
-        """From the ledger."""
-        return cls(**{**facts, "columns": tuple(facts["columns"])})
-
-
-@dataclass(frozen=True)
-class Landed:
+class Landing:
     """What was found in the landing: one manifest a statement, data lines, bytes."""
 
     manifests: tuple[Read, ...]
@@ -59,7 +37,7 @@ class Landed:
         )
 
 
-def tally_lines(files: Iterable[Iterable[bytes]]) -> Landed:
+def tally_lines(files: Iterable[Iterable[bytes]]) -> Landing:
     r"""Count the lines of JSON files given as chunks of bytes, and collect their manifest rows.
 
     A manifest row is `{"m" : "{\"rows\": …}"}`; PostgreSQL's JSON text never holds a raw newline.
@@ -78,11 +56,11 @@ def tally_lines(files: Iterable[Iterable[bytes]]) -> Landed:
             raise ReconcileMismatch(
                 "a landed file ends in the middle of a line", where="landing", next="nothing was published; run again"
             )
-    return Landed(tuple(manifests), lines - len(manifests), size)
+    return Landing(tuple(manifests), lines - len(manifests), size)
 
 
 def check_landing(
-    landed: Landed, flow: str, *, policy: Reconcile, may_be_empty: bool, before: int | None, after: int | None
+    landed: Landing, flow: str, *, policy: Reconcile, may_be_empty: bool, before: int | None, after: int | None
 ) -> None:
     """Compare what the source statement read with what landed; `before`/`after` when mappers shared no snapshot.
 
@@ -169,4 +147,4 @@ def _manifests(buffer: bytes) -> Iterator[Read]:
             return
         start = end
         if at == 0 or buffer[at - 1 : at] == b"\n":
-            yield Read.of(json.loads(json.loads(buffer[at:end])["m"]))
+            yield Read.from_text(json.loads(buffer[at:end])["m"], "the manifest row of the landing")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Annotated
 
+from pydantic import PlainSerializer
+
+from switchyard.records import Record
 from switchyard.types.hive_type import STRING, HiveType
 from switchyard.types.postgres_type import PostgresType
 from switchyard.types.quoting import in_bytes, quote_postgres
@@ -23,19 +26,23 @@ class SourceColumn:
     generated: bool = False
 
 
+def _in_capitals(kind: HiveType) -> str:
+    return kind.shown
+
+
 @dataclass(frozen=True)
-class CarriedColumn:
+class CarriedColumn(Record):
     """A source column with its rule applied.
 
     `carry` is what PostgreSQL is asked for, for values that fit; `unfit` is a condition, never NULL, that is true for
     those that do not (empty: all do); `raw` is the text of any value. `cast` is HiveQL that makes the lake's value of
-    the field that the text travels in, `{c}`: see `cast_of`.
+    the field that the text travels in, `{c}`: see `cast_of`. A load of an earlier release has its field's name there.
     """
 
     source: str
     name: str
     postgres_type: str
-    hive_type: HiveType
+    hive_type: Annotated[HiveType, PlainSerializer(_in_capitals)]
     carry: str
     cast: str
     raw: str
@@ -51,16 +58,6 @@ class CarriedColumn:
     def cast_of(self, field: str) -> str:
         """HiveQL that makes the lake's value of a carrier field."""
         return self.cast.format(c=field)
-
-    def facts(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
-        return {**asdict(self), "hive_type": self.hive_type.shown, "staged": str(self.staged)}
-
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> CarriedColumn:
-        """From the ledger. A load of an earlier release wrote its field's name into `cast` in place of `{c}`."""
-        kinds = {name: HiveType.parse(facts[name]) for name in ("hive_type", "staged")}
-        return cls(**{**facts, **kinds})
 
 
 _BY_NAME = {rule.postgres: rule for rule in RULES}

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
 from switchyard.errors import UnknownHiveType
 
 _ALIASES = {"integer": "int", "double precision": "double", "numeric": "decimal", "dec": "decimal"}
@@ -57,6 +60,14 @@ class HiveType:
     def decimal(cls, precision: int, scale: int) -> HiveType:
         """A DECIMAL; raises UnknownHiveType for a precision or scale that Hive does not have."""
         return _parse(f"decimal({precision},{scale})")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[HiveType], handler: GetCoreSchemaHandler) -> CoreSchema:
+        """In a record, a type is its text."""
+        text = core_schema.str_schema()
+        return core_schema.no_info_after_validator_function(
+            _parse_value, text, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
 
     def __str__(self) -> str:
         match self.name:
@@ -153,6 +164,13 @@ DATE = HiveType("date")
 TIMESTAMP = HiveType("timestamp")
 TEXT_BY_TEXT = HiveType("map", parts=(STRING, STRING))
 """Name → text, for a row whose values did not fit."""
+
+
+def _parse_value(text: str) -> HiveType:
+    try:
+        return _parse(text)
+    except UnknownHiveType as error:
+        raise ValueError(error.what) from error
 
 
 @lru_cache(maxsize=4096)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from switchyard.compare.differences import Found
 from switchyard.compare.join import Comparison
@@ -16,11 +17,12 @@ from switchyard.flow.frozen import thaw
 from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Compared
 from switchyard.ledger.store import Ledger
 from switchyard.legs.diff import table as diff_table
 from switchyard.legs.diff.lake_side import LakeSide, count_rows
 from switchyard.legs.diff.mongodb_side import CollectionReplaced, MongoSide
-from switchyard.legs.diff.result import DIFFERENCES, DiffResult, count_only, judge_digests, judge_values, new_diff_id
+from switchyard.legs.diff.result import DIFFERENCES, DiffResult, judge_digests, judge_values, new_diff_id
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve.heal import order_heal
 from switchyard.legs.serve.served import directories, served_part
@@ -59,35 +61,43 @@ def diff_served(runtime: Runtime, flow: Flow, mode: DiffMode, *, heal: bool = Fa
 def _compare_served(runtime: Runtime, ledger: Ledger, load: Load, mode: DiffMode) -> DiffResult:
     flow, started = thaw(load.spec), time.monotonic()
     serve, hdfs, diff_id = served_part(flow), runtime.hdfs(flow), new_diff_id()
-    facts = _described(flow, load, mode, diff_id)
-    directories = _served_directories(runtime, flow, load)
+    directories, table = _served_directories(runtime, flow, load), None
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        describe = partial(_describe, flow, load, mode, diff_id)
         if mode == "counts":
-            result = count_only(facts, count_rows(hdfs, directories), mongo.count(serve.collection))
+            result = DiffResult(describe(count_rows(hdfs, directories), mongo.count(serve.collection)))
         else:
             files = tables_files.download(hdfs, directories, scratch / "hive")
             lake = LakeSide.of(files, serve.key, serve.timestamps, f"flow {flow.flow}")
-            result = _compare_values(facts, lake, MongoSide(mongo, serve.collection, lake), scratch)
+            result = _compare_values(describe, mode, diff_id, lake, MongoSide(mongo, serve.collection, lake), scratch)
         _require_unmoved(ledger, load)
         if mode == "values":
-            table = naming.diff_table(naming.served_table(flow.lake, serve)[1])
-            result.facts["table"] = diff_table.publish(runtime, flow, table, diff_id, scratch / DIFFERENCES)
-    result.facts["seconds"] = round(time.monotonic() - started, 2)
-    return result
+            name = naming.diff_table(naming.served_table(flow.lake, serve)[1])
+            table = diff_table.publish(runtime, flow, name, diff_id, scratch / DIFFERENCES)
+    seconds = round(time.monotonic() - started, 2)
+    return replace(result, compared=replace(result.compared, table=table, seconds=seconds))
 
 
-def _compare_values(facts: dict[str, Any], lake: LakeSide, collection: MongoSide, scratch: Path) -> DiffResult:
+def _compare_values(
+    describe: Callable[[int, int], Compared],
+    mode: DiffMode,
+    diff_id: str,
+    lake: LakeSide,
+    collection: MongoSide,
+    scratch: Path,
+) -> DiffResult:
     left, right = lake.read(scratch / "left"), collection.read(scratch / "right")
     average = right.bytes // max(1, right.rows)
     with (
-        Found(facts["diff"], "hive", "mongodb", scratch / DIFFERENCES) as found,
-        Comparison(left.path, right.path, scratch) as compared,
+        Found(diff_id, "hive", "mongodb", scratch / DIFFERENCES) as found,
+        Comparison(left.path, right.path, scratch) as comparison,
     ):
-        for suspects in compared.suspects(lake.files):
+        for suspects in comparison.suspects(lake.files):
             found.add(list(collection.compare(suspects, average)))
-        if facts["mode"] == "digest":
-            return judge_digests(facts, compared.rows(), sorted(found.buckets))
-        return judge_values(facts, compared.rows(), found)
+        compared = describe(*comparison.rows())
+        if mode == "digest":
+            return judge_digests(compared, sorted(found.buckets))
+        return judge_values(compared, found)
 
 
 def _require_unmoved(ledger: Ledger, load: Load) -> None:
@@ -124,24 +134,28 @@ def _served_directories(runtime: Runtime, flow: Flow, load: Load) -> Sequence[st
     return version.paths if version is not None and shown else directories(load)
 
 
-def _described(flow: Flow, load: Load, mode: DiffMode, diff_id: str) -> dict[str, Any]:
-    return {
-        "diff": diff_id,
-        "between": "hive-mongodb",
-        "mode": mode,
-        "hive": ".".join(naming.served_table(flow.lake, served_part(flow))),
-        "mongodb": served_part(flow).collection,
-        "version": load.version,
-        "served_load": load.load_id,
-        "served_at": str(load.published_at),
-    }
+def _describe(flow: Flow, load: Load, mode: DiffMode, diff_id: str, hive_rows: int, documents: int) -> Compared:
+    """The comparison of two counts: what the digests and the values say comes on top."""
+    return Compared(
+        diff=diff_id,
+        between="hive-mongodb",
+        mode=mode,
+        hive=".".join(naming.served_table(flow.lake, served_part(flow))),
+        version=load.version,
+        hive_rows=hive_rows,
+        equal=hive_rows == documents,
+        mongodb=served_part(flow).collection,
+        mongodb_rows=documents,
+        served_load=load.load_id,
+        served_at=str(load.published_at),
+    )
 
 
 def _note(ledger: Ledger, load: Load, result: DiffResult, *, heal: bool) -> DiffResult:
     """Write the result to the load that it judges; order a snapshot if that was asked for."""
-    ledger.advance(load, load.state, expected=[load.state], step="diff", facts=result.facts)
-    result.facts["heal_ordered"] = heal and not result.equal
-    if result.facts["heal_ordered"]:
-        order_heal(ledger, load, result.facts["diff"])
-        log.info("ordered a snapshot of flow %s: diff %s", load.flow, result.facts["diff"])
-    return result
+    ordered = heal and not result.equal
+    ledger.advance(load, load.state, expected=[load.state], result=result.compared)
+    if ordered:
+        order_heal(ledger, load, result.compared.diff)
+        log.info("ordered a snapshot of flow %s: diff %s", load.flow, result.compared.diff)
+    return replace(result, compared=replace(result.compared, heal_ordered=ordered))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import psycopg
 import pyarrow as pa
 
 from switchyard.compare.differences import Found
+from switchyard.compare.digests import DigestSpool
 from switchyard.compare.join import Comparison
 from switchyard.compare.rows import compare_row
 from switchyard.errors import NothingToCompare, SwitchyardError
@@ -19,10 +23,12 @@ from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import TableVersion
 from switchyard.ledger.flow_state import read_state
+from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Compared
 from switchyard.legs.diff import table as diff_table
 from switchyard.legs.diff.lake_side import count_rows
-from switchyard.legs.diff.postgres_side import build_statement, read_lake, read_source
-from switchyard.legs.diff.result import DIFFERENCES, DiffResult, count_only, judge_digests, judge_values, new_diff_id
+from switchyard.legs.diff.postgres_side import SourceStatement, build_statement, read_lake, read_source
+from switchyard.legs.diff.result import DIFFERENCES, DiffResult, judge_digests, judge_values, new_diff_id
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables import files as tables_files
 from switchyard.serve.documents.encoder import read_schema
@@ -44,24 +50,20 @@ def diff_source(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffResult:
         load = ledger.find_version(flow.flow, version.seq)
         incremental = flow.lake.mode != "replace" and flow.source.cursor is not None
         bookmark = read_state(ledger, flow.flow).bookmark if incremental else None
-    facts = {
-        "diff": diff_id,
-        "between": "postgres-hive",
-        "mode": mode,
-        "postgres": flow.source.table or "a query",
-        "hive": f"{version.database}.{version.table}",
-        "version": version.seq,
-        "load": version.load_id,
-        "loaded_at": str(load.published_at) if load else None,
-        "before_bookmark": bookmark,
-    }
+    describe = partial(_describe, flow, mode, diff_id, version, load, bookmark)
     with runtime.scratch() as scratch, postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-        result = _compare_source(runtime, flow, session, version, facts, scratch)
+        if mode == "counts":
+            hive_rows = count_rows(runtime.hdfs(flow), version.paths)
+            result = DiffResult(describe(postgres.count_rows(session, flow.source), hive_rows))
+        else:
+            sides = _read_sides(runtime, flow, session, version, bookmark, scratch, values=mode == "values")
+            result = _compare_values(describe, diff_id, sides, scratch)
+        table = None
         if mode == "values":
-            table = naming.diff_table(flow.lake.table, source=True)
-            result.facts["table"] = diff_table.publish(runtime, flow, table, diff_id, scratch / DIFFERENCES)
-    result.facts["seconds"] = round(time.monotonic() - started, 2)
-    return result
+            name = naming.diff_table(flow.lake.table, source=True)
+            table = diff_table.publish(runtime, flow, name, diff_id, scratch / DIFFERENCES)
+    seconds = round(time.monotonic() - started, 2)
+    return replace(result, compared=replace(result.compared, table=table, seconds=seconds))
 
 
 def _published(runtime: Runtime, flow: Flow) -> TableVersion:
@@ -75,35 +77,82 @@ def _published(runtime: Runtime, flow: Flow) -> TableVersion:
     return version
 
 
-def _compare_source(
-    runtime: Runtime, flow: Flow, session: Any, version: TableVersion, facts: dict[str, Any], scratch: Path
-) -> DiffResult:
-    mode, hdfs = facts["mode"], runtime.hdfs(flow)
-    if mode == "counts":
-        return count_only(facts, postgres.count_rows(session, flow.source), count_rows(hdfs, version.paths))
+def _describe(
+    flow: Flow,
+    mode: DiffMode,
+    diff_id: str,
+    version: TableVersion,
+    load: Load | None,
+    bookmark: str | None,
+    source_rows: int,
+    hive_rows: int,
+) -> Compared:
+    """The comparison of two counts: what the digests and the values say comes on top."""
+    return Compared(
+        diff=diff_id,
+        between="postgres-hive",
+        mode=mode,
+        hive=f"{version.database}.{version.table}",
+        version=version.seq,
+        hive_rows=hive_rows,
+        equal=source_rows == hive_rows,
+        postgres=flow.source.table or "a query",
+        postgres_rows=source_rows,
+        load=version.load_id,
+        loaded_at=str(load.published_at) if load else None,
+        before_bookmark=bookmark,
+    )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Both stores, read: digests by key, the files of Hive's version, and in mode values the source's rows as text."""
+
+    statement: SourceStatement
+    files: list[Path]
+    rows: Path | None
+    left: DigestSpool
+    right: DigestSpool
+
+
+def _read_sides(
+    runtime: Runtime,
+    flow: Flow,
+    session: psycopg.Connection[tuple[object, ...]],
+    version: TableVersion,
+    bookmark: str | None,
+    scratch: Path,
+    *,
+    values: bool,
+) -> _Sides:
     examined = examine(session, flow)
     key = examined.shape.primary_key
-    if mode == "values" and not key:
+    if values and not key:
         raise SwitchyardError(
             "without a key no row can be named: only counts and digest",
             where=f"flow {flow.flow}",
             next="set source.key, or use --mode digest",
         )
-    files = tables_files.download(hdfs, version.paths, scratch / "hive")
+    files = tables_files.download(runtime.hdfs(flow), version.paths, scratch / "hive")
     schema = read_schema(files) or pa.schema([pa.field(c.name, pa.string()) for c in version.columns])
-    statement = build_statement(flow, examined.columns, key, version.columns, schema, facts["before_bookmark"])
-    rows = scratch / "rows.parquet" if mode == "values" else None
+    statement = build_statement(flow, examined.columns, key, version.columns, schema, bookmark)
+    rows = scratch / "rows.parquet" if values else None
     left = read_source(session, statement, scratch / "left", rows)
     right = read_lake(files, statement, scratch / "right")
-    facts["not_compared"] = list(statement.not_compared)
+    return _Sides(statement, files, rows, left, right)
+
+
+def _compare_values(describe: Callable[[int, int], Compared], diff_id: str, sides: _Sides, scratch: Path) -> DiffResult:
+    statement = sides.statement
     with (
-        Found(facts["diff"], "postgres", "hive", scratch / DIFFERENCES) as found,
-        Comparison(left.path, right.path, scratch) as compared,
+        Found(diff_id, "postgres", "hive", scratch / DIFFERENCES) as found,
+        Comparison(sides.left.path, sides.right.path, scratch) as comparison,
     ):
-        facts["moved_since_load"] = compared.left_out()
-        if rows is None:
-            return judge_digests(facts, compared.rows(), compared.buckets())
-        for suspects in compared.suspects([rows], files):
-            compared_rows = (compare_row(suspect, statement.columns, statement.key) for suspect in suspects)
-            found.add([difference for difference in compared_rows if difference is not None])
-        return judge_values(facts, compared.rows(), found)
+        moved = comparison.left_out()
+        compared = replace(describe(*comparison.rows()), not_compared=statement.not_compared, moved_since_load=moved)
+        if sides.rows is None:
+            return judge_digests(compared, comparison.buckets())
+        for suspects in comparison.suspects([sides.rows], sides.files):
+            differences = (compare_row(suspect, statement.columns, statement.key) for suspect in suspects)
+            found.add([difference for difference in differences if difference is not None])
+        return judge_values(compared, found)

@@ -4,26 +4,50 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from switchyard.compare.differences import Found
 from switchyard.compare.digests import BUCKETS
 from switchyard.errors import ReconcileMismatch
 from switchyard.flow.spec import Flow
+from switchyard.ledger.results import Compared
+from switchyard.records import Record
 
 DIFFERENCES = "differences.parquet"
-"""In the scratch directory, what `switchyard.prove.found` writes."""
+"""In the scratch directory, what `switchyard.compare.differences` writes."""
+
+
+Example = Mapping[str, str | int | None]
+"""A row of the table of differences, by column."""
 
 
 @dataclass(frozen=True)
 class DiffResult:
-    """What a diff found. `facts` are JSON values; `buckets` those that differ."""
+    """What a diff found: the numbers, the buckets that differ, some of the differences."""
+
+    compared: Compared
+    buckets: tuple[int, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def equal(self) -> bool:
+        """Whether the stores hold the same."""
+        return self.compared.equal
+
+
+@dataclass(frozen=True)
+class DiffReport(Record):
+    """The report of a flow's comparisons; `findings` are a sentence for each, `diffs` their names."""
 
     equal: bool
-    facts: dict[str, Any]
-    buckets: list[int]
-    examples: list[dict[str, Any]]
+    findings: Annotated[tuple[str, ...], Field(alias="found")]
+    diffs: tuple[str, ...]
+    heal_ordered: bool
+    results: tuple[Compared, ...]
 
 
 def require_equal(flow: Flow, *results: DiffResult) -> None:
@@ -31,7 +55,7 @@ def require_equal(flow: Flow, *results: DiffResult) -> None:
     for result in results:
         if not result.equal:
             raise ReconcileMismatch(
-                f"{result.facts['between']} differ: {summary(result)}",
+                f"{result.compared.between} differ: {summary(result)}",
                 where=f"flow {flow.flow}",
                 next=f"switchyard diff {flow.flow} names the keys; --heal serves Hive's version again",
             )
@@ -39,35 +63,28 @@ def require_equal(flow: Flow, *results: DiffResult) -> None:
 
 def summary(result: DiffResult) -> str:
     """One line of numbers."""
-    facts = result.facts
-    left, right = facts["between"].split("-")
-    counted = f"{facts[left + '_rows']:,} rows in {left}, {facts[right + '_rows']:,} in {right}"
-    if facts["mode"] == "counts":
+    compared = result.compared
+    left, right = compared.stores
+    counted = f"{compared.rows_of(left):,} rows in {left}, {compared.rows_of(right):,} in {right}"
+    if compared.buckets is None:
         return counted
-    shown = f"{len(result.buckets):,} of {facts['buckets']:,} buckets differ" if result.buckets else "equal"
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in facts.get("keys", {}).items())
-    return f"{shown}{f', keys: {kinds}' if kinds else ''}; {counted}"
+    buckets = f"{len(result.buckets):,} of {compared.buckets:,} buckets differ" if result.buckets else "equal"
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in (compared.keys or {}).items())
+    keys = f", keys: {kinds}" if kinds else ""
+    return f"{buckets}{keys}; {counted}"
 
 
-def count_only(facts: dict[str, Any], left: int, right: int) -> DiffResult:
-    """The result of comparing two counts."""
-    sides = facts["between"].split("-")
-    counted = {**facts, f"{sides[0]}_rows": left, f"{sides[1]}_rows": right, "equal": left == right}
-    return DiffResult(left == right, counted, [], [])
-
-
-def judge_digests(facts: dict[str, Any], rows: tuple[int, int], buckets: list[int]) -> DiffResult:
+def judge_digests(compared: Compared, buckets: Sequence[int]) -> DiffResult:
     """The result of comparing digests: buckets, and nothing of what is in them."""
-    result = count_only(facts, *rows)
-    result.facts.update(equal=not buckets, buckets=BUCKETS, buckets_differing=len(buckets))
-    return DiffResult(not buckets, result.facts, buckets, [])
+    judged = replace(compared, equal=not buckets, buckets=BUCKETS, buckets_differing=len(buckets))
+    return DiffResult(judged, tuple(buckets))
 
 
-def judge_values(facts: dict[str, Any], rows: tuple[int, int], found: Found) -> DiffResult:
+def judge_values(compared: Compared, found: Found) -> DiffResult:
     """The result of comparing values: numbers of keys by kind and of values by column, buckets, some examples."""
-    result = judge_digests(facts, rows, sorted(found.buckets))
-    result.facts.update(keys=dict(found.kinds), columns=dict(found.columns))
-    return DiffResult(result.equal, result.facts, result.buckets, found.examples)
+    judged = judge_digests(compared, sorted(found.buckets))
+    numbers = replace(judged.compared, keys=dict(found.kinds), columns=dict(found.columns))
+    return DiffResult(numbers, judged.buckets, tuple(found.examples))
 
 
 def new_diff_id() -> str:

@@ -6,20 +6,23 @@ them whose own digests differ are compared value by value.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
+from switchyard.handover import StepReport
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Compared
 from switchyard.ledger.store import Ledger
 from switchyard.legs.diff.hive_mongodb import diff_served
 from switchyard.legs.diff.postgres_hive import diff_source
 from switchyard.legs.diff.result import DiffResult, require_equal
-from switchyard.legs.runtime import Runtime, run_step
+from switchyard.legs.runtime import Done, Runtime, run_step
 from switchyard.legs.serve.served import served_part
-from switchyard.report import StepReport
+from switchyard.records import Record
 from switchyard.serve.mongo.target import MongoTarget
 
 Between = Literal["hive-mongodb", "postgres-hive"]
@@ -38,34 +41,47 @@ def diff_stores(runtime: Runtime, flow: Flow, mode: DiffMode, between: Between, 
     return diff_served(runtime, flow, mode, heal=heal)
 
 
-def forecast_diff(runtime: Runtime, flow: Flow, mode: DiffMode) -> dict[str, Any]:
-    """The dry run: what would be compared, and how many rows the stores say they have."""
+@dataclass(frozen=True, kw_only=True)
+class DiffForecast(Record):
+    """What would be compared, and how many rows the stores say they have; the last three of a flow that serves."""
+
+    compares: tuple[Between, ...]
+    mode: DiffMode
+    version: int | None
+    hive_rows: int | None
+    documents: int | None = None
+    differences_go_to: str | None = None
+    heals: bool | None = None
+
+
+def forecast_diff(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffForecast:
+    """The dry run: look at the stores, compare nothing."""
     version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
-    found: dict[str, Any] = {
-        "compares": list(wanted(flow)),
-        "mode": mode,
-        "version": version.seq if version else None,
-        "hive_rows": version.rows if version else None,
-    }
-    if flow.serve is not None:
-        with MongoTarget(runtime.connections.get(flow.serve.connection)) as mongo:
-            found["documents"] = mongo.state(flow.serve.collection).documents
-        found["differences_go_to"] = ".".join(
-            (flow.lake.database, naming.diff_table(naming.served_table(flow.lake, flow.serve)[1]))
-        )
-        found["heals"] = flow.diff.heal
-    return found
+    forecast = DiffForecast(
+        compares=wanted(flow),
+        mode=mode,
+        version=version.seq if version else None,
+        hive_rows=version.rows if version else None,
+    )
+    if flow.serve is None:
+        return forecast
+    with MongoTarget(runtime.connections.get(flow.serve.connection)) as mongo:
+        documents = mongo.state(flow.serve.collection).documents
+    table = naming.diff_table(naming.served_table(flow.lake, flow.serve)[1])
+    return replace(
+        forecast, documents=documents, differences_go_to=f"{flow.lake.database}.{table}", heals=flow.diff.heal
+    )
 
 
-def after_serve(runtime: Runtime, load_id: str) -> StepReport:
+def after_serve(runtime: Runtime, load_id: str) -> StepReport[Compared]:
     """The serve leg's own diff, by `serve.diff`; a difference fails the step, the publish stays."""
 
-    def body(ledger: Ledger, load: Load) -> dict[str, Any]:
+    def body(ledger: Ledger, load: Load) -> Done[Compared]:
         flow = thaw(load.spec)
         mode = served_part(flow).diff
         assert mode is not None  # noqa: S101 - the step is left out without it
         result = diff_served(runtime, flow, mode, heal=flow.diff.heal)
         require_equal(flow, result)
-        return result.facts
+        return Done(result.compared)
 
     return run_step(runtime, "diff", load_id, "serve", body)

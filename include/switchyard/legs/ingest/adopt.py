@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from switchyard.errors import PreflightRefused, SwitchyardError
 from switchyard.extract import postgres
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
+from switchyard.handover import StepReport
 from switchyard.lake.adoption import ForeignTable, obstacles, read_table
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hiveql.statements import quote_table
 from switchyard.lake.metastore import hdfs_path
 from switchyard.ledger.loads import Load, NewLoad
+from switchyard.ledger.reports import Adopted
+from switchyard.ledger.results import AdoptionPlan, Proved
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest import window
 from switchyard.legs.ingest.planned import draft
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables.files import count_rows
-from switchyard.report import StepReport
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import (
     BIGINT,
@@ -61,7 +64,7 @@ _ARROW: dict[HiveType, tuple[str, ...]] = {
 """Hive type → what Arrow calls it in a Parquet file that Hive and Arrow read the same."""
 
 
-def adopt(runtime: Runtime, flow: Flow) -> StepReport:
+def adopt(runtime: Runtime, flow: Flow) -> StepReport[Adopted]:
     """Take over the flow's lake table, which others made.
 
     Raises:
@@ -72,8 +75,8 @@ def adopt(runtime: Runtime, flow: Flow) -> StepReport:
     with runtime.running(flow.flow, "ingest") as driving:
         load, seen = _prepare(driving, flow)
         published = ingest_leg.publish(driving, load.load_id)
-    facts = {"load_id": load.load_id, "seq": load.seq, "rows": published.facts["rows"], "location": seen.location}
-    return StepReport("adopt", flow.flow, load.load_id, time.monotonic() - started, facts)
+    adopted = Adopted(load.load_id, load.seq, published.result.rows, seen.location)
+    return StepReport("adopt", flow.flow, load.load_id, time.monotonic() - started, adopted)
 
 
 def _prepare(runtime: Runtime, flow: Flow) -> tuple[Load, ForeignTable]:
@@ -129,7 +132,7 @@ def _plan(runtime: Runtime, flow: Flow, found: ForeignTable) -> NewLoad:
         kind="adopt",
         previous_seq=version.seq,
         location=hdfs_path(found.location),
-        facts={"plan": {**planned.facts(), "adopted": {"changed_at": found.changed_at}}},
+        plan=replace(planned, adopted=AdoptionPlan(found.changed_at)),
     )
 
 
@@ -207,9 +210,7 @@ def _reads_as(hive: HiveType, arrow: pa.DataType) -> bool:
 def _prove(hdfs: Hdfs, ledger: Ledger, load: Load) -> Load:
     path = load.location or ""
     files = [file for file in hdfs.list_files(path) if file.bytes]
-    facts = {
-        "hive_rows": count_rows(hdfs, path),
-        "hive_bytes": sum(file.bytes for file in files),
-        "hive_files": len(files),
-    }
-    return ledger.advance(load, "proved", expected=["planned"], step="prove", facts=facts)
+    proved = Proved(
+        hive_rows=count_rows(hdfs, path), hive_bytes=sum(file.bytes for file in files), hive_files=len(files)
+    )
+    return ledger.advance(load, "proved", expected=["planned"], result=proved)

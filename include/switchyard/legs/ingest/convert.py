@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from dataclasses import replace
 
 from switchyard.errors import ReconcileMismatch
 from switchyard.extract.statement import REFUSED_FIELD
@@ -11,45 +11,42 @@ from switchyard.flow import naming
 from switchyard.lake.hive import HiveSession
 from switchyard.lake.hiveql import statements
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Converted, Landed
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.workspace import Batch
-from switchyard.legs.runtime import Runtime, require_state
+from switchyard.legs.runtime import Done, Runtime, require_state
 from switchyard.legs.tables import versions
 from switchyard.types.carry import carrier_field
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import STRING
 
 
-def convert(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+def convert(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Converted]:
     """Run the step: everything it writes has a name of this try."""
     require_state(load, "landed", "converted")
     batch = Batch(runtime, load, naming.new_try())
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S.%f}"
-    facts: dict[str, Any] = {"try": batch.try_id, "landing": batch.landing, "quarantine": None}
+    sets_aside = load.result(Landed).read.refused > 0 or bool(batch.quarantining)
     with runtime.hive(batch.flow).session() as hive:
         text = _text_table(batch)
         directory = batch.landing if _is_the_version(batch) else batch.part("batch")
         typed = batch.table("batch", directory)
         hive.run(statements.convert(text, typed, batch.planned.columns))
-        if load.facts["land"]["read"]["refused"] or batch.quarantining:
-            facts["quarantine"] = batch.refused
-            kept = _set_aside(batch, hive, text, typed, now)
-        else:
-            kept = typed
-        facts["batch"], facts["kept"] = typed, kept
+        kept = _set_aside(batch, hive, text, typed, now) if sets_aside else typed
+        quarantine = batch.refused if sets_aside else None
+        converted = Converted(batch.try_id, batch.landing, quarantine, batch=typed, kept=kept)
         if batch.flow.lake.mode == "merge":
-            facts |= _merge(batch, hive, kept)
+            converted = _merge(batch, hive, converted)
     batch.drop("text")
     ledger.advance(
         load,
         "converted",
         expected=["landed", "converted"],
-        step="convert",
-        facts=facts,
+        result=converted,
         try_id=batch.try_id,
         location=batch.landing,
     )
-    return facts
+    return Done(converted)
 
 
 def _is_the_version(batch: Batch) -> bool:
@@ -63,7 +60,7 @@ def _text_table(batch: Batch) -> str:
     fields += [HiveColumn(carrier_field(i), column.staged) for i, column in enumerate(planned.columns)]
     name = versions.staging_table(batch.runtime, batch.flow, "text", load.load_id, batch.try_id)
     url = batch.runtime.hdfs(batch.flow).url
-    batch.metastore.create_json_table(naming.STAGING_DATABASE, name, fields, url + load.facts["land"]["staging"])
+    batch.metastore.create_json_table(naming.STAGING_DATABASE, name, fields, url + load.result(Landed).staging)
     return f"{naming.STAGING_DATABASE}.{name}"
 
 
@@ -71,7 +68,7 @@ def _set_aside(batch: Batch, hive: HiveSession, text: str, typed: str, now: str)
     """Write the refused rows into this try's quarantine; returns the table of the rows that stay."""
     planned = batch.planned
     target = batch.quarantine()
-    if batch.load.facts["land"]["read"]["refused"]:
+    if batch.load.result(Landed).read.refused:
         judged = [column for column in (*planned.columns, *planned.left_out) if column.unfit]
         hive.run(statements.quarantine_unfit(text, target, judged, now))
     if not batch.quarantining:
@@ -84,12 +81,12 @@ def _set_aside(batch: Batch, hive: HiveSession, text: str, typed: str, now: str)
     return kept
 
 
-def _merge(batch: Batch, hive: HiveSession, kept: str) -> dict[str, Any]:
-    """Write the new version from the one before and the batch; returns what was found before."""
+def _merge(batch: Batch, hive: HiveSession, converted: Converted) -> Converted:
+    """Write the new version from the one before and the batch."""
     planned = batch.planned
     old_columns = [HiveColumn(name, kind) for name, kind in planned.before_columns.items()]
     old = batch.table("old", planned.before_paths[0], old_columns)
-    merge = batch.merge(kept, old)
+    merge = batch.merge(converted.kept, old)
     rows, nulls, keys, ties = (int(value or 0) for value in hive.run(merge.faults())[0])
     where, next_ = f"flow {batch.load.flow}", "nothing was published; correct source.key, or the rows"
     if nulls:
@@ -100,4 +97,4 @@ def _merge(batch: Batch, hive: HiveSession, kept: str) -> dict[str, Any]:
         by = f" with the same {merge.cursor}" if merge.cursor else ""
         raise ReconcileMismatch(f"{ties} keys are repeated{by}: which row is the newer?", where=where, next=next_)
     hive.run(merge.into(batch.table("typed", batch.landing)))
-    return {"old": old, "repeated": rows - keys}
+    return replace(converted, old=old, repeated=rows - keys)

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from switchyard.extract import postgres
-from switchyard.extract.preflight import Examined
 from switchyard.extract.statement import row_condition
 from switchyard.flow.spec import Flow
 from switchyard.flow.threshold import rows_allowed
-from switchyard.lake.metastore import TableVersion
 from switchyard.ledger.flow_state import read_state
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.load_request import ORDINARY, Request
-from switchyard.legs.ingest.merge_preview import key_changes
+from switchyard.legs.ingest.merge_preview import KeyChanges, key_changes
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
+from switchyard.records import Record
 
 
-def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class IngestForecast(Record):
+    """What a load would read, and what it would do to the table if nothing is quarantined.
+
+    `inserted` is known of modes append and merge, what follows it of merge; `late` rows are newer in the lake and stay.
+    """
+
+    reads: str
+    low: Annotated[str | None, Field(alias="from")]
+    up_to: str | None
+    source_rows: int
+    source_rows_are: str = "exact"
+    mode: str
+    changes: str
+    current_seq: int | None
+    current_rows: int | None
+    current_rows_are: str
+    rows_after: int | None
+    inserted: int | None = None
+    updated_or_unchanged: int | None = None
+    late: int | None = None
+    deleted: int | None = None
+    rewrites: str = "the whole table"
+    schema_changes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> IngestForecast:
     """Rows that would be read, and what they would do to the table. All counts are exact, at this moment."""
     examined = ingest_leg.preflight(runtime, flow)
     lake = flow.lake
@@ -32,54 +61,52 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -
         window = ingest_window.find_window(session, flow, request, state.bookmark, agreed)
         rows = postgres.count_rows(session, flow.source, row_condition(flow.source, window.bounds))
     current = version.rows if version and version.seq > 0 else 0
-    outcome = _outcome(runtime, flow, examined, version, window, rows, current)
-    return {
-        "reads": flow.source.table or "a query",
-        "from": window.low,
-        "up_to": window.high,
-        "source_rows": rows,
-        "source_rows_are": "exact",
-        "mode": lake.mode,
-        "changes": f"{lake.database}.{lake.table}",
-        "current_seq": version.seq if version else None,
-        "current_rows": current,
-        "current_rows_are": "unknown" if current is None else "exact",
-        **outcome,
-        "schema_changes": list(agreed.changes),
-        "warnings": _warnings(flow, state.held, window, rows, current, outcome["rows_after"]),
-    }
+    expected = IngestForecast(
+        reads=flow.source.table or "a query",
+        low=window.low,
+        up_to=window.high,
+        source_rows=rows,
+        mode=lake.mode,
+        changes=f"{lake.database}.{lake.table}",
+        current_seq=version.seq if version else None,
+        current_rows=current,
+        current_rows_are="unknown" if current is None else "exact",
+        rows_after=rows,
+        schema_changes=agreed.changes,
+        warnings=(),
+    )
+    if lake.mode == "append":
+        after = None if current is None else current + rows
+        expected = replace(expected, rows_after=after, inserted=rows, rewrites="nothing")
+    if lake.mode == "merge":
+        expected = _merged(expected, key_changes(runtime, flow, examined, version, window))
+    return replace(expected, warnings=_warnings(flow, state.held, window, rows, current, expected.rows_after))
 
 
-def _outcome(
-    runtime: Runtime,
-    flow: Flow,
-    examined: Examined,
-    version: TableVersion | None,
-    window: Window,
-    rows: int,
-    current: int | None,
-) -> dict[str, Any]:
-    """Rows afterwards, and how many the load adds, changes and deletes, if nothing is quarantined."""
-    if flow.lake.mode == "replace":
-        return {"rows_after": rows, "rewrites": "the whole table"}
-    if flow.lake.mode == "append":
-        return {"rows_after": None if current is None else current + rows, "inserted": rows, "rewrites": "nothing"}
-    counted = key_changes(runtime, flow, examined, version, window)
-    after = (current or 0) + counted["inserted"] - counted["deleted"]
-    return {"rows_after": after, **counted, "rewrites": "the whole table"}
+def _merged(expected: IngestForecast, keys: KeyChanges) -> IngestForecast:
+    return replace(
+        expected,
+        rows_after=(expected.current_rows or 0) + keys.inserted - keys.deleted,
+        inserted=keys.inserted,
+        updated_or_unchanged=keys.updated_or_unchanged,
+        late=keys.late,
+        deleted=keys.deleted,
+    )
 
 
 def _warnings(
     flow: Flow, held: str | None, window: Window, rows: int, current: int | None, after: int | None
-) -> list[str]:
-    found = []
+) -> tuple[str, ...]:
+    warnings = []
     if held is not None:
-        found.append(f"the flow is on hold and would not run: {held}")
+        warnings.append(f"the flow is on hold and would not run: {held}")
     if rows == 0 and window.bounds is not None:
-        found.append("the source has nothing new: the run would end at once")
+        warnings.append("the source has nothing new: the run would end at once")
     elif rows == 0 and not flow.reconcile.allow_empty:
-        found.append("the source has no rows: refused unless reconcile.allow_empty")
+        warnings.append("the source has no rows: refused unless reconcile.allow_empty")
     shrink = flow.reconcile.max_shrink
     if shrink and current and after is not None and current - after > rows_allowed(shrink, current):
-        found.append(f"{current - after} rows fewer than now: refused, at most {shrink} may go (reconcile.max_shrink)")
-    return found
+        warnings.append(
+            f"{current - after} rows fewer than now: refused, at most {shrink} may go (reconcile.max_shrink)"
+        )
+    return tuple(warnings)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import land_step
 from switchyard.extract import postgres
@@ -14,18 +12,20 @@ from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
+from switchyard.ledger.reports import LandedCounts
+from switchyard.ledger.results import Landed
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.planned import Planned
-from switchyard.legs.runtime import Runtime
+from switchyard.legs.runtime import Done, Runtime
 from switchyard.prove.reconcile import check_landing, tally_lines
 from switchyard.types.quoting import quote_postgres
 
 ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 
 
-def land(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
     """Run the step: everything it writes has a name of this try."""
-    flow, planned = thaw(load.spec), Planned.of(load)
+    flow, planned = thaw(load.spec), load.result(Planned)
     source = runtime.connections.get(flow.source.connection)
     hdfs = runtime.hdfs(flow)
     try_id = naming.new_try()
@@ -47,26 +47,25 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
                 hdfs=hdfs.connection,
             )
         )
-    landed = tally_lines(hdfs.read_chunks(file.path) for file in hdfs.list_files(staging))
+    landing = tally_lines(hdfs.read_chunks(file.path) for file in hdfs.list_files(staging))
     check_landing(
-        landed,
+        landing,
         flow.flow,
         policy=flow.reconcile,
         may_be_empty=planned.bounds is not None,
         before=before,
         after=_count(runtime, flow, planned),
     )
-    read = landed.read(planned.columns)
-    shown = {"source_rows": read.rows, "landed_rows": landed.lines, "landed_bytes": landed.bytes}
-    facts = {"try": try_id, "staging": staging, "read": read.facts(), **shown}
-    ledger.advance(load, "landed", expected=["planned", "landed"], step="land", facts=facts)
+    read = landing.read(planned.columns)
+    landed = Landed(try_id, staging, read, read.rows, landing.lines, landing.bytes)
+    ledger.advance(load, "landed", expected=["planned", "landed"], result=landed)
     lineage = land_step(
         flow,
         source_database=source.schema,
         hdfs_authority=hdfs_authority(hdfs.connection),
         columns=[(column.source, column.name) for column in planned.columns if column.source],
     )
-    return {**shown, "refused_rows": read.refused, "lineage": lineage.facts()}
+    return Done(landed.counts, lineage)
 
 
 def _count(runtime: Runtime, flow: Flow, planned: Planned) -> int | None:

@@ -6,6 +6,7 @@ Both sides are copied to local scratch: the keys of the range from PostgreSQL, t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from switchyard.extract import postgres
@@ -20,10 +21,20 @@ from switchyard.types.hive_type import BOOLEAN, HiveType
 from switchyard.types.quoting import quote_postgres
 
 
+@dataclass(frozen=True)
+class KeyChanges:
+    """Keys that a merge would insert, update (or find unchanged), find newer in the lake, and delete."""
+
+    inserted: int
+    updated_or_unchanged: int
+    late: int
+    deleted: int
+
+
 def key_changes(
     runtime: Runtime, flow: Flow, examined: Examined, version: TableVersion | None, window: Window
-) -> dict[str, int]:
-    """Keys that a merge would insert, update (or find unchanged), find newer in the lake, and delete."""
+) -> KeyChanges:
+    """Count the keys that would be read, and those that are in the lake."""
     import duckdb
 
     by_source = {column.source: column for column in examined.columns}
@@ -45,7 +56,8 @@ def key_changes(
         duck.execute(f"create table lake as {lake}")
         row = duck.execute(_counts(len(keys), sweep=window.sweep)).fetchone()
     assert row is not None  # noqa: S101 - an aggregate gives a row
-    return dict(zip(("inserted", "updated_or_unchanged", "late", "deleted"), map(int, row), strict=True))
+    inserted, updated_or_unchanged, late, deleted = map(int, row)
+    return KeyChanges(inserted, updated_or_unchanged, late, deleted)
 
 
 def _newest(csv: Path, keys: int, at_type: str) -> str:

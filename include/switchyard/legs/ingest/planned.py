@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from switchyard.extract.preflight import Examined
 from switchyard.extract.statement import Bounds
 from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import TableVersion
-from switchyard.ledger.loads import Load
+from switchyard.ledger.results import AdoptionPlan, RollbackPlan, StepResult
 from switchyard.legs.tables import versions
 from switchyard.prove.contract import Agreed
 from switchyard.types.carry import CarriedColumn
@@ -19,12 +19,14 @@ from switchyard.types.hive_type import HiveType
 
 
 @dataclass(frozen=True)
-class Planned:
+class Planned(StepResult):
     """What an ingest load was planned with, and what the version was like that it starts from.
 
-    `sweep`: the load reads the whole source, so that a key which it does not find is deleted.
+    `sweep`: the load reads the whole source, so that a key which it does not find is deleted. `replays`: the load whose
+    refused rows are read again. `rollback` and `adopted` are of loads that read no source.
     """
 
+    step: ClassVar[str] = "plan"
     columns: tuple[CarriedColumn, ...]
     left_out: tuple[CarriedColumn, ...]
     key: tuple[str, ...]
@@ -32,37 +34,12 @@ class Planned:
     bounds: Bounds | None
     sweep: bool
     changes: tuple[str, ...]
-    before_columns: dict[str, HiveType]
+    before_columns: Mapping[str, HiveType]
     before_paths: tuple[str, ...]
     before_rows: int | None
-
-    @classmethod
-    def of(cls, load: Load) -> Planned:
-        """As the ledger keeps it."""
-        facts = load.facts["plan"]
-        bounds = facts["bounds"]
-        return cls(
-            columns=tuple(CarriedColumn.of(column) for column in facts["columns"]),
-            left_out=tuple(CarriedColumn.of(column) for column in facts["left_out"]),
-            key=tuple(facts["key"]),
-            split_by=facts["split_by"],
-            bounds=Bounds(**bounds) if bounds else None,
-            sweep=facts["sweep"],
-            changes=tuple(facts["changes"]),
-            before_columns={name: HiveType.parse(text) for name, text in facts["before_columns"].items()},
-            before_paths=tuple(facts["before_paths"]),
-            before_rows=facts["before_rows"],
-        )
-
-    def facts(self) -> dict[str, Any]:
-        """For the ledger."""
-        return {
-            **{field.name: getattr(self, field.name) for field in fields(self)},
-            "columns": [column.facts() for column in self.columns],
-            "left_out": [column.facts() for column in self.left_out],
-            "before_columns": {name: str(kind) for name, kind in self.before_columns.items()},
-            "bounds": asdict(self.bounds) if self.bounds else None,
-        }
+    replays: str | None = None
+    rollback: RollbackPlan | None = None
+    adopted: AdoptionPlan | None = None
 
     @property
     def hive_columns(self) -> list[HiveColumn]:
@@ -80,7 +57,14 @@ class Planned:
 
 
 def draft(
-    flow: Flow, examined: Examined, agreed: Agreed, before: TableVersion, bounds: Bounds | None, *, sweep: bool
+    flow: Flow,
+    examined: Examined,
+    agreed: Agreed,
+    before: TableVersion,
+    bounds: Bounds | None,
+    *,
+    sweep: bool,
+    replays: str | None = None,
 ) -> Planned:
     """Put together what a new load is planned with."""
     return Planned(
@@ -94,6 +78,7 @@ def draft(
         before_columns={column.name: column.type for column in before.columns},
         before_paths=before.paths if flow.lake.mode != "replace" else (),
         before_rows=before.rows if before.seq > 0 else None,
+        replays=replays,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from typing import Any
+from dataclasses import replace
 
 from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch
 from switchyard.flow import naming
@@ -15,11 +15,12 @@ from switchyard.lake.hiveql import statements
 from switchyard.lake.hiveql.merging import COUNTS
 from switchyard.lake.partitions import add_partition
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Converted, Landed, Proved
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.workspace import Batch
-from switchyard.legs.runtime import Runtime, require_state
+from switchyard.legs.runtime import Done, Runtime, require_state
 from switchyard.prove.checks import Verdict
-from switchyard.prove.reconcile import Read, check_converted, check_equation, check_shrink
+from switchyard.prove.reconcile import check_converted, check_equation, check_shrink
 from switchyard.types.columns import HiveColumn
 from switchyard.types.quoting import quote_hive
 
@@ -30,90 +31,105 @@ _EXACT = Reconcile.model_validate({})
 """Two counts of one table have no tolerance."""
 
 
-def prove(runtime: Runtime, ledger: Ledger, load: Load) -> dict[str, Any]:
+def prove(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Proved]:
     """Run the step. Raises ReconcileMismatch, QuarantineExceeded or CheckFailed; quarantined rows stay to be seen."""
     require_state(load, "converted", "proved")
-    batch = Batch(runtime, load, load.facts["convert"]["try"])
+    batch = Batch(runtime, load, load.result(Converted).try_id)
     if load.state == "proved":
         _clean_up(batch)
-        return dict(load.facts["prove"])
+        return Done(load.result(Proved))
     with runtime.hive(batch.flow).session() as hive:
-        facts = _count(batch, hive)
-        facts["warnings"] = _judge(batch, hive, facts["inserted" if batch.flow.lake.mode == "append" else "hive_rows"])
-    hdfs = runtime.hdfs(batch.flow)
-    files = hdfs.list_files(batch.landing)
-    facts |= {"hive_bytes": sum(file.bytes for file in files), "hive_files": len(files)}
+        proved = _count(batch, hive)
+        proved = replace(proved, warnings=_judge(batch, hive, _rows_to_judge(batch, proved)))
     types = {name: kind.shown for name, kind in batch.planned.hive_types.items()}
-    told = {"load_id": load.load_id, "flow": load.flow, "seq": load.seq, "columns": types}
-    hdfs.write_manifest(batch.landing, {**told, **facts})
-    ledger.advance(load, "proved", expected=["converted"], step="prove", facts=facts)
+    about = {"load_id": load.load_id, "flow": load.flow, "seq": load.seq, "columns": types}
+    runtime.hdfs(batch.flow).write_manifest(batch.landing, {**about, **proved.to_json()})
+    ledger.advance(load, "proved", expected=["converted"], result=proved)
     _clean_up(batch)
-    return facts
+    return Done(proved)
+
+
+def _rows_to_judge(batch: Batch, proved: Proved) -> int:
+    """Rows that the checks look at: of an append table those of this load, else those of the whole version."""
+    return proved.hive_rows if proved.inserted is None or batch.flow.lake.mode != "append" else proved.inserted
 
 
 def _clean_up(batch: Batch) -> None:
     """Delete what only the proof needed."""
     batch.drop("batch", "kept", "old", "typed", "refused")
-    for directory in (batch.load.facts["land"]["staging"], batch.part("batch"), batch.part("kept")):
+    for directory in (batch.load.result(Landed).staging, batch.part("batch"), batch.part("kept")):
         batch.runtime.hdfs(batch.flow).delete(directory)
 
 
-def _count(batch: Batch, hive: HiveSession) -> dict[str, Any]:
+def _count(batch: Batch, hive: HiveSession) -> Proved:
     """Compare all counts: what the source statement read = what became of it."""
     load, flow, planned = batch.load, batch.flow, batch.planned
-    land, made = load.facts["land"], load.facts["convert"]
-    read = Read.of(land["read"])
-    counted = hive.run(statements.count_all(made["batch"], planned.columns))[0]
+    landed, converted = load.result(Landed), load.result(Converted)
+    counted = hive.run(statements.count_all(converted.batch, planned.columns))[0]
     rows, aggregates = statements.read_counts(counted, planned.columns)
-    check_converted(read, rows, aggregates, planned.columns, flow.flow)
-    kept = rows if made["kept"] == made["batch"] else _rows(hive, made["kept"])
-    quarantined = _quarantine(batch, hive)
-    said = check_equation(
-        "the source statement read", read.rows, {"kept": kept, "quarantined": quarantined}, flow.flow, flow.reconcile
+    check_converted(landed.read, rows, aggregates, planned.columns, flow.flow)
+    kept = rows if converted.kept == converted.batch else _rows(hive, converted.kept)
+    quarantined = _quarantine(batch, hive, converted)
+    parts = {"kept": kept, "quarantined": quarantined}
+    difference = check_equation("the source statement read", landed.read.rows, parts, flow.flow, flow.reconcile)
+    files = batch.runtime.hdfs(flow).list_files(batch.landing)
+    proved = Proved(
+        source_rows=landed.read.rows,
+        landed_rows=landed.landed_rows,
+        quarantined_rows=quarantined,
+        hive_rows=kept,
+        hive_bytes=sum(file.bytes for file in files),
+        hive_files=len(files),
+        differences=(difference,) if difference else (),
     )
-    facts = {
-        "source_rows": read.rows,
-        "landed_rows": land["landed_rows"],
-        "quarantined_rows": quarantined,
-        "hive_rows": kept,
-        "differences": [said] if said else [],
-    }
     if flow.lake.mode == "merge":
-        facts |= _count_merge(batch, hive, kept)
+        proved = _count_merge(batch, hive, converted, proved)
     if flow.lake.mode == "append":
-        facts |= {"inserted": kept, "hive_rows": (planned.before_rows or 0) + kept}
+        proved = replace(proved, inserted=kept, hive_rows=(planned.before_rows or 0) + kept)
     else:
-        check_shrink(planned.before_rows, facts["hive_rows"], flow.flow, flow.reconcile)
-    _check_threshold(batch, read.rows, quarantined)
-    return facts
+        check_shrink(planned.before_rows, proved.hive_rows, flow.flow, flow.reconcile)
+    _check_threshold(batch, landed.read.rows, quarantined)
+    return proved
 
 
-def _count_merge(batch: Batch, hive: HiveSession, kept: int) -> dict[str, int]:
-    made, flow = batch.load.facts["convert"], batch.flow
-    target = f"{naming.STAGING_DATABASE}.{naming.staging_table('typed', batch.load.load_id, batch.try_id)}"
-    merge = batch.merge(made["kept"], made["old"])
+def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: Proved) -> Proved:
+    """Compare the new version with the one before it and the batch; `proved` has the batch's rows as `hive_rows`."""
+    flow, kept, repeated = batch.flow, proved.hive_rows, converted.repeated or 0
+    merge = batch.merge(converted.kept, converted.old or "")
     counts = dict(zip(COUNTS, (int(value) for value in hive.run(merge.counts())[0]), strict=True))
-    counts["repeated"] = made["repeated"]
-    changed = {name: counts[name] for name in ("inserted", "updated", "unchanged", "late", "unknown", "repeated")}
+    changed = {name: counts[name] for name in ("inserted", "updated", "unchanged", "late", "unknown")}
+    changed["repeated"] = repeated
     dead = kept - sum(changed.values())
     if not (0 if merge.sweep else counts["deleted"]) <= dead <= counts["deleted"]:
-        told = " + ".join(f"{count} {name}" for name, count in changed.items())
+        listed = " + ".join(f"{count} {name}" for name, count in changed.items())
         raise ReconcileMismatch(
-            f"the batch has {kept} rows, and there are {told}, {counts['deleted']} deleted",
+            f"the batch has {kept} rows, and there are {listed}, {counts['deleted']} deleted",
             where=f"flow {flow.flow}",
             next="nothing was published; run again, and see HiveServer2's log",
         )
+    target = f"{naming.STAGING_DATABASE}.{naming.staging_table('typed', batch.load.load_id, batch.try_id)}"
     rows, placed = (int(value) for value in hive.run(merge.placed(target))[0])
     expected = {"before": counts["before"], "inserted": counts["inserted"], "deleted": -counts["deleted"]}
     check_equation("the new version has", rows, expected, flow.flow, flow.reconcile)
-    there = {name: counts[name] for name in ("inserted", "updated", "unchanged")}
-    check_equation("the new version holds of the batch", placed, there, flow.flow, flow.reconcile)
-    return {"hive_rows": rows, **counts}
+    written = {name: counts[name] for name in ("inserted", "updated", "unchanged")}
+    check_equation("the new version holds of the batch", placed, written, flow.flow, flow.reconcile)
+    return replace(
+        proved,
+        hive_rows=rows,
+        before=counts["before"],
+        inserted=counts["inserted"],
+        updated=counts["updated"],
+        unchanged=counts["unchanged"],
+        late=counts["late"],
+        deleted=counts["deleted"],
+        unknown=counts["unknown"],
+        repeated=repeated,
+    )
 
 
-def _quarantine(batch: Batch, hive: HiveSession) -> int:
+def _quarantine(batch: Batch, hive: HiveSession, converted: Converted) -> int:
     """Count the refused rows, and show them to everybody as a partition of the quarantine table, whatever comes."""
-    directory = batch.load.facts["convert"]["quarantine"]
+    directory = converted.quarantine
     if directory is None:
         return 0
     rows = _rows(hive, batch.quarantine())
@@ -144,17 +160,17 @@ def _check_threshold(batch: Batch, read: int, quarantined: int) -> None:
     )
 
 
-def _judge(batch: Batch, hive: HiveSession, expected: int) -> list[str]:
+def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
     """Judge the checks on the rows that would be published; returns the warnings.
 
     Raises CheckFailed with all that failed, ReconcileMismatch when Hive did not look at all of the rows.
     """
     tests, totals = batch.judging, batch.totals
     if not tests and not totals:
-        return []
-    made, planned = batch.load.facts["convert"], batch.planned
+        return ()
+    planned = batch.planned
     merged = f"{naming.STAGING_DATABASE}.{naming.staging_table('typed', batch.load.load_id, batch.try_id)}"
-    table = merged if batch.flow.lake.mode == "merge" else made["kept"]
+    table = merged if batch.flow.lake.mode == "merge" else batch.load.result(Converted).kept
     asked = [total.select for total in totals]
     row = hive.run(statements.count_broken(table, tests, asked, planned.hive_columns))[0]
     rows, broken, values = int(row[0]), row[1 : 1 + len(tests)], row[1 + len(tests) :]
@@ -177,7 +193,7 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> list[str]:
         )
     for verdict in verdicts:
         log.warning("%s", verdict)
-    return [str(verdict) for verdict in verdicts]
+    return tuple(str(verdict) for verdict in verdicts)
 
 
 def _examples(batch: Batch, hive: HiveSession, table: str, broken: str) -> tuple[str, ...]:

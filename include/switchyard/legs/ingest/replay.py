@@ -10,6 +10,7 @@ from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.hiveql.statements import quote_table
 from switchyard.ledger.loads import FINISHED, Load
+from switchyard.ledger.results import PlanOutline, Proved
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.ingest.planned import Planned
@@ -36,10 +37,10 @@ def find_replay(runtime: Runtime, flow: Flow, load_id: str | None) -> Replay:
     with runtime.ledger() as ledger:
         ledger.migrate()
         load = _find_load(ledger, flow, load_id)
-    refused = int(load.facts["prove"]["quarantined_rows"])
+    refused = load.result(Proved).quarantined_rows
     if flow.lake.mode == "replace":
         return Replay(Request(), load.load_id, refused)
-    planned = Planned.of(load)
+    planned = load.result(Planned)
     if planned.bounds is None:
         return Replay(Request(), load.load_id, refused)
     keys = _refused_keys(runtime, flow, load, planned)
@@ -49,8 +50,8 @@ def find_replay(runtime: Runtime, flow: Flow, load_id: str | None) -> Replay:
 
 def _find_load(ledger: Ledger, flow: Flow, load_id: str | None) -> Load:
     published = ledger.list_loads(flow.flow, "ingest", [FINISHED["ingest"]])
-    replayed = {load.facts["plan"].get("replays") for load in published}
-    found = [load for load in published if load.facts.get("prove", {}).get("quarantined_rows")]
+    replayed = {plan.replays for plan in (load.find_result(PlanOutline) for load in published) if plan}
+    found = [load for load in published if _refused_rows(load)]
     if load_id is not None:
         found = [load for load in found if load.load_id == load_id]
     for load in found:
@@ -62,6 +63,11 @@ def _find_load(ledger: Ledger, flow: Flow, load_id: str | None) -> Load:
         where=f"flow {flow.flow}",
         next=f"switchyard loads {flow.flow} shows what was quarantined; a failed load is simply run again",
     )
+
+
+def _refused_rows(load: Load) -> int:
+    proved = load.find_result(Proved)
+    return proved.quarantined_rows if proved else 0
 
 
 def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) -> tuple[dict[str, Any], ...]:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from switchyard.errors import ReconcileMismatch, SwitchyardError
 from switchyard.flow.spec import Flow
+from switchyard.handover import StepReport
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.metastore import TableVersion
 from switchyard.ledger.loads import Load, NewLoad
+from switchyard.ledger.reports import RolledBack
+from switchyard.ledger.results import FlowChanges, PlanOutline, Proved, RollbackPlan
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables.files import count_rows
-from switchyard.report import StepReport
 
 
-def rollback(runtime: Runtime, flow: Flow, *, to: str | None = None, why: str | None = None) -> StepReport:
+def rollback(runtime: Runtime, flow: Flow, *, to: str | None = None, why: str | None = None) -> StepReport[RolledBack]:
     """Let Hive show an old version again, rewind the bookmark to it and put the flow on hold.
 
     Args:
@@ -37,14 +40,22 @@ def rollback(runtime: Runtime, flow: Flow, *, to: str | None = None, why: str | 
     """
     started = time.monotonic()
     with runtime.running(flow.flow, "ingest") as driving:
-        load = _prepare(driving, flow, to, why)
+        load, back = _prepare(driving, flow, to, why)
         published = ingest_leg.publish(driving, load.load_id)
-    went = load.facts["plan"]["rollback"]
-    facts = {"load_id": load.load_id, "seq": load.seq, **went, **went["flow_changes"], "rows": published.facts["rows"]}
-    return StepReport("rollback", flow.flow, load.load_id, time.monotonic() - started, facts)
+    rolled_back = RolledBack(
+        load_id=load.load_id,
+        seq=load.seq,
+        from_seq=back.from_seq,
+        to_seq=back.to_seq,
+        to_load=back.to_load,
+        bookmark=back.flow_changes.bookmark,
+        held=back.flow_changes.held,
+        rows=published.result.rows,
+    )
+    return StepReport("rollback", flow.flow, load.load_id, time.monotonic() - started, rolled_back)
 
 
-def _prepare(runtime: Runtime, flow: Flow, to: str | None, why: str | None) -> Load:
+def _prepare(runtime: Runtime, flow: Flow, to: str | None, why: str | None) -> tuple[Load, RollbackPlan]:
     with runtime.ledger() as ledger:
         ledger.migrate()
         with ledger.lock(flow.flow, "ingest"):
@@ -53,8 +64,9 @@ def _prepare(runtime: Runtime, flow: Flow, to: str | None, why: str | None) -> L
             published = _published(ledger, flow)
             target = choose_version(published, runtime.hdfs(flow), flow, current, to)
             bookmark = bookmark_of(target, published)
-            load = ledger.plan(_plan(runtime, flow, current, target, bookmark, why))
-            return _prove(runtime.hdfs(flow), ledger, load, target, current)
+            back = _plan_back(runtime, current, target, bookmark, why)
+            load = ledger.plan(_new_load(flow, target, back))
+            return _prove(runtime.hdfs(flow), ledger, load, target, current), back
 
 
 def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: TableVersion, to: str | None) -> Load:
@@ -92,7 +104,7 @@ def previous_version(published: Sequence[Load], current: TableVersion) -> Load |
 def version_paths(load: Load, current: TableVersion) -> tuple[str, ...]:
     """Directories that a load's version consists of: of an append table, those of the loads before it, too."""
     own = (load.location,) if load.location else ()
-    return (*load.facts["plan"].get("before_paths", ()), *own) if current.partitioned else own
+    return (*load.result(Planned).before_paths, *own) if current.partitioned else own
 
 
 def bookmark_of(load: Load | None, published: Sequence[Load]) -> str | None:
@@ -105,43 +117,47 @@ def bookmark_of(load: Load | None, published: Sequence[Load]) -> str | None:
 
 def origin(load: Load) -> int:
     """The seq under which a load's version was first published."""
-    return int(load.facts["plan"].get("rollback", {}).get("origin_seq", load.seq))
+    plan = load.find_result(PlanOutline)
+    return plan.rollback.origin_seq if plan and plan.rollback else load.seq
 
 
-def _plan(
-    runtime: Runtime, flow: Flow, current: TableVersion, target: Load, bookmark: str | None, why: str | None
-) -> NewLoad:
+def _plan_back(
+    runtime: Runtime, current: TableVersion, target: Load, bookmark: str | None, why: str | None
+) -> RollbackPlan:
     held = f"rolled back from seq {current.seq} to seq {target.seq}, load {target.load_id}, by {runtime.owner}"
-    went = {
-        "from_seq": current.seq,
-        "to_seq": target.seq,
-        "to_load": target.load_id,
-        "origin_seq": origin(target),
-        "flow_changes": {"bookmark": bookmark, "held": f"{held}: {why}" if why else held},
-    }
+    return RollbackPlan(
+        from_seq=current.seq,
+        to_seq=target.seq,
+        to_load=target.load_id,
+        origin_seq=origin(target),
+        flow_changes=FlowChanges(bookmark, f"{held}: {why}" if why else held),
+    )
+
+
+def _new_load(flow: Flow, target: Load, back: RollbackPlan) -> NewLoad:
     return NewLoad(
         flow=flow,
         leg="ingest",
+        plan=replace(target.result(Planned), rollback=back),
         kind="rollback",
-        previous_seq=current.seq,
+        previous_seq=back.from_seq,
         location=target.location,
         low=target.low,
-        high=bookmark,
-        facts={"plan": {**target.facts["plan"], "rollback": went}},
+        high=back.flow_changes.bookmark,
     )
 
 
 def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableVersion) -> Load:
     """The old version is as whole as it was when it was proved: the rows of its files' footers are those counted."""
-    proof = target.facts["prove"]
+    proof = target.result(Proved)
     rows = sum(count_rows(hdfs, path) for path in version_paths(target, current))
-    if rows != proof["hive_rows"]:
+    if rows != proof.hive_rows:
         raise ReconcileMismatch(
-            f"the files of load {target.load_id} have {rows} rows, and {proof['hive_rows']} were published",
+            f"the files of load {target.load_id} have {rows} rows, and {proof.hive_rows} were published",
             where=f"flow {load.flow}, {target.location}",
             next="nothing was changed; somebody wrote there: roll back to another version",
         )
-    return ledger.advance(load, "proved", expected=["planned"], step="prove", facts=proof)
+    return ledger.advance(load, "proved", expected=["planned"], result=proof)
 
 
 def _shown(runtime: Runtime, flow: Flow) -> TableVersion:
@@ -183,6 +199,7 @@ def _refused(flow: Flow, hdfs: Hdfs, published: Sequence[Load], current: TableVe
 
 
 def _described(load: Load) -> str:
-    rows: Any = load.facts.get("prove", {}).get("hive_rows", "?")
+    proved = load.find_result(Proved)
+    rows = proved.hive_rows if proved else "?"
     at = f"{load.published_at:%Y-%m-%d %H:%M}" if load.published_at else "?"
     return f"{load.load_id} (seq {load.seq}, {rows} rows, published {at} UTC)"

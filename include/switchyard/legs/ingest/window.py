@@ -14,9 +14,9 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import TableVersion
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.load_request import Request
+from switchyard.legs.ingest.planned import Planned
 from switchyard.prove.checks import check_findings
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
-from switchyard.types.carry import CarriedColumn
 from switchyard.types.hive_type import STRING, HiveType
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def known_columns(ledger: Ledger, flow: Flow, version: TableVersion | None) -> l
     if version is None or version.seq < 1:
         return None
     load = ledger.find_version(flow.flow, version.seq)
-    if load is None or "columns" not in load.facts.get("plan", {}):
+    planned = load.find_result(Planned) if load else None
+    if planned is None:
         return [KnownColumn(column.name, column.type, column.comment) for column in version.columns]
-    return [KnownColumn.of(CarriedColumn.of(column)) for column in load.facts["plan"]["columns"]]
+    return [KnownColumn.of(column) for column in planned.columns]
 
 
 def agree(flow: Flow, examined: Examined, known: Sequence[KnownColumn] | None) -> Agreed:

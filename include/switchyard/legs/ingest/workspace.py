@@ -22,7 +22,7 @@ class Batch:
 
     def __init__(self, runtime: Runtime, load: Load, try_id: str) -> None:
         self.runtime, self.load, self.try_id = runtime, load, try_id
-        self.flow, self.planned = thaw(load.spec), Planned.of(load)
+        self.flow, self.planned = thaw(load.spec), load.result(Planned)
         self.metastore = runtime.metastore(self.flow)
 
     @property
@@ -86,7 +86,7 @@ class Batch:
         source, planned = self.flow.source, self.planned
         return Merge(
             old=old,
-            old_columns=planned.before_columns,
+            old_columns=dict(planned.before_columns),
             batch=batch,
             columns=planned.hive_columns,
             key=planned.key,

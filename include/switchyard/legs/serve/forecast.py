@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from switchyard.flow.spec import Flow
 from switchyard.legs.runtime import Runtime
+from switchyard.records import Record
 from switchyard.serve.mongo.target import MongoTarget
 
 
-def forecast_serve(runtime: Runtime, flow: Flow) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class ServeForecast(Record):
     """The version that would be served, the one that is, and how many documents each has."""
+
+    serves: str
+    version: int | None
+    served_version: int | None
+    rows: int | None
+    rows_are: str
+    documents_now: int
+    documents_now_are: str = "exact"
+    warnings: tuple[str, ...]
+
+
+def forecast_serve(runtime: Runtime, flow: Flow) -> ServeForecast:
+    """Look at Hive, the ledger and the collection."""
     assert flow.serve is not None  # noqa: S101 - the caller chose a flow that serves
     lake = flow.lake
     version = runtime.metastore(flow).read_version(lake.database, lake.table)
@@ -20,13 +35,12 @@ def forecast_serve(runtime: Runtime, flow: Flow) -> dict[str, Any]:
     with MongoTarget(runtime.connections.get(flow.serve.connection)) as mongo:
         documents = mongo.state(flow.serve.collection).documents
     product = flow.serve.select is not None
-    return {
-        "serves": f"{lake.database}.{lake.table}" + (" by serve.select" if product else ""),
-        "version": version.seq if version else None,
-        "served_version": last.version if last else None,
-        "rows": None if product or version is None else version.rows,
-        "rows_are": "known after serve.select has run" if product else "exact",
-        "documents_now": documents,
-        "documents_now_are": "exact",
-        "warnings": [] if version and version.seq > 0 else ["nothing is published yet: run the ingest leg first"],
-    }
+    return ServeForecast(
+        serves=f"{lake.database}.{lake.table}" + (" by serve.select" if product else ""),
+        version=version.seq if version else None,
+        served_version=last.version if last else None,
+        rows=None if product or version is None else version.rows,
+        rows_are="known after serve.select has run" if product else "exact",
+        documents_now=documents,
+        warnings=() if version and version.seq > 0 else ("nothing is published yet: run the ingest leg first",),
+    )

@@ -8,16 +8,15 @@ and the cache's floor is raised. The load that comes of it carries no order.
 from __future__ import annotations
 
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import HealOrdered
 from switchyard.ledger.store import Ledger
-
-_STEP = "heal"
 
 
 def order_heal(ledger: Ledger, served: Load, diff_id: str) -> None:
     """Let the next serve load of the flow be a whole snapshot; an order twice is one."""
-    ledger.advance(served, served.state, expected=[served.state], step=_STEP, facts={"diff": diff_id})
+    ledger.advance(served, served.state, expected=[served.state], result=HealOrdered(diff_id))
 
 
 def trusted(served: Load | None) -> Load | None:
     """The load that is served, unless a snapshot was ordered: then what the collection holds is of no load."""
-    return None if served is None or _STEP in served.facts else served
+    return None if served is None or served.find_result(HealOrdered) else served

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step
 from switchyard.flow.spec import Flow
+from switchyard.handover import LineageStep
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import CacheSettled, ServePlanned, Staged
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve.served import served_part
@@ -32,7 +34,7 @@ def close_gate(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None
     served = ledger.last_finished(flow.flow, "serve")
     gate = publisher.gate()
     if gate is None or gate.seq != load.seq or not gate.is_open:
-        publisher.close(load.seq, served=served.seq if served and load.facts["plan"]["previous"] else None)
+        publisher.close(load.seq, served=served.seq if served and load.result(ServePlanned).previous else None)
 
 
 def check(runtime: Runtime, flow: Flow) -> None:
@@ -49,40 +51,40 @@ def restore_gate(runtime: Runtime, flow: Flow, served: Load) -> None:
         publisher.restore(served.seq)
 
 
-def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> dict[str, Any]:
+def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> CacheSettled:
     """Invalidate exactly the changed keys, verify, warm and open the gate (protocol step 6)."""
     from switchyard.serve.delta import read_changed_ids
 
     publisher, serve = _publisher(runtime, flow), served_part(flow)
     assert publisher is not None and flow.cache is not None  # noqa: S101 - only cached flows come here
-    staged = load.facts["stage"]
-    changes = runtime.hdfs(flow).download_file(staged["changes"], scratch / "changes.parquet")
+    staged = load.result(Staged)
+    changes = runtime.hdfs(flow).download_file(staged.changes, scratch / "changes.parquet")
     ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
     fillable = partial(ids, ops=("insert", "update"))
     with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         warming = Warming(mongo, serve.collection, flow.cache.warm, flow.cache.ttl) if flow.cache.warm else None
         settled = publisher.settle(
             load.seq,
-            ids if staged["changes_known"] else None,
+            ids if staged.changes_known else None,
             limit=flow.cache.max_invalidate,
             warm=warming,
             warm_ids=fillable,
         )
-    return {
-        "invalidated": settled.invalidated.keys,
-        "unlinked": settled.invalidated.unlinked,
-        "floor_raised": settled.invalidated.floor_raised,
-        "verified": settled.verified,
-        "warmed": settled.warmed.warmed,
-    }
+    return CacheSettled(
+        invalidated=settled.invalidated.keys,
+        unlinked=settled.invalidated.unlinked,
+        floor_raised=settled.invalidated.floor_raised,
+        verified=settled.verified,
+        warmed=settled.warmed.warmed,
+    )
 
 
-def lineage(runtime: Runtime, flow: Flow, columns: list[str]) -> dict[str, Any]:
-    """Collection → Redis keyspace, as facts of a step."""
+def lineage(runtime: Runtime, flow: Flow, columns: Iterable[str]) -> LineageStep:
+    """Collection → Redis keyspace."""
     assert flow.cache is not None  # noqa: S101 - only cached flows come here
     return cache_step(
         flow,
         mongo_database=runtime.connections.get(served_part(flow).connection).schema,
         redis_database=redis_database(runtime.connections.get(flow.cache.connection)),
         fields=columns,
-    ).facts()
+    )

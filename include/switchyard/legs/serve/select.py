@@ -89,7 +89,8 @@ def _publish(runtime: Runtime, flow: Flow, load: Load, made: Product) -> None:
     hdfs = runtime.hdfs(flow)
     versions.ensure_table(runtime, flow, table, made.columns)
     files = hdfs.list_files(made.location)
-    proof = {"hive_rows": made.rows, "hive_files": len(files), "hive_bytes": sum(file.bytes for file in files)}
+    size = versions.Size(made.rows, sum(file.bytes for file in files), len(files))
+    proof = {"hive_rows": size.rows, "hive_files": size.files, "hive_bytes": size.bytes}
     hdfs.write_manifest(made.location, {"load_id": load.load_id, "flow": flow.flow, "version": made.version, **proof})
     target = versions.Target(database, table, made.columns, made.location)
-    versions.publish(runtime, flow, target, load, proof)
+    versions.publish(runtime, flow, target, load, size)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from switchyard.errors import LedgerStateError, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import InPlaceBegun, ServePlanned
 from switchyard.ledger.store import Ledger
 
 
-def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) -> list[str] | None:
+def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) -> tuple[str, ...] | None:
     """Directories of the version that MongoDB shows now, if it is known and its keys can be compared with a new one's.
 
     It is not known after a load that began to write in place and was given up.
@@ -19,15 +18,15 @@ def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) ->
     if last is None or not there or _documents(thaw(last.spec).serve) != _documents(flow.serve):
         return None
     given_up = ledger.list_loads(flow.flow, "serve", ["abandoned"])
-    return None if any(load.seq > last.seq and "in_place" in load.facts for load in given_up) else paths_of(last)
+    return None if any(load.seq > last.seq and load.find_result(InPlaceBegun) for load in given_up) else paths_of(last)
 
 
-def _documents(serve: Serve | None) -> dict[str, Any] | None:
+def _documents(serve: Serve | None) -> Serve | None:
     """What of `serve` decides about the documents; how they are published and compared does not."""
-    return serve.model_dump(exclude={"publish", "diff"}) if serve else None
+    return serve.model_copy(update={"publish": None, "diff": None}) if serve else None
 
 
-def directories(load: Load) -> list[str]:
+def directories(load: Load) -> tuple[str, ...]:
     """Directories of the version; raises LedgerStateError while there are none."""
     found = paths_of(load)
     if found is None:
@@ -39,10 +38,12 @@ def directories(load: Load) -> list[str]:
     return found
 
 
-def paths_of(load: Load) -> list[str] | None:
+def paths_of(load: Load) -> tuple[str, ...] | None:
     """Directories of the version that a serve load serves: one, or of an append table one a partition."""
-    planned: list[str] | None = load.facts["plan"].get("paths")
-    return planned if planned is not None else [load.location] if load.location else None
+    planned = load.result(ServePlanned).paths
+    if planned is not None:
+        return planned
+    return (load.location,) if load.location else None
 
 
 def served_part(flow: Flow) -> Serve:

@@ -17,6 +17,7 @@ from switchyard.errors import LedgerStateError, ReconcileMismatch
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import ServePlanned, Staged, StagedReplacements
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve.served import directories, served_part
@@ -44,8 +45,8 @@ class Changes:
     in_place: bool
 
 
-def stage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
-    """Find the changed keys and write what is to be published; the facts that the publish goes by."""
+def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
+    """Find the changed keys and write what is to be published."""
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
@@ -59,15 +60,18 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> dict[str, Any]:
             replacements = _write_replacements(runtime, flow, load, new, found.report, scratch)
         elif not unchanged:
             digest = _write_staging(mongo, flow, staging, new)
-    return {
-        "staging": staging if digest else None,
-        "digest": digest,
-        "replacements": replacements,
-        "changes": changes,
-        "changes_known": found.known,
-        "rows": rows,
-        **{name: getattr(found.report, name) for name in ("inserted", "updated", "deleted", "unchanged")},
-    }
+    return Staged(
+        staging=staging if digest else None,
+        digest=digest,
+        replacements=replacements,
+        changes=changes,
+        changes_known=found.known,
+        rows=rows,
+        inserted=found.report.inserted,
+        updated=found.report.updated,
+        deleted=found.report.deleted,
+        unchanged=found.report.unchanged,
+    )
 
 
 def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> InPlaceReport:
@@ -75,28 +79,29 @@ def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -
 
     Raises ReconcileMismatch when the collection is not the version afterwards.
     """
-    serve, hdfs, staged = served_part(flow), runtime.hdfs(flow), load.facts["stage"]
-    told = staged["replacements"]
+    serve, hdfs, staged = served_part(flow), runtime.hdfs(flow), load.result(Staged)
+    assert staged.replacements is not None  # noqa: S101 - the caller saw them
+    documents, digest = staged.replacements.documents, staged.replacements.digest
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        file = hdfs.download_file(told["file"], scratch / "replacements.bson")
-        changes = hdfs.download_file(staged["changes"], scratch / "changes.parquet")
+        file = hdfs.download_file(staged.replacements.file, scratch / "replacements.bson")
+        changes = hdfs.download_file(staged.changes, scratch / "changes.parquet")
         deleted = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps, ops=("delete",))
         guard = partial(_require_ours, ledger, load)
         apply_changes(mongo, serve.collection, file, deleted, serve.indexes, guard=guard)
-        made = Replacements(file, told["documents"], told["digest"])
+        replacements = Replacements(file, documents, digest)
         where = f"flow {flow.flow}, collection {serve.collection}"
-        return check_applied(mongo, serve.collection, made, deleted, staged["rows"], where)
+        return check_applied(mongo, serve.collection, replacements, deleted, staged.rows, where)
 
 
 def _find_changes(
     runtime: Runtime, flow: Flow, load: Load, new: list[Path], live: CollectionState, scratch: Path
 ) -> Changes:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
-    previous, out, where = load.facts["plan"]["previous"], scratch / "changes.parquet", f"flow {flow.flow}"
+    previous, out, where = load.result(ServePlanned).previous, scratch / "changes.parquet", f"flow {flow.flow}"
     known = previous is not None and all(map(hdfs.exists, previous))
     if serve.publish == "delta" and live.exists and live.documents == 0:
         return Changes(compute_delta([], new, serve.key, out, where=where), known=False, in_place=True)
-    old = download(hdfs, previous, scratch / "old") if known else []
+    old = download(hdfs, previous, scratch / "old") if known and previous is not None else []
     report = compute_delta(old, new, serve.key, out, where=where)
     known = known and report.comparable
     shown = report.unchanged + report.updated + report.deleted
@@ -105,7 +110,7 @@ def _find_changes(
 
 def _write_replacements(
     runtime: Runtime, flow: Flow, load: Load, new: list[Path], delta: DeltaReport, scratch: Path
-) -> dict[str, Any]:
+) -> StagedReplacements:
     """Encode the changed rows, which refuses what MongoDB cannot hold; where the documents wait for the publish."""
     schema = read_schema(new)
     rows = changed_rows(new, delta.file, served_part(flow).key)
@@ -119,7 +124,7 @@ def _write_replacements(
         )
     file = naming.replacements_file(flow.lake.root, flow.flow, load.load_id)
     runtime.hdfs(flow).upload(made.file, file)
-    return {"file": file, "documents": made.documents, "digest": made.digest}
+    return StagedReplacements(file, made.documents, made.digest)
 
 
 def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> str:

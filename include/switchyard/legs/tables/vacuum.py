@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
 
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load
+from switchyard.ledger.reports import Tidied
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 
 
-def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dict[str, Any]:
+def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> Tidied:
     """Delete debris of abandoned loads, and versions beyond `keep_loads` that no reader or serve load needs.
 
     `serve` has versions of its own only when it serves a product. Of the versions, only what the ledger knows and what
@@ -34,7 +34,7 @@ def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> dic
         doomed += _debris(directory, hdfs.list_directories(directory), winners, abandoned)
     for directory in doomed:
         hdfs.delete(directory)
-    return {"deleted": deleted + len(doomed), "dropped_tables": _drop_staging_tables(runtime, flow, abandoned)}
+    return Tidied(deleted + len(doomed), _drop_staging_tables(runtime, flow, abandoned))
 
 
 def old_versions(published: Sequence[Load], keep: int, needed: set[str], before: dt.datetime) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
@@ -15,11 +14,31 @@ from switchyard.lake.hiveql.statements import SEQ_PARTITION
 from switchyard.lake.metastore import TableVersion
 from switchyard.lake.partitions import drop_partitions_above
 from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Proved
 from switchyard.legs.runtime import Runtime
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Size:
+    """A version's rows, and the bytes and number of its files."""
+
+    rows: int
+    bytes: int
+    files: int
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """As the metastore keeps them."""
+        return {"numRows": self.rows, "totalSize": self.bytes, "numFiles": self.files}
+
+
+def size_of(proved: Proved) -> Size:
+    """The size of a version that was proved."""
+    return Size(proved.hive_rows, proved.hive_bytes, proved.hive_files)
 
 
 @dataclass(frozen=True)
@@ -91,9 +110,7 @@ def typed_table(
     return name
 
 
-def publish(
-    runtime: Runtime, flow: Flow, target: Target, load: Load, proof: dict[str, Any], *, moves: bool = True
-) -> None:
+def publish(runtime: Runtime, flow: Flow, target: Target, load: Load, size: Size, *, moves: bool = True) -> None:
     """Publish a landing, or find it published already (protocol step 3 and 4).
 
     `moves` is False for a table whose partitions have moved already: its own location stays.
@@ -102,9 +119,8 @@ def publish(
     current = _require_previous(runtime, flow, load, target.database, target.table)
     if current.load_id == load.load_id:
         return
-    stats = {"numRows": proof["hive_rows"], "totalSize": proof["hive_bytes"], "numFiles": proof["hive_files"]}
     location = runtime.hdfs(flow).url + target.location if moves else current.location
-    runtime.metastore(flow).publish(current, location, target.columns, load.seq, load.load_id, stats)
+    runtime.metastore(flow).publish(current, location, target.columns, load.seq, load.load_id, size.statistics)
 
 
 def widen(runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn]) -> None:
@@ -135,7 +151,7 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
 
 
 def rollback_version(
-    runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn], proof: dict[str, Any]
+    runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn], size: Size, *, to_seq: int
 ) -> None:
     """Show an old version under a new seq: its directory, columns and statistics change in one metastore call.
 
@@ -145,23 +161,24 @@ def rollback_version(
     database, table = flow.lake.database, flow.lake.table
     partitioned = _require_previous(runtime, flow, load, database, table).partitioned
     if partitioned:
-        drop_partitions_above(runtime.metastore(flow), database, table, load.facts["plan"]["rollback"]["to_seq"])
+        drop_partitions_above(runtime.metastore(flow), database, table, to_seq)
     target = Target(database, table, columns, load.location or "")
-    publish(runtime, flow, target, load, proof, moves=not partitioned)
+    publish(runtime, flow, target, load, size, moves=not partitioned)
 
 
-def adopt_version(runtime: Runtime, flow: Flow, load: Load, proof: dict[str, Any]) -> None:
-    """Make a table that others made the flow's own; raises PublishConflict when it was changed since it was proved."""
+def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, proved_at: str) -> None:
+    """Make a table that others made the flow's own.
+
+    Raises PublishConflict when it was changed since `proved_at`, its last change when it was proved.
+    """
     lake, metastore = flow.lake, runtime.metastore(flow)
     if _require_previous(runtime, flow, load, lake.database, lake.table).load_id == load.load_id:
         return
     found = read_table(metastore, lake.database, lake.table)
-    proved_at = load.facts["plan"]["adopted"]["changed_at"]
     if found is None or found.changed_at != proved_at:
         raise PublishConflict(
             "the table was changed while it was looked at",
             where=f"Hive table {lake.database}.{lake.table}",
             next="nothing was changed; adopt it again",
         )
-    stats = {"numRows": proof["hive_rows"], "totalSize": proof["hive_bytes"], "numFiles": proof["hive_files"]}
-    adopt_table(metastore, found, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=stats)
+    adopt_table(metastore, found, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=size.statistics)
