@@ -18,11 +18,13 @@ import pytest
 from serve_servers import REDIS_PASSWORD, RedisServer, free_port
 
 from switchyard.errors import PreflightRefused, PublishConflict, ReconcileMismatch, ServerUnavailable, ValueRefused
+from switchyard.flow.naming import served_identity
 from switchyard.flow.spec import Flow
 from switchyard.serve.cache.connection import connect
 from switchyard.serve.cache.gate import Gate
 from switchyard.serve.cache.publisher import CachePublisher, Warming
 from switchyard.serve.cache.reader import CacheCounters, ReadThroughCache
+from switchyard.serve.mongo.connection import server_of_connection
 from switchyard.serve.mongo.target import MongoTarget
 
 pytest_plugins = ["serve_servers"]
@@ -41,7 +43,12 @@ class Served:
     seq: int = 0
 
     def __post_init__(self) -> None:
-        self.publisher = CachePublisher(self.flow, self.server.connection())
+        server = server_of_connection(self.mongo.connection)
+        self.identity = served_identity(server, self.mongo.database.name, self.flow)
+        self.publisher = CachePublisher(self.flow, self.server.connection(), self.identity)
+
+    def gate(self, seq: int, floor: int, is_open: bool) -> Gate:
+        return Gate(seq, floor, is_open, self.identity)
 
     def reader(self, **options: Any) -> ReadThroughCache:
         redis = connect(self.server.connection(), timeout_seconds=1)
@@ -151,7 +158,7 @@ def test_a_publish_drops_exactly_the_changed_keys(served: Served) -> None:
     served.replace_collection(content)
     report = served.publisher.settle(seq, lambda: served.changed(content))
     assert (report.invalidated.keys, report.invalidated.unlinked, report.verified) == (2, 2, 2)
-    assert report.gate == Gate(2, 1, True)
+    assert report.gate == served.gate(2, 1, True)
     assert [value(reader.get(key)) for key in (1, 2, 3)] == ["a", "B", None]
     after = reader.counters()
     assert (after.hits - before.hits, after.misses - before.misses) == (1, 2)
@@ -163,7 +170,7 @@ def test_too_many_changes_raise_the_floor_instead(served: Served, limit: int) ->
     for key in (1, 2, 3):
         reader.get(key)
     served.publish({1: "A", 2: "B", 3: "c"}, limit=limit)
-    assert served.publisher.gate() == Gate(2, 2, True)
+    assert served.publisher.gate() == served.gate(2, 2, True)
     assert [value(reader.get(key)) for key in (1, 2, 3)] == ["A", "B", "c"]
 
 
@@ -202,8 +209,8 @@ def test_a_lost_gate_bypasses_until_restored(served: Served) -> None:
     served.server.client().unlink("{telemetry}:gate")
     served.mongo.collection("telemetry").update_one({"_id": 1}, {"$set": {"v": "later"}})
     assert value(reader.get(1)) == "later"
-    assert served.publisher.restore(1) == Gate(1, 1, True)
-    assert served.publisher.restore(1) == Gate(1, 1, True)
+    assert served.publisher.restore(1) == served.gate(1, 1, True)
+    assert served.publisher.restore(1) == served.gate(1, 1, True)
     reader.get(1)
     assert reader.counters().bypassed == 1
 
@@ -298,7 +305,7 @@ def test_a_publisher_killed_before_each_step_is_slow_and_never_wrong(served: Ser
     elif step == "record":
         with pytest.raises(PublishConflict):
             served.publisher.close(2, served=1)
-        assert served.publisher.gate() == Gate(2, 1, True)
+        assert served.publisher.gate() == served.gate(2, 1, True)
     else:
         served.publisher.close(2, served=1)
         served.finish(2, content, changed, lambda _: None)
@@ -344,31 +351,145 @@ def test_redis_lost_at_each_point_of_a_publish(served: Served, step: str, back: 
         assert reads == truth
         served.publisher.restore(served.seq)
     assert [value(reader.get(key)) for key in (1, 2, 3)] == truth
-    assert served.publisher.gate() == Gate(2, 2, True)
+    assert served.publisher.gate() == served.gate(2, 2, True)
     assert all(value(reader.get(key)) == v for key, v in zip((1, 2, 3), truth, strict=True))
 
 
 def test_an_abandoned_or_unseen_publish_puts_all_older_values_below_the_floor(served: Served) -> None:
     served.reader().get(1)
     served.publisher.close(2, served=1)  # abandoned: never published
-    assert served.publisher.close(3, served=1) == Gate(3, 3, False)
+    assert served.publisher.close(3, served=1) == served.gate(3, 3, False)
     served.publisher.open(3)
-    assert served.publisher.close(5, served=4) == Gate(5, 5, False)
+    assert served.publisher.close(5, served=4) == served.gate(5, 5, False)
     served.publisher.open(5)
-    assert served.publisher.close(6, served=None) == Gate(6, 6, False)
-    assert served.publisher.restore(6) == Gate(6, 6, True)
+    assert served.publisher.close(6, served=None) == served.gate(6, 6, False)
+    assert served.publisher.restore(6) == served.gate(6, 6, True)
 
 
 def test_a_zombie_publisher_can_neither_close_fill_nor_open(served: Served) -> None:
     served.publisher.close(7, served=1)
-    with pytest.raises(PublishConflict, match="later publish"):
+    with pytest.raises(PublishConflict, match="gate is at seq 7, closed"):
         served.publisher.close(6, served=1)
     for act in (served.publisher.open, served.publisher.restore):
         with pytest.raises(PublishConflict):
             act(6)
     assert served.publisher.warm(6, Warming(served.mongo, "telemetry", 9, TTL), [1]).warmed == 0
     served.publisher.invalidate(6, None)
-    assert served.publisher.gate() == Gate(7, 1, False)
+    assert served.publisher.gate() == served.gate(7, 1, False)
+
+
+def other_collection(served: Served) -> tuple[CachePublisher, ReadThroughCache]:
+    """Another collection under the same flow's name, in the same Redis: its publisher and a reader of it."""
+    collection = served.mongo.collection("other")
+    collection.insert_many([{"_id": key, "v": f"other {key}"} for key in (1, 2, 3)])
+    identity = served_identity(server_of_connection(served.mongo.connection), served.mongo.database.name, "other")
+    publisher = CachePublisher(served.flow, served.server.connection(), identity)
+    redis = connect(served.server.connection(), timeout_seconds=1)
+    return publisher, ReadThroughCache(flow=served.flow, redis=redis, collection=collection, ttl=TTL)
+
+
+def test_a_reader_of_another_collection_neither_uses_nor_fills_the_cache(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, (_, theirs) = served.reader(), other_collection(served)
+    assert [value(ours.get(1)), value(theirs.get(1)), value(ours.get(1))] == ["a", "other 1", "a"]
+    assert [value(theirs.get(2)), value(ours.get(2))] == ["other 2", "b"]
+    assert theirs.counters() == CacheCounters(bypassed=2)
+    assert len([text for text in caplog.messages if "holds another collection" in text]) == 1
+
+
+def test_a_reader_that_calls_the_server_by_another_name_reads_mongodb(served: Served) -> None:
+    elsewhere = served.reader(server="mongo.example:27017")
+    assert value(elsewhere.get(1)) == "a"
+    assert elsewhere.counters() == CacheCounters(bypassed=1)
+    same = served.reader(server=server_of_connection(served.mongo.connection))
+    same.get(1)
+    assert same.counters().bypassed == 0
+
+
+def test_a_publish_of_another_collection_voids_every_value(served: Served) -> None:
+    ours, (publisher, theirs) = served.reader(), other_collection(served)
+    ours.get(1)
+    gate = publisher.close(2, served=1)
+    assert gate.identity == publisher.identity
+    assert gate.floor == 2, "the gate stood open for seq 1, of another collection"
+    publisher.invalidate(2, [])
+    publisher.open(2)
+    assert [value(theirs.get(1)), value(theirs.get(1)), value(ours.get(1))] == ["other 1", "other 1", "a"]
+    assert (theirs.counters().hits, ours.counters().bypassed) == (1, 1)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_seq_that_was_used_for_another_collection_is_not_used_again(served: Served, is_open: bool) -> None:
+    publisher, _ = other_collection(served)
+    served.publisher.close(2, served=1)
+    if is_open:
+        served.publisher.open(2)
+    for act in (lambda: publisher.close(2, served=1), lambda: publisher.open(2), lambda: publisher.restore(2)):
+        with pytest.raises(PublishConflict, match="for another collection"):
+            act()
+    publisher.invalidate(2, None)
+    assert served.publisher.gate() == served.gate(2, 1, is_open)
+
+
+def test_two_environments_in_one_redis_are_slow_and_right(served: Served) -> None:
+    """Two ledgers that do not know each other, one flow's name, two collections: each takes seqs above the gate's."""
+    chance = random.Random(11)
+    publisher, theirs = other_collection(served)
+    sides = [(served.publisher, served.reader(), served.mongo.collection("telemetry"), [1])]
+    sides.append((publisher, theirs, served.mongo.collection("other"), [0]))
+    for turn in range(400):
+        cache, reader, collection, seqs = chance.choice(sides)
+        key = chance.randint(1, 3)
+        if chance.random() < 0.3:
+            gate = cache.gate()
+            seq = max(seqs[-1], gate.seq if gate else 0) + 1
+            cache.close(seq, served=seqs[-1])
+            collection.update_one({"_id": key}, {"$set": {"v": f"turn {turn}"}})
+            cache.invalidate(seq, [key])
+            cache.open(seq)
+            seqs.append(seq)
+        else:
+            assert reader.get(key) == collection.find_one({"_id": key}), f"turn {turn}"
+    assert all(reader.counters().hits and reader.counters().bypassed for _, reader, _, _ in sides)
+
+
+def old_gate(served: Served, text: str) -> None:
+    served.server.client().set("{telemetry}:gate", text)
+
+
+def test_a_gate_of_an_earlier_release_is_not_believed_until_it_is_upgraded(served: Served) -> None:
+    served.server.client().unlink("{telemetry}:v:1")
+    served.reader().get(1)
+    old_gate(served, "1|1|open")
+    reader = served.reader()
+    assert value(reader.get(1)) == "a"
+    assert reader.counters() == CacheCounters(bypassed=1)
+    assert served.publisher.restore(1, upgrade=True) == served.gate(1, 1, True)
+    assert value(reader.get(1)) == "a"
+    assert reader.counters().hits == 1, "what the earlier release cached is served"
+
+
+@pytest.mark.parametrize("text", ["1|1|open", "1|1|closed", "3|1|closed"])
+def test_a_publish_on_a_gate_of_an_earlier_release_voids_every_value(served: Served, text: str) -> None:
+    old_gate(served, text)
+    assert served.publisher.close(3, served=1) == served.gate(3, 3, False)
+    assert served.publisher.open(3) == served.gate(3, 3, True)
+
+
+def test_an_unfinished_publish_of_an_earlier_release_ends_with_every_value_void(served: Served) -> None:
+    old_gate(served, "2|1|closed")
+    served.replace_collection({1: "A"})
+    assert served.publisher.settle(2, lambda: [1, 2, 3]).gate == served.gate(2, 2, True)
+    assert value(served.reader().get(1)) == "A"
+
+
+def test_people_are_told_which_loads_the_values_come_from(served: Served) -> None:
+    served.publisher.tell({"load": "20260101t000000_abcdef", "lake_seq": 7})
+    told = served.server.client().get("{telemetry}:served")
+    assert told == b'{"load": "20260101t000000_abcdef", "lake_seq": 7}'
+    served.publisher.reset()
+    assert served.server.client().get("{telemetry}:served") is None
 
 
 def test_verify_finds_a_value_that_a_foreign_client_put_back(served: Served) -> None:
@@ -384,15 +505,15 @@ def test_reset_forgets_one_flow_only(served: Served) -> None:
     other = served.server.client()
     for key in ("{telemetry2}:v:1", "{t*}:v:1", "unrelated"):
         other.set(key, "1|x")
-    assert CachePublisher("t*", served.server.connection()).reset() == 1
+    assert CachePublisher("t*", served.server.connection(), served.identity).reset() == 1
     assert served.publisher.reset() >= 1
     assert sorted(other.keys("*")) == [b"unrelated", b"{telemetry2}:v:1"]
-    assert served.publisher.close(1, served=None) == Gate(1, 1, False)
+    assert served.publisher.close(1, served=None) == served.gate(1, 1, False)
 
 
 def test_a_client_of_another_language_uses_the_shipped_scripts(served: Served) -> None:
     """docs/cache-protocol.md's read, by redis-cli and the Lua files as they are: filled, used by us, refused."""
-    fill = files("switchyard.serve") / "lua" / "fill.lua"
+    fill = files("switchyard.serve.cache") / "lua" / "fill.lua"
 
     def cli(*arguments: str) -> list[str]:
         command = ["redis-cli", "-p", str(served.server.port), *arguments]
@@ -403,7 +524,7 @@ def test_a_client_of_another_language_uses_the_shipped_scripts(served: Served) -
 
     gate, cached = "{telemetry}:gate", "{telemetry}:v:9"
     seen = cli("MGET", gate, cached)[0]
-    assert seen == "1|1|open"
+    assert seen == f"1|1|open|{served.identity}"
     assert cli("--eval", str(fill), gate, cached, ",", seen, "1|", "40000") == ["1"]
     reader = served.reader()
     assert reader.get(9) is None
@@ -446,7 +567,10 @@ def test_keys_of_several_columns_by_order_or_name(serve_mongo: MongoTarget, serv
     identity = {"profile": "H0", "day": day}
     serve_mongo.stage("daily__s1_x", [[bson.encode({"_id": identity, "kw": 1})]])
     serve_mongo.publish_snapshot("daily__s1_x", "daily")
-    publisher = CachePublisher("daily", serve_redis.connection())
+    server = server_of_connection(serve_mongo.connection)
+    publisher = CachePublisher(
+        "daily", serve_redis.connection(), served_identity(server, serve_mongo.database.name, "daily")
+    )
     publisher.close(1, served=None)
     publisher.open(1)
     reader = ReadThroughCache(
@@ -505,11 +629,11 @@ def test_a_redis_that_could_restore_old_state_is_refused(tmp_path: Any, settings
     server.start(**settings)
     try:
         with pytest.raises(PreflightRefused, match=what) as caught:
-            CachePublisher("f", server.connection()).preflight()
+            CachePublisher("f", server.connection(), "0").preflight()
         assert caught.value.next
         if "rename-command" in settings:
             declared = replace(server.connection(), extra={"switchyard_volatile": "true"})
-            assert "only declared" in CachePublisher("f", declared).preflight()[0]
+            assert "only declared" in CachePublisher("f", declared, "0").preflight()[0]
     finally:
         server.kill()
 
@@ -532,7 +656,7 @@ def test_a_wrong_password_and_a_redis_that_is_down_are_named(served: Served) -> 
     down = replace(served.server.connection(), port=free_port(27150, 27199))
     none = replace(served.server.connection(), password="")
     for connection, what in ((wrong, "refused user"), (none, "refused"), (down, "does not answer")):
-        publisher = CachePublisher("f", connection)
+        publisher = CachePublisher("f", connection, "0")
         for act in (publisher.preflight, lambda p=publisher: p.close(1, served=None)):
             with pytest.raises(ServerUnavailable, match=what) as caught:
                 act()

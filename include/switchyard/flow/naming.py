@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import decimal
+import hashlib
 import json
 import re
 import uuid
@@ -128,6 +129,21 @@ def cache_gate(flow: str) -> str:
 def cache_value(flow: str, key: str) -> str:
     """The key of one cached value; `key` is `encode_key`'s."""
     return f"{{{flow}}}:v:{key}"
+
+
+def cache_served(flow: str) -> str:
+    """The key that tells people which loads the cached values come from."""
+    return f"{{{flow}}}:served"
+
+
+def served_identity(server: str, database: str, collection: str) -> str:
+    """16 hexadecimal digits that stand for one served collection.
+
+    The start of the SHA-256 of `["server","database","collection"]`, compact JSON.
+    `server` is `host:port`, or several, sorted and joined by commas.
+    """
+    text = json.dumps([server, database, collection], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def encode_key(values: Sequence[Any]) -> str:

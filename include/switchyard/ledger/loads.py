@@ -75,7 +75,10 @@ class Load:
 
 @dataclass(frozen=True)
 class NewLoad:
-    """What a plan writes down, the flow as it is now. `low` and `high` are watermarks, PostgreSQL's text."""
+    """What a plan writes down, the flow as it is now. `low` and `high` are watermarks, PostgreSQL's text.
+
+    `above` is a seq that was used, as far as others than the ledger know; the load gets a higher one.
+    """
 
     flow: Flow
     leg: Leg
@@ -86,6 +89,7 @@ class NewLoad:
     kind: Kind = "load"
     low: str | None = None
     high: str | None = None
+    above: int = 0
 
     def values(self, dag_run: DagRun | None) -> dict[str, Any]:
         """Columns of `loads`."""

@@ -115,7 +115,7 @@ class Ledger:
         with self.session() as session:
             session.execute(insert(flows).values(flow=flow).on_conflict_do_nothing())
             known = session.scalar(sa.select(counter).where(flows.c.flow == flow).with_for_update()) or 0
-            seq = max(known, new.previous_seq or 0) + 1
+            seq = max(known, new.previous_seq or 0, new.above) + 1
             session.execute(flows.update().where(flows.c.flow == flow).values({counter.name: seq}))
             row = session.execute(
                 loads.insert().values(load_id=_new_load_id(), seq=seq, state="planned", **values).returning(*loads.c)

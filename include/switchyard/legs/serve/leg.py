@@ -54,8 +54,8 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
             with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
                 mongo.ping()
                 there = mongo.exists(serve.collection)
-            if last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow):
-                serve_refresh_cache.restore_gate(runtime, flow, last)
+            same = last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow)
+            if last and same and serve_refresh_cache.restore_gate(runtime, ledger, flow, last):
                 return NothingNew(f"seq {version.seq} of {version.database}.{version.table} is served already")
             previous = served.shown_version(ledger, last, flow, there)
             paths = None if serve.select else version.paths
@@ -65,6 +65,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
                     leg="serve",
                     version=version.seq,
                     location=None if serve.select else version.path,
+                    above=serve_refresh_cache.used_seq(runtime, flow),
                     plan=ServePlanned(previous, _names(version.columns), _timestamps(version.columns), paths),
                 )
             )

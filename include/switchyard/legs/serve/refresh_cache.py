@@ -9,6 +9,8 @@ from pathlib import Path
 
 from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step
+from switchyard.flow.frozen import thaw
+from switchyard.flow.naming import served_identity
 from switchyard.flow.spec import Flow
 from switchyard.handover import LineageStep
 from switchyard.ledger.loads import Load
@@ -17,13 +19,19 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve.served import served_part
 from switchyard.serve.cache.publisher import CachePublisher, Warming
+from switchyard.serve.mongo.connection import server_of_connection
 from switchyard.serve.mongo.target import MongoTarget
 
 log = logging.getLogger(__name__)
 
 
 def _publisher(runtime: Runtime, flow: Flow) -> CachePublisher | None:
-    return CachePublisher(flow.flow, runtime.connections.get(flow.cache.connection)) if flow.cache else None
+    if flow.cache is None:
+        return None
+    serve = served_part(flow)
+    mongo = runtime.connections.get(serve.connection)
+    identity = served_identity(server_of_connection(mongo), mongo.schema, serve.collection)
+    return CachePublisher(flow.flow, runtime.connections.get(flow.cache.connection), identity)
 
 
 def close_gate(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None:
@@ -44,11 +52,39 @@ def check(runtime: Runtime, flow: Flow) -> None:
         log.warning("%s", warning)
 
 
-def restore_gate(runtime: Runtime, flow: Flow, served: Load) -> None:
-    """Bring back a gate that Redis lost, when there is nothing to serve."""
+def restore_gate(runtime: Runtime, ledger: Ledger, flow: Flow, served: Load) -> bool:
+    """Bring back a gate that Redis lost, when there is nothing to serve. False: the version has to be served again.
+
+    That is so when this load's gate stands for another collection: the connection's server was changed, and only a new
+    seq tells the values of the two apart. A gate of another seq and another collection is another environment's, and
+    is left alone: the readers of this one use MongoDB.
+    """
     publisher = _publisher(runtime, flow)
-    if publisher is not None:
-        publisher.restore(served.seq)
+    if publisher is None:
+        return True
+    gate = publisher.gate()
+    if gate is not None and gate.is_of_another(publisher.identity):
+        if gate.seq == served.seq:
+            return False
+        log.warning("the cache of flow %s serves another collection: readers of this one use MongoDB", flow.flow)
+        return True
+    publisher.restore(served.seq, upgrade=_always_served(ledger, flow))
+    return True
+
+
+def used_seq(runtime: Runtime, flow: Flow) -> int:
+    """The seq of the cache's gate, whoever published it; 0 without one. A new load needs a higher one."""
+    publisher = _publisher(runtime, flow)
+    gate = publisher.gate() if publisher else None
+    return gate.seq if gate else 0
+
+
+def _always_served(ledger: Ledger, flow: Flow) -> bool:
+    """Whether every load that the ledger knows was served to the flow's collection: no cached value is another's."""
+    serve = served_part(flow)
+    served = (thaw(load.spec).serve for load in ledger.list_loads(flow.flow, "serve", ["served"]))
+    places = {(earlier.connection, earlier.collection) for earlier in served if earlier}
+    return places <= {(serve.connection, serve.collection)}
 
 
 def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> CacheSettled:

@@ -1,7 +1,12 @@
 """The cache's gate and values as text, and the Lua that changes them: what docs/cache-protocol.md describes.
 
-Gate `{flow}:gate` = `seq|floor|open` or `seq|floor|closed`, no TTL. Value `{flow}:v:<key>` = `seq|payload`, with TTL;
-the payload is the BSON document, or nothing when MongoDB has none of that key (a negative entry).
+Gate `{flow}:gate` = `seq|floor|open|identity` or `seq|floor|closed|identity`, no TTL. Value `{flow}:v:<key>` =
+`seq|payload`, with TTL; the payload is the BSON document, or nothing when MongoDB has none of that key (a negative
+entry).
+
+The identity is that of the collection which the values were read from (`naming.served_identity`): a flow keeps its name
+when its collection or its MongoDB changes, so the name alone does not say whose values these are. A gate of an earlier
+release has none; nobody believes it until a serve run has looked at the collection and written its identity into it.
 """
 
 from __future__ import annotations
@@ -14,27 +19,44 @@ from typing import Literal
 
 Script = Literal["close", "open", "floor", "fill"]
 
-_GATE = re.compile(rb"(\d+)\|(\d+)\|(open|closed)")
+_GATE = re.compile(rb"(\d+)\|(\d+)\|(open|closed)(?:\|([0-9a-f]+))?")
 _SEQ_DIGITS = 20
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The version that MongoDB serves (`seq`), which values count (`floor` or higher), and whether they may be read."""
+    """The version that MongoDB serves (`seq`), which values count (`floor` or higher), and whether they may be read.
+
+    `identity` is that of the collection (`naming.served_identity`); empty in a gate of an earlier release.
+    """
 
     seq: int
     floor: int
     is_open: bool
+    identity: str = ""
 
     @classmethod
     def parse(cls, stored: bytes | None) -> Gate | None:
         """The gate as stored; None if it is missing or no gate: then the cache is not to be used."""
-        found = _GATE.fullmatch(stored or b"")
-        return cls(int(found[1]), int(found[2]), found[3] == b"open") if found else None
+        match = _GATE.fullmatch(stored or b"")
+        if match is None:
+            return None
+        seq, floor, state, identity = match.groups(default=b"")
+        return cls(int(seq), int(floor), state == b"open", identity.decode())
 
     def text(self) -> bytes:
         """As stored."""
-        return f"{self.seq}|{self.floor}|{'open' if self.is_open else 'closed'}".encode()
+        state = "open" if self.is_open else "closed"
+        identity = f"|{self.identity}" if self.identity else ""
+        return f"{self.seq}|{self.floor}|{state}{identity}".encode()
+
+    def admits(self, identity: str) -> bool:
+        """True if a reader of the collection with this identity may use and fill values: the gate is open, and its."""
+        return self.is_open and self.identity == identity
+
+    def is_of_another(self, identity: str) -> bool:
+        """True if the gate stands for another collection; False for one of an earlier release, which does not say."""
+        return self.identity not in ("", identity)
 
     def payload(self, stored: bytes | None) -> bytes | None:
         """A cached value's payload, if this gate lets it be used: open, and floor ≤ its seq ≤ the gate's."""

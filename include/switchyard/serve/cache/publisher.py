@@ -6,19 +6,20 @@ be repeated, by another process too. After a crash the gate stays closed: reader
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from bson.raw_bson import RawBSONDocument
 from redis import Redis
 
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ReconcileMismatch
-from switchyard.flow.naming import cache_gate, cache_value
+from switchyard.flow.naming import cache_gate, cache_served, cache_value
 from switchyard.serve.cache.connection import check_volatile, connect, explained
 from switchyard.serve.cache.gate import Gate, Script, script, value, value_seq
 from switchyard.serve.cache.keys import cache_key, id_values
@@ -67,10 +68,17 @@ class SettleReport:
 
 
 class CachePublisher:
-    """Publishes one flow's versions to its cache. Every error names the connection."""
+    """Publishes one flow's versions to its cache. Every error names the connection.
 
-    def __init__(self, flow: str, connection: Connection, *, redis: Redis | None = None) -> None:
-        self.flow, self.connection = flow, connection
+    Args:
+        flow: the flow's name.
+        connection: of Redis.
+        identity: of the collection that is served (`naming.served_identity`).
+        redis: a client; default: one of the connection.
+    """
+
+    def __init__(self, flow: str, connection: Connection, identity: str, *, redis: Redis | None = None) -> None:
+        self.flow, self.connection, self.identity = flow, connection, identity
         self.redis: Any = redis if redis is not None else connect(connection)
         self.gate_key = cache_gate(flow)
 
@@ -92,17 +100,15 @@ class CachePublisher:
                 value now in Redis is put below the floor.
 
         Raises:
-            PublishConflict: a higher seq was here, or this seq's publish had ended (look at `gate()` on recovery).
+            PublishConflict: a higher seq was here, this seq was used for another collection, or this seq's publish had
+                ended (look at `gate()` on recovery).
             ServerUnavailable: Redis does not answer. Then do not publish: readers may still see an open gate.
         """
         answer, gate = self._run("close", str(seq), str(served or 0))
         if answer in (b"superseded", b"open"):
-            what = (
-                f"the cache's gate is at seq {gate.seq}, {'open' if gate.is_open else 'closed'}; cannot close for {seq}"
-            )
-            raise PublishConflict(
-                what, where=self._where, next="a later publish won; or reset the cache if the ledger is new"
-            )
+            state = "open" if gate.is_open else "closed"
+            what = f"the cache's gate is at seq {gate.seq}, {state}{self._whose(gate)}; cannot close for {seq}"
+            raise PublishConflict(what, where=self._where, next="run the serve leg again: it takes a higher seq")
         return gate
 
     def invalidate(self, seq: int, ids: Iterable[Any] | None, *, limit: int = 100_000) -> InvalidateReport:
@@ -118,7 +124,7 @@ class CachePublisher:
         floor_raised = ids is None or keys > limit
         if floor_raised:
             with explained(self.connection):
-                self._script("floor", [self.gate_key], [str(seq)])
+                self._script("floor", [self.gate_key], [str(seq), self.identity])
         return InvalidateReport(keys, unlinked, floor_raised)
 
     def verify(self, seq: int, ids: Iterable[Any] | None) -> int:
@@ -128,7 +134,8 @@ class CachePublisher:
             ReconcileMismatch: a value older than this publish would still be served.
         """
         gate = self.gate()
-        floor = seq if gate is None or gate.seq != seq else gate.floor
+        ours = gate is not None and gate.seq == seq and gate.identity == self.identity
+        floor = gate.floor if gate is not None and ours else seq
         checked = 0
         for chunk in _chunks(self._keys(ids or ()), _CHUNK):
             for key, seen in zip(chunk, self._seqs(chunk), strict=True):
@@ -145,7 +152,7 @@ class CachePublisher:
         nothing.
         """
         gate = self.gate()
-        if gate is None or gate.seq != seq or gate.is_open:
+        if gate is None or gate.seq != seq or gate.is_open or gate.identity != self.identity:
             return WarmReport(0, 0)
         warmed = refused = 0
         for chunk in _chunks(islice(ids, warming.limit), _WARM_CHUNK):
@@ -157,19 +164,26 @@ class CachePublisher:
         """Open the gate, after `invalidate` and `verify`. A gate lost meanwhile comes back with floor = seq.
 
         Raises:
-            PublishConflict: a higher seq is here.
+            PublishConflict: a higher seq is here, or this seq was used for another collection.
         """
-        return self._open(seq, invalidated=True)
+        return self._open(seq, "invalidated")
 
-    def restore(self, seq: int) -> Gate:
+    def restore(self, seq: int, *, upgrade: bool = False) -> Gate:
         """With no publish going on, and `seq` served: bring back a lost gate, or one that an abandoned publish closed.
 
-        An open gate of this seq stays as it is. Otherwise every value now in Redis is put below the floor.
+        An open gate of this seq stays as it is. Otherwise every value now in Redis is put below the floor; but with
+        `upgrade` an open gate of this seq, written by a release that knew no identities, gets this one and keeps its
+        values. The caller knows then that all of them were read from this collection.
 
         Raises:
-            PublishConflict: a higher seq is here.
+            PublishConflict: a higher seq is here, or this seq was used for another collection.
         """
-        return self._open(seq, invalidated=False)
+        return self._open(seq, "upgrade" if upgrade else "restore")
+
+    def tell(self, served: Mapping[str, str | int]) -> None:
+        """Write down for people which loads the cached values come from; no program believes it."""
+        with explained(self.connection):
+            self.redis.set(cache_served(self.flow), json.dumps(served))
 
     def settle(
         self,
@@ -202,7 +216,7 @@ class CachePublisher:
         """
         removed = 0
         with explained(self.connection):
-            self.redis.unlink(self.gate_key)
+            self.redis.unlink(self.gate_key, cache_served(self.flow))
             pattern = _literal(cache_value(self.flow, "")) + "*"
             for chunk in _chunks(self.redis.scan_iter(match=pattern, count=_CHUNK), _CHUNK):
                 removed += int(self.redis.unlink(*chunk))
@@ -231,16 +245,19 @@ class CachePublisher:
                 fill(keys=[self.gate_key, key], args=args, client=pipe)
             return [int(answer) for answer in pipe.execute()]
 
-    def _open(self, seq: int, *, invalidated: bool) -> Gate:
-        answer, gate = self._run("open", str(seq), "1" if invalidated else "0")
+    def _open(self, seq: int, mode: Literal["invalidated", "restore", "upgrade"]) -> Gate:
+        answer, gate = self._run("open", str(seq), mode)
         if answer == b"superseded":
-            what = f"the cache's gate is at seq {gate.seq}; cannot open for {seq}"
-            raise PublishConflict(what, where=self._where, next="a later publish is at work or won; nothing to do")
+            what = f"the cache's gate is at seq {gate.seq}{self._whose(gate)}; cannot open for {seq}"
+            raise PublishConflict(what, where=self._where, next="run the serve leg again: it takes a higher seq")
         return gate
+
+    def _whose(self, gate: Gate) -> str:
+        return ", for another collection" if gate.is_of_another(self.identity) else ""
 
     def _run(self, name: Script, *args: str) -> tuple[bytes, Gate]:
         with explained(self.connection):
-            answer, text = self._script(name, [self.gate_key], list(args))
+            answer, text = self._script(name, [self.gate_key], [*args, self.identity])
         gate = Gate.parse(text)
         if gate is None:
             raise ReconcileMismatch(f"{name} left no gate", where=self._where, next="reset the cache")

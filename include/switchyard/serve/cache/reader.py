@@ -13,6 +13,7 @@ a publish that inserts the key makes it be forgotten, like any other value. Thre
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -30,18 +31,21 @@ from redis.exceptions import RedisError
 
 from switchyard.connections import Connections
 from switchyard.errors import PreflightRefused, ValueRefused
-from switchyard.flow.naming import cache_gate
+from switchyard.flow.naming import cache_gate, served_identity
 from switchyard.flow.spec import Flow
 from switchyard.serve.cache.connection import connect as connect_redis
 from switchyard.serve.cache.gate import Gate, script, value
 from switchyard.serve.cache.keys import cache_key, canonical
 from switchyard.serve.mongo.connection import connect as connect_mongo
+from switchyard.serve.mongo.connection import server_of_client, server_of_connection
 from switchyard.serve.mongo.read import read_retrying
 from switchyard.serve.mongo.target import RAW
 
 KeyValue = bool | int | str | bytes | date | datetime | Decimal
 Key = KeyValue | Sequence[KeyValue] | Mapping[str, KeyValue]
 Document = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 _AFTER_FAILURE_SECONDS = 1.0
 _READER_TIMEOUT_SECONDS = 0.5
@@ -62,7 +66,7 @@ class CacheCounters:
     absent: int = 0
     """Of the misses: MongoDB has no such document, and that is not remembered."""
     bypassed: int = 0
-    """Read from MongoDB, because the gate was closed or lost."""
+    """Read from MongoDB, because the gate was closed, lost, or of another collection."""
     unavailable: int = 0
     """Read from MongoDB, because Redis failed (for a second after that it is not asked)."""
 
@@ -77,6 +81,8 @@ class ReadThroughCache:
         ttl: how long a value lives.
         negative: how long it is remembered that a document is missing; None: not at all.
         key: the key's columns, needed when there are several.
+        server: the MongoDB server as the serve leg's connection names it: `host:port`, or the name of an SRV record.
+            Default: the hosts that the collection's client was given. Under another name all reads go to MongoDB.
     """
 
     def __init__(
@@ -88,10 +94,14 @@ class ReadThroughCache:
         ttl: timedelta,
         negative: timedelta | None = None,
         key: Sequence[str] = (),
+        server: str | None = None,
     ) -> None:
         self.flow, self.ttl, self.negative, self.key = flow, ttl, negative, tuple(key)
         self._redis: Any = redis  # its annotations cannot tell bytes from str
         self._gate_key = cache_gate(flow)
+        server = server or server_of_client(collection.database.client)
+        self.identity = served_identity(server, collection.database.name, collection.name)
+        self._warned_of = ""
         self._options = collection.codec_options
         self._raw: Any = collection.with_options(codec_options=RAW, read_preference=ReadPreference.PRIMARY)
         self._fill_script: Any = redis.register_script(script("fill"))
@@ -117,6 +127,7 @@ class ReadThroughCache:
             ttl=cache.ttl,
             negative=cache.negative,
             key=flow.serve.key,
+            server=server_of_connection(mongo),
         )
 
     def get(self, key: Key) -> Document | None:
@@ -137,7 +148,8 @@ class ReadThroughCache:
             return self._decode(self._read(values))
         gate_text, stored = seen
         gate = Gate.parse(gate_text)
-        if gate is None or not gate.is_open:
+        if gate is None or not gate.admits(self.identity):
+            self._warn_of_another(gate)
             self._count(bypassed=1)
             return self._decode(self._read(values))
         return self._hit_or_fill(gate, name, stored, values)
@@ -164,6 +176,16 @@ class ReadThroughCache:
             filled = self._fill(gate, name, read, lifetime)
             self._count(misses=1, filled=int(filled), refused=int(not filled))
         return self._decode(read)
+
+    def _warn_of_another(self, gate: Gate | None) -> None:
+        """Say once that the cache is another collection's: by itself it only looks slow."""
+        if gate is None or not gate.is_of_another(self.identity) or gate.identity == self._warned_of:
+            return
+        self._warned_of = gate.identity
+        log.warning(
+            "the cache of flow %s holds another collection (%s) than this one (%s): reads go to MongoDB",
+            *(self.flow, gate.identity, self.identity),
+        )
 
     def _look(self, name: str) -> tuple[bytes | None, bytes | None] | None:
         if time.monotonic() < self._resume_at:

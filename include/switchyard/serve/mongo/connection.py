@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.uri_parser import split_hosts
 
 from switchyard.connections import Connection
 from switchyard.errors import ServerUnavailable, StepFailed
@@ -25,7 +26,7 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoCli
         ServerUnavailable: the connection itself is wrong. No server is asked.
     """
     extra = dict(connection.extra)
-    srv = str(extra.get("srv", False)).lower() == "true"
+    srv = _is_srv(connection)
     options = {name: value for name, value in extra.items() if name not in _AIRFLOW_EXTRAS}
     if str(extra.get("allow_insecure", False)).lower() == "true":
         options["tlsAllowInvalidCertificates"] = True
@@ -38,6 +39,27 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoCli
     except (PyMongoError, ValueError, TypeError) as error:
         what, where = f"not a usable MongoDB connection: {error}", f"connection {connection.conn_id}"
         raise ServerUnavailable(what, where=where, next="correct its host, port or extra") from error
+
+
+def server_of_connection(connection: Connection) -> str:
+    """The server that a connection names, as the cache's gate knows it: `host:port`, or the SRV record's name."""
+    if _is_srv(connection):
+        return connection.host.lower()
+    return _joined(split_hosts(connection.host or "localhost", connection.port or 27017))
+
+
+def server_of_client(client: MongoClient[Document]) -> str:
+    """The same of a client: the hosts that it was given, not those that it was led to. No server is asked."""
+    # PyMongo shows these in `repr(client)` alone; `nodes` and `address` are what a server answered.
+    return _joined(client._topology_settings.seeds)
+
+
+def _is_srv(connection: Connection) -> bool:
+    return str(connection.extra.get("srv", False)).lower() == "true"
+
+
+def _joined(hosts: Iterable[tuple[str, int | None]]) -> str:
+    return ",".join(sorted(f"{host.lower()}:{port or 27017}" for host, port in hosts))
 
 
 def _credentials(connection: Connection) -> dict[str, Any]:
