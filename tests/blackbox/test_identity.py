@@ -40,7 +40,6 @@ def require_no_old_document(flow: FlowUnderTest, before: Path) -> None:
     assert document is not None and document["v"] == "of the lake"
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W10: the old collection's document, a hit")
 def test_a_reader_of_another_collection_does_not_get_the_old_ones_documents(
     cached: FlowUnderTest, tmp_path: Path
 ) -> None:
@@ -54,7 +53,6 @@ def test_a_reader_of_another_collection_does_not_get_the_old_ones_documents(
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W10: the old database's document, a hit")
 def test_a_reader_of_another_mongodb_does_not_get_the_old_ones_documents(cached: FlowUnderTest, tmp_path: Path) -> None:
     before = serve_as_before(cached, tmp_path)
     elsewhere = new_name("mongo")
