@@ -18,6 +18,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from switchyard.errors import ConnectionMissing
 
 
+def ledger_connection_id() -> str:
+    """Airflow connection of the ledger: `$SWITCHYARD_LEDGER`, by default `switchyard_ledger`."""
+    return os.environ.get("SWITCHYARD_LEDGER", "switchyard_ledger")
+
+
 @dataclass(frozen=True)
 class Connection:
     """One Airflow connection. The password is kept out of `repr`."""

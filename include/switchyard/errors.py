@@ -123,6 +123,10 @@ class FlowHeld(SwitchyardError):
     """The flow is on hold, after a rollback; no load may begin until it is released."""
 
 
+class TruthConflict(SwitchyardError):
+    """The table and the ledger tell different histories, or the bookmark is of another source; nothing was changed."""
+
+
 class LedgerStateError(SwitchyardError):
     """A step was asked for in a state of the load that does not allow it."""
 

@@ -13,7 +13,6 @@ def insert(flow: FlowUnderTest, first: int, last: int, deleted: str = "false") -
     flow.sql(f"insert into {{t}} select n, 'v' || n, {deleted} from generate_series({first}, {last}) n")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W8: 1 row of 101, proved")
 def test_a_dropped_hive_table_is_not_taken_for_loaded(grounds: Grounds) -> None:
     flow = grounds.flow("dropped", EVENTS, source=BY_CURSOR, lake={"mode": "merge"})
     insert(flow, 1, 100)

@@ -23,7 +23,8 @@ from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 from switchyard.handover import StepReport
 from switchyard.lake.hdfs import Hdfs
-from switchyard.lake.metastore import Metastore, TableVersion
+from switchyard.lake.metastore import Metastore
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg

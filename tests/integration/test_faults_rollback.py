@@ -13,7 +13,8 @@ from servers import Servers
 from stop_points import WireStop, ledger_stop, wait_for
 from two_versions import Letter, TwoVersions
 
-from switchyard.ledger.flow_state import read_state, release
+from switchyard.ledger.flow_state import read_state
+from switchyard.legs.ingest.release import release
 
 pytestmark = pytest.mark.fault
 
@@ -76,7 +77,6 @@ def test_killed(two: TwoVersions, servers: Servers, moment: str) -> None:
     newest = case.loads("ingest")[0]
     assert (newest.state, newest.kind, newest.seq) == ("published", "rollback", case.version().seq)
     assert set(case.states("ingest")) <= {"published", "abandoned"}
-    with case.runtime.ledger() as ledger:
-        release(ledger, case.name)
+    release(case.runtime, case.flow())
     seen = "old" if moment in SHOWN else "undone"
     record("rollback", moment, "kill -9", f"{seen} version read, whole; next run settles it, flow on hold")

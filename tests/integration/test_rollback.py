@@ -19,7 +19,8 @@ from test_readers import cache_reader
 from two_versions import ROWS, TwoVersions
 
 from switchyard.errors import FlowHeld, PublishConflict, ReconcileMismatch, SwitchyardError
-from switchyard.ledger.flow_state import read_state, release
+from switchyard.ledger.flow_state import read_state
+from switchyard.legs.ingest.release import release
 from switchyard.legs.ingest.rollback import rollback
 from switchyard.legs.serve import leg as serve_leg
 from switchyard.legs.tables import vacuum
@@ -33,8 +34,7 @@ def held(case: Case) -> str | None:
 
 
 def let_go(case: Case) -> None:
-    with case.runtime.ledger() as ledger:
-        release(ledger, case.name)
+    release(case.runtime, case.flow())
 
 
 def load(case: Case, value: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from cases import Case
 
 from switchyard.connections import EnvironmentConnections
-from switchyard.lake.metastore import Metastore, TableVersion
+from switchyard.lake.metastore import Metastore
+from switchyard.lake.table_version import TableVersion
 
 ROWS = 60
 Letter = Literal["a", "b"]

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
-from switchyard.legs.ingest.rollback import bookmark_of, origin, previous_version
+from switchyard.legs.ingest.rollback_target import bookmark_of, origin, previous_version
 from switchyard.legs.tables.vacuum import old_versions
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

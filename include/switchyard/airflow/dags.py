@@ -15,6 +15,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TaskGroup
 from switchyard.airflow import runbooks
 from switchyard.airflow.operators import StepOperator
 from switchyard.airflow.refusal import RefusalOperator
+from switchyard.connections import ledger_connection_id
 from switchyard.errors import FlowFileError
 from switchyard.flow import naming
 from switchyard.flow.files.loader import load_flows
@@ -22,7 +23,6 @@ from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 
-LEDGER = "switchyard_ledger"
 _RETRY = {"retries": 1, "retry_delay": timedelta(seconds=15)}
 _PLAN = "Say what a run would do, with exact row counts where they are known beforehand, and change nothing."
 _LOAD = "{{ ti.xcom_pull(task_ids='plan')['load_id'] }}"
@@ -40,6 +40,14 @@ _BACKFILL_TO = Param(
     format="date-time",
     title="Backfill up to",
     description="The range's end, not included.",
+)
+_START = Param(
+    "bookmark",
+    type="string",
+    enum=["bookmark", "beginning", "trusted-bookmark"],
+    title="Start",
+    description="Where the load begins. beginning: the whole source, when the table was dropped or the source changed; "
+    "trusted-bookmark: the bookmark, though the source changed, because the rows below it are the same.",
 )
 
 
@@ -70,7 +78,9 @@ def lake_asset(flow: Flow) -> Asset:
 
 def ingest_dag(flow: Flow) -> DAG:
     """PostgreSQL → Sqoop → HDFS → Hive, proved before it is published."""
-    with _dag("ingest", flow, schedule=_schedule(flow), doc=runbooks.INGEST, params=_range_params(flow)) as dag:
+    with _dag(
+        "ingest", flow, schedule=_schedule(flow), doc=runbooks.INGEST, params={"start": _START, **_range_params(flow)}
+    ) as dag:
         step = _Steps("ingest", flow, [flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore])
         source_pool = naming.pool(flow.source.connection)
         preflight = step("preflight", load_id=None, pool=source_pool)
@@ -129,7 +139,11 @@ class _Steps:
     """Makes the tasks of one leg: what they share is said once."""
 
     def __init__(self, leg: Leg, flow: Flow, connections: list[str]) -> None:
-        self._leg, self._spec, self._connections = leg, frozen_spec(flow), sorted({*connections, LEDGER})
+        self._leg, self._spec, self._connections = (
+            leg,
+            frozen_spec(flow),
+            sorted({*connections, ledger_connection_id()}),
+        )
 
     def __call__(self, step: str, *, load_id: str | None = _LOAD, **kwargs: Any) -> StepOperator:
         return StepOperator(

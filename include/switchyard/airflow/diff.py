@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from switchyard.airflow.dags import LEDGER, lake_asset
+from switchyard.airflow.dags import lake_asset
 from switchyard.airflow.operators import StepOperator
+from switchyard.connections import ledger_connection_id
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.spec import Flow
@@ -22,7 +23,7 @@ MODES = ("counts", "digest", "values")
 
 def compare_flow(flow: Flow, **kwargs: Any) -> DiffOperator:
     """The task that compares a flow's stores, as its `diff` says."""
-    connections = {flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, LEDGER}
+    connections = {flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, ledger_connection_id()}
     if flow.serve is not None:
         connections.add(flow.serve.connection)
     if flow.serve is None or flow.diff.source:

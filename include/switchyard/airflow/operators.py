@@ -139,7 +139,7 @@ class StepOperator(BaseOperator):
             "owner": _owner(context),
             "dag_run": {name: str(getattr(context["dag_run"], name)) for name in ("dag_id", "run_id")},
             "take_over": take_over,
-            "request": _request(context) if self.reads_ranges else None,
+            "request": self._request(context),
         }
         self._child = subprocess.Popen(
             command,
@@ -165,6 +165,18 @@ class StepOperator(BaseOperator):
             _give_way(context, message)
         raise (AirflowFailException if code == REFUSED else AirflowException)(message)
 
+    def _request(self, context: Context) -> dict[str, Any] | None:
+        """What a step that begins a load of the ingest leg is asked for; None: the next load."""
+        asked = _range(context) if self.reads_ranges else None
+        start = context["params"].get("start", "bookmark")
+        if self.leg != "ingest" or self.load_id is not None or start == "bookmark":
+            return asked
+        if asked is not None:
+            raise AirflowFailException(
+                "start says where the next load begins; a backfill reads its own range: one of both"
+            )
+        return {"start": str(start)}
+
     def _talk(self, child: subprocess.Popen[str], payload: str) -> tuple[dict[str, Any] | None, list[str]]:
         assert child.stdin is not None and child.stdout is not None  # noqa: S101 - Popen was given PIPE
         child.stdin.write(payload)
@@ -182,7 +194,7 @@ class StepOperator(BaseOperator):
         return report, error
 
 
-def _request(context: Context) -> dict[str, Any] | None:
+def _range(context: Context) -> dict[str, Any] | None:
     """The range to read again; None: the next load."""
     params, run = context["params"], context["dag_run"]
     low, high = params.get("backfill_from"), params.get("backfill_to")

@@ -18,7 +18,16 @@ from switchyard.errors import LoadInProgress, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.handover import ASK_AIRFLOW, BUSY, REFUSED
-from switchyard.legs.ingest.load_request import Request
+from switchyard.legs.ingest.load_request import ORDINARY, Request
+
+FromBeginning = Annotated[
+    bool,
+    typer.Option("--from-beginning", help="Read the whole source: the table was dropped, or the source changed."),
+]
+TrustBookmark = Annotated[
+    bool,
+    typer.Option("--trust-bookmark", help="Go on from the bookmark though the source changed: its rows are the same."),
+]
 
 
 class Leg(StrEnum):
@@ -32,15 +41,19 @@ def run(
     leg: Annotated[Leg, typer.Argument(metavar="LEG")],
     flow: FlowName,
     directory: FlowsDirectory = DEFAULT_FLOWS,
+    from_beginning: FromBeginning = False,
+    trust_bookmark: TrustBookmark = False,
     take_over: TakeOver = False,
     verbose: Verbose = False,
 ) -> None:
     """Run one leg of a flow, step by step, as its DAG would."""
     from switchyard.legs.steps import run_leg
 
+    request = _request(leg, from_beginning, trust_bookmark)
+
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     runtime = open_runtime("switchyard run", take_over=take_over)
-    for report in run_leg(runtime, leg.value, find_flow(directory, flow)):
+    for report in run_leg(runtime, leg.value, find_flow(directory, flow), request):
         print_report(report)
 
 
@@ -71,6 +84,17 @@ def step(
     _leave()
 
 
+def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> Request:
+    if not from_beginning and not trust_bookmark:
+        return ORDINARY
+    if leg is not Leg.INGEST or (from_beginning and trust_bookmark):
+        raise SwitchyardError(
+            "--from-beginning and --trust-bookmark say where a load of the ingest leg begins: give one",
+            next="leave the other out; the serve leg serves what Hive shows",
+        )
+    return Request(start="beginning" if from_beginning else "trusted-bookmark")
+
+
 def _exit_code(error: SwitchyardError) -> int:
     if isinstance(error, LoadInProgress):
         return BUSY
@@ -90,13 +114,16 @@ def _leave() -> None:
 def plan(
     flow: FlowName,
     leg: Annotated[Leg, typer.Option("--leg", help="Which leg.")] = Leg.INGEST,
+    from_beginning: FromBeginning = False,
+    trust_bookmark: TrustBookmark = False,
     directory: FlowsDirectory = DEFAULT_FLOWS,
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """Say what a run would do now, row counts included, and change nothing."""
     from switchyard.legs.steps import forecast
 
-    expected = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow)).to_json()
+    request = _request(leg, from_beginning, trust_bookmark)
+    expected = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow), request).to_json()
     if output is Format.JSON:
         typer.echo(json.dumps(expected, indent=2))
         return

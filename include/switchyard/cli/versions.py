@@ -39,13 +39,15 @@ def rollback(
         typer.echo(f"MongoDB shows the undone version until it is served: switchyard run serve {flow}")
 
 
-def release(flow: FlowName) -> None:
+def release(
+    flow: FlowName,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
+    take_over: TakeOver = False,
+) -> None:
     """Let loads of a flow begin again."""
-    from switchyard.ledger.flow_state import release as let_go
+    from switchyard.legs.ingest.release import release as let_go
 
-    with open_runtime("switchyard release").ledger() as ledger:
-        ledger.migrate()
-        held = let_go(ledger, flow)
+    held = let_go(open_runtime("switchyard release", take_over=take_over), find_flow(directory, flow))
     typer.echo(f"flow {flow} was not on hold" if held is None else f"flow {flow} is released; it was on hold: {held}")
 
 

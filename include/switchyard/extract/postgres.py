@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection
 from switchyard.errors import PreflightRefused, ServerUnavailable
+from switchyard.flow.bookmark import Server
 from switchyard.flow.spec import Source
 from switchyard.types.carry import SourceColumn
 from switchyard.types.postgres_type import PostgresType
@@ -140,6 +141,15 @@ def read_shape(session: psycopg.Connection[tuple[object, ...]], source: Source, 
     key = tuple(source.key) or tuple(column for column, row in facts.items() if row[3])
     found = session.execute(_RELATION, [name, name]).fetchone() or ("", 0)
     return SourceShape(columns, key, str(found[0]), int(str(found[1])))
+
+
+def read_server(session: psycopg.Connection[tuple[object, ...]], connection: Connection) -> Server:
+    """The database that a session is in, as its server names it, and where the connection says it is."""
+    row = session.execute(
+        "select current_database(), has_function_privilege('pg_control_system()', 'execute')"
+    ).fetchone() or ("", False)
+    system = session.execute("select system_identifier from pg_control_system()").fetchone() if row[1] else None
+    return Server(connection.address, str(system[0]) if system else "", str(row[0]))
 
 
 def count_rows(session: psycopg.Connection[tuple[object, ...]], source: Source, condition: str = "") -> int:

@@ -21,6 +21,15 @@ STAGING_DATABASE = "switchyard_staging"
 SEQ_PROPERTY = "switchyard.seq"
 LOAD_PROPERTY = "switchyard.load_id"
 FLOW_PROPERTY = "switchyard.flow"
+HEAD_PROPERTY = "switchyard.head"
+KIND_PROPERTY = "switchyard.kind"
+BOOKMARK_PROPERTY = "switchyard.bookmark"
+HELD_PROPERTY = "switchyard.held"
+TABLE_PROPERTY = "switchyard.table"
+REV_PROPERTY = "switchyard.rev"
+ROWS_PROPERTY = "switchyard.rows"
+PREVIOUS_PROPERTY = "switchyard.previous"
+"""What a table's and a partition's parameters say; docs/architecture.md has them all."""
 
 _STAGING_TABLE = re.compile(r"[a-z]+_(.+)_[0-9a-f]{12}")
 

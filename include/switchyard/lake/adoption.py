@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from switchyard.errors import PublishConflict
-from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
+from switchyard.flow import naming
+from switchyard.flow.naming import FLOW_PROPERTY
 from switchyard.lake.metastore import Metastore, describe, read_columns
 from switchyard.types.columns import HiveColumn
 
 _DDL_TIME = "transient_lastDdlTime"
+_FIRST_REV = 1
 _PARQUET_SERDE = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
 
 
@@ -84,8 +86,8 @@ def obstacles(found: ForeignTable) -> Iterator[str]:
 
 def adopt_table(
     metastore: Metastore, found: ForeignTable, *, seq: int, load_id: str, flow: str, stats: Mapping[str, int]
-) -> None:
-    """Make a table the flow's own, in one call; its data and columns stay as they are.
+) -> int:
+    """Make a table the flow's own, in one call; its data and columns stay as they are. Returns its rev.
 
     A table that is not ours has no seq to compare, so the time of its last DDL is compared and swapped (HIVE-26882).
 
@@ -95,8 +97,17 @@ def adopt_table(
 
     with metastore.client() as client:
         table = describe(client, found.database, found.table)
-        own = {SEQ_PROPERTY: str(seq), LOAD_PROPERTY: load_id, FLOW_PROPERTY: flow, "external.table.purge": "false"}
-        own[_DDL_TIME] = str(max(int(time.time()), int(found.changed_at) + 1))
+        own = {
+            naming.SEQ_PROPERTY: str(seq),
+            naming.HEAD_PROPERTY: str(seq),
+            naming.LOAD_PROPERTY: load_id,
+            naming.KIND_PROPERTY: "adopt",
+            naming.FLOW_PROPERTY: flow,
+            naming.TABLE_PROPERTY: f"{found.database}.{found.table}",
+            naming.REV_PROPERTY: str(_FIRST_REV),
+            "external.table.purge": "false",
+            _DDL_TIME: str(max(int(time.time()), int(found.changed_at) + 1)),
+        }
         table.parameters.update({**own, **{name: str(value) for name, value in stats.items()}})
         context = EnvironmentContext(
             properties={
@@ -113,3 +124,4 @@ def adopt_table(
                 where=f"Hive table {found.database}.{found.table}",
                 next="nothing was changed; adopt it again",
             ) from error
+    return _FIRST_REV

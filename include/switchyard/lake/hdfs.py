@@ -119,6 +119,14 @@ class Hdfs:
         """Write `_manifest.json` into a directory, last of all."""
         self._write(f"{directory}/{MANIFEST}", [json.dumps(manifest, indent=1).encode()])
 
+    def read_manifest(self, directory: str) -> dict[str, Any] | None:
+        """What `_manifest.json` of a directory says; None when there is none."""
+        path = f"{directory}/{MANIFEST}"
+        if not self.exists(path):
+            return None
+        manifest: dict[str, Any] = json.loads(b"".join(self.read_chunks(path)))
+        return manifest
+
     def _write(self, path: str, chunks: Iterable[bytes]) -> None:
         """To a temporary name, then renamed: a killed writer leaves no file that looks whole."""
         from hdfs_native import WriteOptions

@@ -1,19 +1,19 @@
 """The Hive metastore over Thrift: versions of a table, and the one call that publishes one.
 
-`alter_table_with_environment_context` with an expected value of `switchyard.seq` is a compare and swap of location,
-columns and seq together (HIVE-26882, metastore 4.0).
+`alter_table_with_environment_context` with an expected value of `switchyard.rev` is a compare and swap of location,
+columns and parameters together (HIVE-26882, metastore 4.0).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError, UnknownHiveType
-from switchyard.flow.naming import FLOW_PROPERTY, LOAD_PROPERTY, SEQ_PROPERTY
+from switchyard.flow.naming import LOAD_PROPERTY, REV_PROPERTY, SEQ_PROPERTY, TABLE_PROPERTY
+from switchyard.lake.table_version import Part, TableVersion, version_of
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import HiveType
 
@@ -34,40 +34,6 @@ _JSON = (
     "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
     "org.apache.hadoop.hive.serde2.JsonSerDe",
 )
-
-
-@dataclass(frozen=True)
-class TableVersion:
-    """What the metastore says of a table now: one call, so its parts belong together.
-
-    `seq` is -1 for a table that Switchyard did not make; `rows` was counted by the proof of the version.
-    """
-
-    database: str
-    table: str
-    seq: int
-    load_id: str
-    flow: str
-    location: str
-    columns: tuple[HiveColumn, ...]
-    rows: int | None
-    partitions: tuple[str, ...] = ()
-    partitioned: bool = False
-
-    @property
-    def path(self) -> str:
-        """The location without its file system: an absolute HDFS path."""
-        return hdfs_path(self.location)
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The directories that hold the version's files: one, or one a partition."""
-        return tuple(map(hdfs_path, self.partitions)) if self.partitioned else (self.path,)
-
-
-def hdfs_path(location: str) -> str:
-    """A location without its file system."""
-    return "/" + location.split("://", 1)[-1].split("/", 1)[1]
 
 
 class Metastore:
@@ -103,7 +69,7 @@ class Metastore:
                     again = describe(client, database, table)
                 except NoSuchObjectException:
                     return None
-                if again.parameters.get(SEQ_PROPERTY) == found.parameters.get(SEQ_PROPERTY):
+                if _moment(again) == _moment(found):
                     return _version(again, partitions)
 
     def create_parquet_table(
@@ -151,26 +117,50 @@ class Metastore:
         seq: int,
         load_id: str,
         stats: Mapping[str, int],
-    ) -> None:
-        """Move a table to another version in one call: location, columns, seq and basic statistics (`numRows`, …).
+        own: Mapping[str, str | None] | None = None,
+    ) -> int:
+        """Move a table to another version in one call: location, columns, parameters and basic statistics (`numRows`).
 
         Its partitions get the columns, too: Hive reads files of narrower types exactly, but not through an old schema.
-        Raises PublishConflict when the table's seq is no longer `expected.seq`.
+        Returns the table's new rev. Raises PublishConflict when its rev is no longer `expected.rev`.
+        """
+        parameters: dict[str, str | None] = {SEQ_PROPERTY: str(seq), LOAD_PROPERTY: load_id, **(own or {})}
+        parameters |= {name: str(value) for name, value in stats.items()}
+        return self.alter(expected, parameters, location=location, columns=columns)
+
+    def alter(
+        self,
+        expected: TableVersion,
+        parameters: Mapping[str, str | None],
+        *,
+        location: str | None = None,
+        columns: Sequence[HiveColumn] | None = None,
+    ) -> int:
+        """Change parameters (None takes one away), and with them location and columns, in one call.
+
+        A table of an earlier release has no rev: its seq is expected instead. Returns the new rev.
+        Raises PublishConflict when somebody of ours altered the table since `expected` was read.
         """
         from pymetastore.hive_metastore.ttypes import EnvironmentContext, InvalidOperationException, MetaException
 
+        rev = (expected.rev or 0) + 1
+        known = (SEQ_PROPERTY, expected.seq) if expected.rev is None else (REV_PROPERTY, expected.rev)
         with self.client() as client:
             table = describe(client, expected.database, expected.table)
-            table.sd.location = location
-            table.sd.cols = fields(columns)
-            table.parameters[SEQ_PROPERTY] = str(seq)
-            table.parameters[LOAD_PROPERTY] = load_id
-            table.parameters.update({name: str(value) for name, value in stats.items()})
-            table.parameters.pop("COLUMN_STATS_ACCURATE", None)
+            if location is not None:
+                table.sd.location = location
+            if columns is not None:
+                table.sd.cols = fields(columns)
+            own = {**parameters, REV_PROPERTY: str(rev), TABLE_PROPERTY: expected.name, "COLUMN_STATS_ACCURATE": None}
+            for name, value in own.items():
+                if value is None:
+                    table.parameters.pop(name, None)
+                else:
+                    table.parameters[name] = value
             context = EnvironmentContext(
                 properties={
-                    "expected_parameter_key": SEQ_PROPERTY,
-                    "expected_parameter_value": str(expected.seq),
+                    "expected_parameter_key": known[0],
+                    "expected_parameter_value": str(known[1]),
                     "DO_NOT_UPDATE_STATS": "true",
                     "CASCADE": "true",
                 }
@@ -180,6 +170,7 @@ class Metastore:
                 client.alter_table_with_environment_context(expected.database, expected.table, table, context)
             except (MetaException, InvalidOperationException) as error:
                 raise self._refused(expected, error) from error
+        return rev
 
     def _refused(self, expected: TableVersion, error: Exception) -> SwitchyardError:
         text = str(getattr(error, "message", error))
@@ -265,21 +256,25 @@ def describe(client: Client, database: str, table: str) -> Any:
     return client.get_table_req(GetTableRequest(dbName=database, tblName=table)).table
 
 
+def _moment(table: Any) -> tuple[str | None, str | None]:
+    """What every alter of ours changes."""
+    return table.parameters.get(SEQ_PROPERTY), table.parameters.get(REV_PROPERTY)
+
+
 def _version(table: Any, partitions: Sequence[Any] = ()) -> TableVersion:
-    """What a table says; of an append table's partitions those that its seq knows, in their order."""
-    known = table.parameters.get(SEQ_PROPERTY, "-1")
-    numbered = sorted((int(p.values[0]), p.sd.location) for p in partitions if p.values[0].isdigit())
-    return TableVersion(
-        database=table.dbName,
-        table=table.tableName,
-        seq=int(table.parameters.get(SEQ_PROPERTY, "-1")),
-        load_id=table.parameters.get(LOAD_PROPERTY, ""),
-        flow=table.parameters.get(FLOW_PROPERTY, ""),
+    """What a table and its partitions say."""
+    parts = [
+        Part.of(partition.values[0], partition.sd.location, partition.parameters or {})
+        for partition in partitions
+        if partition.values[0].isdigit()
+    ]
+    return version_of(
+        table.dbName,
+        table.tableName,
+        table.parameters,
         location=table.sd.location,
         columns=read_columns(table),
-        rows=int(table.parameters["numRows"]) if "numRows" in table.parameters else None,
-        partitions=tuple(location for seq, location in numbered if seq <= int(known)),
-        partitioned=bool(table.partitionKeys),
+        parts=parts if table.partitionKeys else None,
     )
 
 

@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from switchyard.lake.metastore import Metastore, describe, fields
 from switchyard.types.columns import HiveColumn
 
 
 def add_partition(
-    metastore: Metastore, database: str, table: str, value: str, location: str, columns: Sequence[HiveColumn]
+    metastore: Metastore,
+    database: str,
+    table: str,
+    value: str,
+    location: str,
+    columns: Sequence[HiveColumn],
+    parameters: Mapping[str, str] | None = None,
 ) -> None:
-    """Add one partition, in one call. One that is there already is left, when it shows the same location.
-
-    Raises SwitchyardError when it shows another.
-    """
+    """Show one partition, in one call. One of that value is made to show this location."""
     from pymetastore.hive_metastore.ttypes import AlreadyExistsException, Partition
 
     with metastore.client() as client:
-        described = describe(client, database, table)
-        storage = described.sd
-        storage.location, storage.cols = location, fields(columns)
-        made = Partition(values=[value], dbName=database, tableName=table, sd=storage, parameters={})
+        storage = describe(client, database, table).sd
+        storage.location = location
+        storage.cols = fields(columns)
+        own = dict(parameters or {})
+        partition = Partition(values=[value], dbName=database, tableName=table, sd=storage, parameters=own)
         try:
-            client.add_partition(made)
+            client.add_partition(partition)
         except AlreadyExistsException:
-            there = client.get_partition(database, table, [value])
-            if there.sd.location != location:
-                there.sd.location, there.sd.cols = location, storage.cols
-                client.alter_partition(database, table, there)
+            before = client.get_partition(database, table, [value])
+            if before.sd.location != location:
+                before.sd.location = location
+                before.sd.cols = storage.cols
+                before.parameters = {**(before.parameters or {}), **own}
+                client.alter_partition(database, table, before)
 
 
-def drop_partitions_above(metastore: Metastore, database: str, table: str, seq: int) -> list[str]:
-    """Drop the partitions of loads after `seq`, never their data, in one call; returns their values."""
+def drop_partitions(metastore: Metastore, database: str, table: str, seqs: Sequence[int]) -> None:
+    """Drop partitions by their seq, never their data, in one call; those that are gone already are left."""
     from pymetastore.hive_metastore.ttypes import DropPartitionsRequest, RequestPartsSpec
 
+    if not seqs:
+        return
     with metastore.client() as client:
-        doomed = [p.values[0] for p in client.get_partitions(database, table, -1) if _number(p.values[0]) > seq]
-        if doomed:
-            key = describe(client, database, table).partitionKeys[0].name
-            parts = RequestPartsSpec(names=[f"{key}={value}" for value in doomed])
-            client.drop_partitions_req(
-                DropPartitionsRequest(dbName=database, tblName=table, parts=parts, deleteData=False, ifExists=True)
-            )
-    return doomed
-
-
-def _number(value: str) -> int:
-    return int(value) if value.isdigit() else -1
+        key = describe(client, database, table).partitionKeys[0].name
+        parts = RequestPartsSpec(names=[f"{key}={seq}" for seq in seqs])
+        client.drop_partitions_req(
+            DropPartitionsRequest(dbName=database, tblName=table, parts=parts, deleteData=False, ifExists=True)
+        )

@@ -1,4 +1,4 @@
-"""What the ledger keeps of a flow as a whole: its bookmark, and whether it is on hold."""
+"""What the ledger remembers of a flow as a whole: bookmark and hold, as the flow's table had them last."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from switchyard.errors import FlowHeld, PublishConflict
+from switchyard.errors import PublishConflict
 from switchyard.ledger.results import PlanOutline
 from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import flows
@@ -25,26 +25,6 @@ def read_state(ledger: Ledger, flow: str) -> FlowState:
     with ledger.session() as session:
         row = session.execute(sa.select(flows.c.bookmark, flows.c.held).where(flows.c.flow == flow)).one_or_none()
     return FlowState(row.bookmark, row.held) if row else FlowState(None, None)
-
-
-def release(ledger: Ledger, flow: str) -> str | None:
-    """Let loads begin again; returns why they could not."""
-    held = read_state(ledger, flow).held
-    with ledger.session() as session:
-        session.execute(flows.update().where(flows.c.flow == flow).values(held=None))
-    return held
-
-
-def require_released(ledger: Ledger, flow: str) -> FlowState:
-    """The flow's state; raises FlowHeld when it is on hold."""
-    state = read_state(ledger, flow)
-    if state.held is not None:
-        raise FlowHeld(
-            f"the flow is on hold: {state.held}",
-            where=f"flow {flow}",
-            next=f"when the reason is gone: switchyard release {flow}",
-        )
-    return state
 
 
 def require_standing(ledger: Ledger, flow: str, version: int) -> None:

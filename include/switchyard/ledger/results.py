@@ -34,13 +34,17 @@ class FlowChanges(Record):
 
 @dataclass(frozen=True)
 class RollbackPlan(Record):
-    """Which version is shown again. `origin_seq`: the seq under which that version was first published."""
+    """Which version is shown again. `origin_seq`: the seq under which that version was first published.
+
+    `head`: the seq of its newest rows; None: an earlier release planned it.
+    """
 
     from_seq: int
     to_seq: int
     to_load: str
     origin_seq: int
     flow_changes: FlowChanges
+    head: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,14 @@ class Published(StepResult):
     bytes: int
     load_id: str
     quarantined: int = 0
+
+
+@dataclass(frozen=True)
+class TableLeft(StepResult):
+    """How a load, or a release after it, left its table: the table's rev."""
+
+    step: ClassVar[str] = "table"
+    rev: int
 
 
 @dataclass(frozen=True)

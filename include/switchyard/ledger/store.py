@@ -23,7 +23,7 @@ from switchyard.handover import DagRun
 from switchyard.ledger import locks
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
 from switchyard.ledger.migrations import HEAD, migrate_to_head
-from switchyard.ledger.results import FlowChanges, PlanOutline, StepResult
+from switchyard.ledger.results import FlowChanges, PlanOutline, StepResult, TableLeft
 from switchyard.ledger.tables import flows, loads
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Ledger:
         values: dict[str, Any] = {"state": to, "error": error, "updated_at": sa.func.now()}
         values |= {name: value for name, value in changes.items() if value is not None}
         if result is not None:
-            values["facts"] = _facts_with(result)
+            values["facts"] = facts_with(result)
         statement = (
             loads.update()
             .where(loads.c.load_id == load.load_id, loads.c.state.in_(expected))
@@ -178,12 +178,14 @@ class Ledger:
         result: StepResult,
         above: int = 0,
         flow_changes: FlowChanges | None = None,
+        rev: int | None = None,
     ) -> Load:
         """Record a publish in one transaction: the load is published (or served), those before it are superseded.
 
         `above` spares the loads up to that seq (a partition stays when another joins it); `flow_changes` are new
-        values of the flow's row.
+        values of the flow's row; `rev` is the table's, as the publish left it.
         """
+        results = [result] if rev is None else [result, TableLeft(rev)]
         done = FINISHED[load.leg]
         with self.session() as session:
             session.execute(
@@ -211,7 +213,7 @@ class Ledger:
                     published_at=sa.func.coalesce(loads.c.published_at, sa.func.now()),
                     updated_at=sa.func.now(),
                     error=None,
-                    facts=_facts_with(result),
+                    facts=facts_with(*results),
                 )
                 .returning(*loads.c)
             ).one_or_none()
@@ -293,8 +295,9 @@ class Ledger:
             ) from error
 
 
-def _facts_with(result: StepResult) -> sa.ColumnElement[Any]:
-    return loads.c.facts.op("||")(sa.cast({result.step: result.to_json()}, loads.c.facts.type))
+def facts_with(*results: StepResult) -> sa.ColumnElement[Any]:
+    """The facts of a load with these results, in place of earlier ones of the same steps."""
+    return loads.c.facts.op("||")(sa.cast({result.step: result.to_json() for result in results}, loads.c.facts.type))
 
 
 def _load(row: sa.Row[Any]) -> Load:

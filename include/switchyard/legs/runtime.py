@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from switchyard.connections import Connections
+from switchyard.connections import Connections, ledger_connection_id
 from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
@@ -27,11 +27,6 @@ from switchyard.legs.scratch import open_scratch
 from switchyard.records import Record
 
 log = logging.getLogger(__name__)
-
-
-def ledger_connection_id() -> str:
-    """Airflow connection of the ledger: `$SWITCHYARD_LEDGER`, by default `switchyard_ledger`."""
-    return os.environ.get("SWITCHYARD_LEDGER", "switchyard_ledger")
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def _ingest_steps() -> tuple[Step, ...]:
     from switchyard.legs.ingest import leg as ingest_leg
 
     def preflight(runtime: Runtime, flow: Flow, request: Request) -> Record:
-        examined = ingest_leg.preflight(runtime, flow)
+        examined = ingest_leg.preflight(runtime, flow, request)
         return Examined(len(examined.columns), tuple(examined.shape.primary_key), tuple(examined.notes))
 
     def plan(runtime: Runtime, flow: Flow, request: Request) -> Record:

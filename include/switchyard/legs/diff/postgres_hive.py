@@ -21,7 +21,7 @@ from switchyard.extract.preflight import examine
 from switchyard.flow import naming
 from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.flow_state import read_state
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Compared
@@ -49,7 +49,9 @@ def diff_source(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffResult:
         ledger.migrate()
         load = ledger.find_version(flow.flow, version.seq)
         incremental = flow.lake.mode != "replace" and flow.source.cursor is not None
-        bookmark = read_state(ledger, flow.flow).bookmark if incremental else None
+        remembered = read_state(ledger, flow.flow).bookmark if version.rev is None else None
+        shown = version.bookmark.high if version.bookmark else remembered
+        bookmark = shown if incremental else None
     describe = partial(_describe, flow, mode, diff_id, version, load, bookmark)
     with runtime.scratch() as scratch, postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         if mode == "counts":

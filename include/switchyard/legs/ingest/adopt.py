@@ -19,16 +19,19 @@ from switchyard.handover import StepReport
 from switchyard.lake.adoption import ForeignTable, obstacles, read_table
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hiveql.statements import quote_table
-from switchyard.lake.metastore import hdfs_path
+from switchyard.lake.table_version import hdfs_path
 from switchyard.ledger.loads import Load, NewLoad
 from switchyard.ledger.reports import Adopted
 from switchyard.ledger.results import AdoptionPlan, Proved
 from switchyard.ledger.store import Ledger
+from switchyard.ledger.table_memory import accept_table
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest import window
 from switchyard.legs.ingest.planned import draft
+from switchyard.legs.ingest.publish import recover
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables.files import count_rows
+from switchyard.legs.truth.check import lake_table
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import (
     BIGINT,
@@ -84,11 +87,13 @@ def _prepare(runtime: Runtime, flow: Flow) -> tuple[Load, ForeignTable]:
     with runtime.ledger() as ledger:
         ledger.migrate()
         with ledger.lock(flow.flow, "ingest"):
-            ingest_leg.recover(runtime, ledger, flow)
+            recover(runtime, ledger, flow)
             found = read_table(runtime.metastore(flow), lake.database, lake.table)
             _require_foreign(flow, found)
             assert found is not None  # noqa: S101 - just required
-            load = ledger.plan(_plan(runtime, flow, found))
+            new = _plan(runtime, flow, found)
+            accept_table(ledger, lake_table(flow), (), None)  # a table of this name that was ours is not this one
+            load = ledger.plan(new)
             return _prove(runtime.hdfs(flow), ledger, load), found
 
 

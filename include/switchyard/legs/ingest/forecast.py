@@ -11,11 +11,11 @@ from switchyard.extract import postgres
 from switchyard.extract.statement import row_condition
 from switchyard.flow.spec import Flow
 from switchyard.flow.threshold import rows_allowed
-from switchyard.ledger.flow_state import read_state
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.load_request import ORDINARY, Request
 from switchyard.legs.ingest.merge_preview import KeyChanges, key_changes
+from switchyard.legs.ingest.start import find_start, read_now
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
 from switchyard.records import Record
@@ -50,15 +50,16 @@ class IngestForecast(Record):
 
 def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> IngestForecast:
     """Rows that would be read, and what they would do to the table. All counts are exact, at this moment."""
-    examined = ingest_leg.preflight(runtime, flow)
+    examined = ingest_leg.preflight(runtime, flow, request)
     lake = flow.lake
-    version = runtime.metastore(flow).read_version(lake.database, lake.table)
     with runtime.ledger() as ledger:
         ledger.migrate()
-        state, known = read_state(ledger, flow.flow), ingest_window.known_columns(ledger, flow, version)
+        version = ingest_leg.shown_version(runtime, ledger, flow, request)
+        known = ingest_window.known_columns(ledger, flow, version)
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         agreed = ingest_window.agree(flow, examined, known)
-        window = ingest_window.find_window(session, flow, request, state.bookmark, agreed)
+        start = find_start(flow, version, read_now(runtime, session, flow), request)
+        window = ingest_window.find_window(session, flow, request, start, agreed)
         rows = postgres.count_rows(session, flow.source, row_condition(flow.source, window.bounds))
     current = version.rows if version and version.seq > 0 else 0
     expected = IngestForecast(
@@ -80,7 +81,8 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -
         expected = replace(expected, rows_after=after, inserted=rows, rewrites="nothing")
     if lake.mode == "merge":
         expected = _merged(expected, key_changes(runtime, flow, examined, version, window))
-    return replace(expected, warnings=_warnings(flow, state.held, window, rows, current, expected.rows_after))
+    held = version.held if version else None
+    return replace(expected, warnings=_warnings(flow, held, window, rows, current, expected.rows_after))
 
 
 def _merged(expected: IngestForecast, keys: KeyChanges) -> IngestForecast:

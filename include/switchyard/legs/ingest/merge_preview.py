@@ -14,7 +14,7 @@ from switchyard.extract.postgres import relation
 from switchyard.extract.preflight import Examined
 from switchyard.extract.statement import row_condition
 from switchyard.flow.spec import Flow
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
 from switchyard.types.hive_type import BOOLEAN, HiveType

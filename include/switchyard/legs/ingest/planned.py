@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from switchyard.extract.preflight import Examined
 from switchyard.extract.statement import Bounds
+from switchyard.flow.bookmark import Bookmark
 from switchyard.flow.spec import Flow
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.results import AdoptionPlan, RollbackPlan, StepResult
 from switchyard.legs.tables import versions
 from switchyard.prove.contract import Agreed
@@ -23,7 +24,8 @@ class Planned(StepResult):
     """What an ingest load was planned with, and what the version was like that it starts from.
 
     `sweep`: the load reads the whole source, so that a key which it does not find is deleted. `replays`: the load whose
-    refused rows are read again. `rollback` and `adopted` are of loads that read no source.
+    refused rows are read again. `rollback` and `adopted` are of loads that read no source. `bookmark`: the table's when
+    the load is published; `head`: of the version that it starts from, None in a plan of an earlier release.
     """
 
     step: ClassVar[str] = "plan"
@@ -40,6 +42,8 @@ class Planned(StepResult):
     replays: str | None = None
     rollback: RollbackPlan | None = None
     adopted: AdoptionPlan | None = None
+    bookmark: Bookmark | None = None
+    head: int | None = None
 
     @property
     def hive_columns(self) -> list[HiveColumn]:
@@ -65,6 +69,7 @@ def draft(
     *,
     sweep: bool,
     replays: str | None = None,
+    bookmark: Bookmark | None = None,
 ) -> Planned:
     """Put together what a new load is planned with."""
     return Planned(
@@ -79,6 +84,8 @@ def draft(
         before_paths=before.paths if flow.lake.mode != "replace" else (),
         before_rows=before.rows if before.seq > 0 else None,
         replays=replays,
+        bookmark=bookmark,
+        head=before.head,
     )
 
 

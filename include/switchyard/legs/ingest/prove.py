@@ -17,6 +17,7 @@ from switchyard.lake.partitions import add_partition
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Converted, Landed, Proved
 from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.manifest import Manifest
 from switchyard.legs.ingest.workspace import Batch
 from switchyard.legs.runtime import Done, Runtime, require_state
 from switchyard.prove.checks import Verdict
@@ -41,9 +42,8 @@ def prove(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Proved]:
     with runtime.hive(batch.flow).session() as hive:
         proved = _count(batch, hive)
         proved = replace(proved, warnings=_judge(batch, hive, _rows_to_judge(batch, proved)))
-    types = {name: kind.shown for name, kind in batch.planned.hive_types.items()}
-    about = {"load_id": load.load_id, "flow": load.flow, "seq": load.seq, "columns": types}
-    runtime.hdfs(batch.flow).write_manifest(batch.landing, {**about, **proved.to_json()})
+    before = batch.metastore.read_version(batch.flow.lake.database, batch.flow.lake.table)
+    runtime.hdfs(batch.flow).write_manifest(batch.landing, Manifest.of(load, proved, before).document())
     ledger.advance(load, "proved", expected=["converted"], result=proved)
     _clean_up(batch)
     return Done(proved)

@@ -11,16 +11,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from switchyard.errors import ReconcileMismatch, SwitchyardError
+from switchyard.flow.bookmark import Bookmark
 from switchyard.flow.spec import Flow
 from switchyard.handover import StepReport
 from switchyard.lake.hdfs import Hdfs
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load, NewLoad
 from switchyard.ledger.reports import RolledBack
-from switchyard.ledger.results import FlowChanges, PlanOutline, Proved, RollbackPlan
+from switchyard.ledger.results import FlowChanges, Proved, RollbackPlan
 from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest.planned import Planned
+from switchyard.legs.ingest.rollback_target import head_of, origin, previous_version, version_paths
+from switchyard.legs.ingest.settle import settle
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables.files import count_rows
 
@@ -59,13 +63,12 @@ def _prepare(runtime: Runtime, flow: Flow, to: str | None, why: str | None) -> t
     with runtime.ledger() as ledger:
         ledger.migrate()
         with ledger.lock(flow.flow, "ingest"):
-            ingest_leg.recover(runtime, ledger, flow)
-            current = _shown(runtime, flow)
+            current = _require_published(flow, settle(runtime, ledger, flow))
             published = _published(ledger, flow)
             target = choose_version(published, runtime.hdfs(flow), flow, current, to)
-            bookmark = bookmark_of(target, published)
+            bookmark = earlier_release.bookmark_of_load(runtime, target, published)
             back = _plan_back(runtime, current, target, bookmark, why)
-            load = ledger.plan(_new_load(flow, target, back))
+            load = ledger.plan(_new_load(flow, target, back, bookmark))
             return _prove(runtime.hdfs(flow), ledger, load, target, current), back
 
 
@@ -90,39 +93,8 @@ def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: T
     return target
 
 
-def previous_version(published: Sequence[Load], current: TableVersion) -> Load | None:
-    """The version before the current one; of a version that a rollback shows again, the one before the original.
-
-    `published` is newest first. A second rollback goes further back, never forth to what the first one took away.
-    """
-    shown = next((load for load in published if load.seq == current.seq), None)
-    seq = origin(shown) if shown else current.seq
-    there = (load for load in published if load.seq < seq)
-    return next((load for load in there if version_paths(load, current) != current.paths), None)
-
-
-def version_paths(load: Load, current: TableVersion) -> tuple[str, ...]:
-    """Directories that a load's version consists of: of an append table, those of the loads before it, too."""
-    own = (load.location,) if load.location else ()
-    return (*load.result(Planned).before_paths, *own) if current.partitioned else own
-
-
-def bookmark_of(load: Load | None, published: Sequence[Load]) -> str | None:
-    """The flow's bookmark when a version was published; a backfill or replay left the one before it."""
-    while load is not None and load.kind in ("backfill", "replay"):
-        before = load.previous_seq
-        load = next((found for found in published if found.seq == before), None)
-    return load.high if load else None
-
-
-def origin(load: Load) -> int:
-    """The seq under which a load's version was first published."""
-    plan = load.find_result(PlanOutline)
-    return plan.rollback.origin_seq if plan and plan.rollback else load.seq
-
-
 def _plan_back(
-    runtime: Runtime, current: TableVersion, target: Load, bookmark: str | None, why: str | None
+    runtime: Runtime, current: TableVersion, target: Load, bookmark: Bookmark | None, why: str | None
 ) -> RollbackPlan:
     held = f"rolled back from seq {current.seq} to seq {target.seq}, load {target.load_id}, by {runtime.owner}"
     return RollbackPlan(
@@ -130,15 +102,16 @@ def _plan_back(
         to_seq=target.seq,
         to_load=target.load_id,
         origin_seq=origin(target),
-        flow_changes=FlowChanges(bookmark, f"{held}: {why}" if why else held),
+        flow_changes=FlowChanges(bookmark.high if bookmark else None, f"{held}: {why}" if why else held),
+        head=head_of(target),
     )
 
 
-def _new_load(flow: Flow, target: Load, back: RollbackPlan) -> NewLoad:
+def _new_load(flow: Flow, target: Load, back: RollbackPlan, bookmark: Bookmark | None) -> NewLoad:
     return NewLoad(
         flow=flow,
         leg="ingest",
-        plan=replace(target.result(Planned), rollback=back),
+        plan=replace(target.result(Planned), rollback=back, bookmark=bookmark, head=back.head),
         kind="rollback",
         previous_seq=back.from_seq,
         location=target.location,
@@ -160,12 +133,10 @@ def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableV
     return ledger.advance(load, "proved", expected=["planned"], result=proof)
 
 
-def _shown(runtime: Runtime, flow: Flow) -> TableVersion:
-    lake = flow.lake
-    version = runtime.metastore(flow).read_version(lake.database, lake.table)
-    if version is None or version.flow != flow.flow or version.seq < 1:
+def _require_published(flow: Flow, version: TableVersion | None) -> TableVersion:
+    if version is None or version.seq < 1:
         raise SwitchyardError(
-            f"Hive table {lake.database}.{lake.table} has no published version of this flow",
+            f"Hive table {flow.lake.database}.{flow.lake.table} has no published version of this flow",
             where=f"flow {flow.flow}",
             next="there is nothing to roll back; switchyard loads lists what was published",
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from switchyard.extract import watermark
 from switchyard.extract.postgres import relation
 from switchyard.extract.preflight import Examined, examine, refuse
 from switchyard.extract.statement import Bounds, row_condition
 from switchyard.flow.spec import Flow
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.ingest.planned import Planned
@@ -22,7 +22,7 @@ from switchyard.types.hive_type import STRING, HiveType
 if TYPE_CHECKING:
     import psycopg
 
-    Session = psycopg.Connection[tuple[object, ...]]
+Session: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str
     ]
 
 
-def find_window(session: Session, flow: Flow, request: Request, bookmark: str | None, agreed: Agreed) -> Window:
-    """Choose the rows to read; a second passes when the flow reads by cursor.
+def find_window(session: Session, flow: Flow, request: Request, start: str | None, agreed: Agreed) -> Window:
+    """Choose the rows to read, from `start` on; a second passes when the flow reads by cursor.
 
     Raises PreflightRefused for a range that cannot be read again.
     """
@@ -102,7 +102,7 @@ def find_window(session: Session, flow: Flow, request: Request, bookmark: str | 
         return Window(sweep=True, high=watermark.find_high(session) if cursor else None)
     assert cursor is not None  # noqa: S101 - the flow's model promises it
     high = watermark.find_high(session)
-    low = None if flow.lake.mode == "merge" and agreed.unread else bookmark
+    low = None if flow.lake.mode == "merge" and agreed.unread else start
     return Window(Bounds(cursor, low, high), low, high)
 
 

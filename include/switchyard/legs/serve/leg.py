@@ -16,7 +16,7 @@ from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.handover import StepReport
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.drivers import require_driver_gone
 from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad

@@ -8,7 +8,7 @@ from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.hiveql.statements import quote_table
-from switchyard.lake.metastore import TableVersion
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables import versions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from switchyard.errors import PublishConflict, SwitchyardError
@@ -11,8 +11,8 @@ from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.adoption import adopt_table, read_table
 from switchyard.lake.hiveql.statements import SEQ_PARTITION
-from switchyard.lake.metastore import TableVersion
-from switchyard.lake.partitions import drop_partitions_above
+from switchyard.lake.partitions import drop_partitions
+from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Proved
 from switchyard.legs.runtime import Runtime
@@ -20,6 +20,8 @@ from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
 
 log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,18 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
         empty = naming.empty_version(lake.root, lake.database, table)
         hdfs.make_directory(empty)
         metastore.ensure_database(lake.database, f"{hdfs.url}{lake.root}/{lake.database}")
-        own = {naming.SEQ_PROPERTY: "0", naming.FLOW_PROPERTY: flow.flow}
+        own = {
+            naming.SEQ_PROPERTY: "0",
+            naming.HEAD_PROPERTY: "0",
+            naming.REV_PROPERTY: "0",
+            naming.FLOW_PROPERTY: flow.flow,
+            naming.TABLE_PROPERTY: f"{lake.database}.{table}",
+        }
         partition = SEQ_PARTITION if _is_partitioned(flow, table) else None
         metastore.create_parquet_table(lake.database, table, columns, hdfs.url + empty, own, partition)
         version = metastore.read_version(lake.database, table)
-    if version is None or version.seq < 0 or version.flow != flow.flow:
-        owner = f"belongs to flow {version.flow!r}" if version and version.flow else "was not made by Switchyard"
-        raise SwitchyardError(
-            f"Hive table {lake.database}.{table} {owner}",
-            where=f"flow {flow.flow}, connection {lake.metastore}",
-            next="choose another lake.table, drop that table if nobody needs it, or take it over: switchyard adopt",
-        )
+    require_own(flow, table, version)
+    assert version is not None  # noqa: S101 - just required
     if version.partitioned != _is_partitioned(flow, table):
         made = "append" if version.partitioned else "replace or merge"
         raise SwitchyardError(
@@ -81,6 +84,26 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
             next="load into a new lake.table, or set lake.mode back",
         )
     return version
+
+
+def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
+    """Raise SwitchyardError when a table, or what its parameters were written for, is not the flow's."""
+    name = f"{flow.lake.database}.{table}"
+    where = f"flow {flow.flow}, connection {flow.lake.metastore}"
+    if version is None or version.seq < 0 or version.flow != flow.flow:
+        owner = f"belongs to flow {version.flow!r}" if version and version.flow else "was not made by Switchyard"
+        raise SwitchyardError(
+            f"Hive table {name} {owner}",
+            where=where,
+            next="choose another lake.table, drop that table if nobody needs it, or take it over: switchyard adopt",
+        )
+    if version.is_copy:
+        raise SwitchyardError(
+            f"Hive table {name} has the parameters of {version.named}: it was copied from it (CREATE TABLE LIKE), or "
+            "renamed",
+            where=where,
+            next=f"nothing was changed; rename it back, or drop it if it is a copy (DROP TABLE {name} deletes no file)",
+        )
 
 
 def hive_columns(columns: Sequence[CarriedColumn]) -> list[HiveColumn]:
@@ -110,17 +133,29 @@ def typed_table(
     return name
 
 
-def publish(runtime: Runtime, flow: Flow, target: Target, load: Load, size: Size, *, moves: bool = True) -> None:
-    """Publish a landing, or find it published already (protocol step 3 and 4).
+def publish(
+    runtime: Runtime,
+    flow: Flow,
+    target: Target,
+    load: Load,
+    size: Size,
+    *,
+    moves: bool = True,
+    own: Mapping[str, str | None] | None = None,
+) -> int:
+    """Publish a landing, or find it published already (protocol steps 3 and 4); returns the table's rev.
 
-    `moves` is False for a table whose partitions have moved already: its own location stays.
-    Raises PublishConflict when another version came between.
+    `moves` is False for a table whose partitions have moved already: its own location stays. `own` are parameters
+    beyond seq and load. Raises PublishConflict when another version came between.
     """
-    current = _require_previous(runtime, flow, load, target.database, target.table)
-    if current.load_id == load.load_id:
-        return
-    location = runtime.hdfs(flow).url + target.location if moves else current.location
-    runtime.metastore(flow).publish(current, location, target.columns, load.seq, load.load_id, size.statistics)
+    metastore = runtime.metastore(flow)
+    url = runtime.hdfs(flow).url
+
+    def alter(current: TableVersion) -> int:
+        location = url + target.location if moves else current.location
+        return metastore.publish(current, location, target.columns, load.seq, load.load_id, size.statistics, own)
+
+    return _alter(runtime, flow, load, target.database, target.table, alter)
 
 
 def widen(runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn]) -> None:
@@ -129,18 +164,43 @@ def widen(runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn
     A reader in between sees the rows of before under wider types, which changes no value, and NULL in new columns.
     Raises PublishConflict when another version came between.
     """
-    current = _require_previous(runtime, flow, load, flow.lake.database, flow.lake.table)
-    there = [(column.name, column.type) for column in current.columns]
-    if current.load_id != load.load_id and there != [(column.name, column.type) for column in columns]:
-        runtime.metastore(flow).publish(current, current.location, columns, current.seq, current.load_id, {})
+    wanted = [(column.name, column.type) for column in columns]
+
+    def alter(current: TableVersion) -> int:
+        if [(column.name, column.type) for column in current.columns] == wanted:
+            return current.rev or 0
+        return runtime.metastore(flow).alter(current, {}, columns=columns)
+
+    _alter(runtime, flow, load, flow.lake.database, flow.lake.table, alter)
+
+
+def _alter(
+    runtime: Runtime, flow: Flow, load: Load, database: str, table: str, alter: Callable[[TableVersion], int]
+) -> int:
+    """Alter a table that shows the version before the load, unless it shows the load; returns its rev.
+
+    An alter that leaves the version alone (a release) may come between: then once more, from what it left.
+    """
+    for attempt in range(_ATTEMPTS):
+        current = _require_previous(runtime, flow, load, database, table)
+        if current.load_id == load.load_id:
+            return current.rev or 0
+        try:
+            return alter(current)
+        except PublishConflict:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+    raise AssertionError("the loop returns or raises")
 
 
 def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, table: str) -> TableVersion:
     current = runtime.metastore(flow).read_version(database, table)
     if current is None:
-        raise SwitchyardError(
+        raise PublishConflict(
             f"Hive table {database}.{table} is gone", where=f"flow {flow.flow}", next="run the leg again"
         )
+    if load.kind != "adopt":
+        require_own(flow, table, current)
     if load.leg == "ingest" and current.load_id != load.load_id and current.seq != load.previous_seq:
         raise PublishConflict(
             f"seq {load.previous_seq} was expected and {current.seq} is there",
@@ -151,29 +211,37 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
 
 
 def rollback_version(
-    runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn], size: Size, *, to_seq: int
-) -> None:
-    """Show an old version under a new seq: its directory, columns and statistics change in one metastore call.
+    runtime: Runtime,
+    flow: Flow,
+    load: Load,
+    columns: Sequence[HiveColumn],
+    size: Size,
+    own: Mapping[str, str | None],
+) -> int:
+    """Show an old version under a new seq: directory, columns, statistics and the hold change in one metastore call.
 
-    An append table's later partitions leave in one call, and the seq follows in another; a reader sees the old version
-    from the first on. Raises PublishConflict when another version came between.
+    An append table's later partitions leave in another call, after it: found in between, the table says which ones.
+    Returns the table's rev. Raises PublishConflict when another version came between.
     """
     database, table = flow.lake.database, flow.lake.table
     partitioned = _require_previous(runtime, flow, load, database, table).partitioned
-    if partitioned:
-        drop_partitions_above(runtime.metastore(flow), database, table, to_seq)
     target = Target(database, table, columns, load.location or "")
-    publish(runtime, flow, target, load, size, moves=not partitioned)
+    rev = publish(runtime, flow, target, load, size, moves=not partitioned, own=own)
+    if partitioned:
+        undone = _require_previous(runtime, flow, load, database, table).strays
+        drop_partitions(runtime.metastore(flow), database, table, [part.seq for part in undone])
+    return rev
 
 
-def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, proved_at: str) -> None:
-    """Make a table that others made the flow's own.
+def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, proved_at: str) -> int:
+    """Make a table that others made the flow's own; returns its rev.
 
     Raises PublishConflict when it was changed since `proved_at`, its last change when it was proved.
     """
     lake, metastore = flow.lake, runtime.metastore(flow)
-    if _require_previous(runtime, flow, load, lake.database, lake.table).load_id == load.load_id:
-        return
+    current = _require_previous(runtime, flow, load, lake.database, lake.table)
+    if current.load_id == load.load_id:
+        return current.rev or 0
     found = read_table(metastore, lake.database, lake.table)
     if found is None or found.changed_at != proved_at:
         raise PublishConflict(
@@ -181,4 +249,4 @@ def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, prove
             where=f"Hive table {lake.database}.{lake.table}",
             next="nothing was changed; adopt it again",
         )
-    adopt_table(metastore, found, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=size.statistics)
+    return adopt_table(metastore, found, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=size.statistics)

@@ -1,0 +1,126 @@
+"""A table's bookmark: how far its source has been read, and which rows of which source that was.
+
+It is written into the Hive table by the call that publishes, so it is never further than the rows, and never older.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from switchyard.flow.spec import Source
+
+_LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Server:
+    """A database as a session sees it. `system`: PostgreSQL's system identifier; empty when the login may not ask."""
+
+    address: str
+    system: str
+    database: str
+
+    def is_same(self, other: Server) -> bool:
+        """Whether two are one database: a server may move to another host, or be upgraded where it is."""
+        if self.database != other.database:
+            return False
+        return self.address == other.address or (self.system != "" and self.system == other.system)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which rows a flow reads, in which order: what a bookmark means nothing without."""
+
+    server: Server
+    relation: str
+    cursor: str
+    where: str = ""
+    tombstone: str = ""
+
+    @classmethod
+    def of(cls, source: Source, server: Server) -> Reading:
+        """The reading of a flow's source."""
+        relation = ".".join(source.table_parts) if source.table else _shortened(source.query or "")
+        return cls(
+            server=server,
+            relation=relation,
+            cursor=source.cursor or "",
+            where=_shortened(source.where or ""),
+            tombstone=source.tombstone or "",
+        )
+
+    def changes_to(self, now: Reading) -> list[str]:
+        """What is another in `now`, each as `source.where was … and is …`; empty when a bookmark still means the same.
+
+        Columns do not matter: the contract judges them, and they choose no rows.
+        """
+        changes = []
+        if not self.server.is_same(now.server):
+            changes.append(_change("the source's database", _place(self.server), _place(now.server)))
+        if self.relation != now.relation:
+            changes.append(_change("source.table or source.query", self.relation, now.relation))
+        for name in ("cursor", "where", "tombstone"):
+            before: str = getattr(self, name)
+            after: str = getattr(now, name)
+            if before != after:
+                changes.append(_change(f"source.{name}", before, after))
+        return changes
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """`high`: the rows below this value of the cursor have been read, as PostgreSQL's text; `reading`: of which."""
+
+    high: str
+    reading: Reading
+
+    def record(self) -> str:
+        """As the table's parameter holds it: JSON, keys in order, so that equal bookmarks are equal texts."""
+        reading = self.reading
+        return json.dumps(
+            {
+                "high": self.high,
+                "cursor": reading.cursor,
+                "source": {
+                    "server": reading.server.address,
+                    "system": reading.server.system,
+                    "database": reading.server.database,
+                    "relation": reading.relation,
+                },
+                "filter": {"where": reading.where, "tombstone": reading.tombstone},
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def of(cls, record: str) -> Bookmark:
+        """The bookmark of a record. Raises ValueError for a text that `record` did not write."""
+        try:
+            fields = json.loads(record)
+            source = fields["source"]
+            rows = fields["filter"]
+            server = Server(str(source["server"]), str(source["system"]), str(source["database"]))
+            reading = Reading(
+                server, str(source["relation"]), str(fields["cursor"]), str(rows["where"]), str(rows["tombstone"])
+            )
+            return cls(str(fields["high"]), reading)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no bookmark: {record[:_LONGEST_TEXT]}") from error
+
+
+def _shortened(text: str) -> str:
+    """A text whole, or its beginning and the digest of all of it: a parameter of a table is no place for a page."""
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{text[: _LONGEST_TEXT - 40]}… (sha256 {digest})"
+
+
+def _place(server: Server) -> str:
+    return f"{server.database} at {server.address}"
+
+
+def _change(what: str, before: str, after: str) -> str:
+    return f"{what} was {before or 'not set'} and is {after or 'not set'}"

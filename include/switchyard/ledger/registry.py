@@ -1,0 +1,95 @@
+"""Loads that the ledger learns from elsewhere: from a manifest in HDFS, or from a table's parameters."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from switchyard.ledger.loads import Kind, Load
+from switchyard.ledger.store import Ledger
+from switchyard.ledger.tables import flows, loads
+
+_OWNER = "known from HDFS and the metastore"
+
+
+@dataclass(frozen=True)
+class RegisteredLoad:
+    """An ingest load as the ledger shall have it."""
+
+    load_id: str
+    flow: str
+    seq: int
+    previous_seq: int | None
+    state: str
+    kind: Kind
+    low: str | None
+    high: str | None
+    spec: dict[str, Any]
+    spec_hash: str
+    try_id: str | None
+    location: str | None
+    created_at: dt.datetime
+    facts: dict[str, Any]
+    error: str | None = None
+    published_at: dt.datetime | None = None
+    superseded_at: dt.datetime | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Columns of `loads`."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return own | {"leg": "ingest", "owner": _OWNER, "updated_at": self.published_at or self.created_at}
+
+
+def register(ledger: Ledger, load: RegisteredLoad) -> Load:
+    """Write a load down, in place of what the ledger had of it; its seq is not given out again."""
+    with ledger.session() as session:
+        row = write_load(session, load)
+    return Load(**row._mapping)
+
+
+def write_load(session: sa.Connection, load: RegisteredLoad) -> sa.Row[Any]:
+    """The same, in a transaction of the caller's."""
+    values = load.values()
+    changes = {name: value for name, value in values.items() if name != "load_id"}
+    raise_seq = insert(flows).values(flow=load.flow, last_ingest_seq=load.seq)
+    session.execute(
+        raise_seq.on_conflict_do_update(
+            index_elements=[flows.c.flow],
+            set_={"last_ingest_seq": sa.func.greatest(flows.c.last_ingest_seq, load.seq)},
+        )
+    )
+    statement = insert(loads).values(values).on_conflict_do_update(index_elements=[loads.c.load_id], set_=changes)
+    return session.execute(statement.returning(*loads.c)).one()
+
+
+def replace_flow(
+    ledger: Ledger, flow: str, history: Sequence[RegisteredLoad], state: dict[str, object], stamp: str
+) -> tuple[str, ...]:
+    """Put a flow's rows in place of the old ones, in one transaction; returns the tables that hold the old ones.
+
+    `state`: the new row of `flows`. `stamp` names the tables; there are none when the ledger had no row of the flow.
+    """
+    with ledger.session() as session:
+        aside = tuple(_set_aside(session, table, flow, stamp) for table in ("loads", "flows"))
+        for load in history:
+            write_load(session, load)
+        row = {"flow": flow, **state}
+        session.execute(insert(flows).values(row).on_conflict_do_update(index_elements=[flows.c.flow], set_=state))
+    return tuple(name for name in aside if name is not None)
+
+
+def _set_aside(session: sa.Connection, table: str, flow: str, stamp: str) -> str | None:
+    """Move a flow's rows into a table of the same columns."""
+    count = session.scalar(sa.text(f"select count(*) from {table} where flow = :flow"), {"flow": flow})
+    if not count:
+        return None
+    name = f"{table}_set_aside_{stamp}"
+    session.execute(sa.text(f"create table if not exists {name} as select * from {table} with no data"))
+    session.execute(sa.text(f"insert into {name} select * from {table} where flow = :flow"), {"flow": flow})
+    session.execute(sa.text(f"delete from {table} where flow = :flow"), {"flow": flow})
+    return name

@@ -1,0 +1,106 @@
+"""What a run does before it begins: the check, then what an earlier run left, then what the ledger did not know."""
+
+from __future__ import annotations
+
+import logging
+
+from switchyard.errors import FlowHeld
+from switchyard.flow.spec import Flow
+from switchyard.lake.partitions import drop_partitions
+from switchyard.lake.table_version import Part, TableVersion
+from switchyard.ledger import registry, table_memory
+from switchyard.ledger.drivers import require_driver_gone
+from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest import earlier_release
+from switchyard.legs.ingest.manifest import Manifest, read_manifest
+from switchyard.legs.ingest.publish import publish, recover
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.truth.check import Seen, lake_table, look, refusal, require_allowed
+from switchyard.legs.truth.decide import Action, StrayAction, decide_stray
+
+log = logging.getLogger(__name__)
+
+
+def settle(runtime: Runtime, ledger: Ledger, flow: Flow, *, from_beginning: bool = False) -> TableVersion | None:
+    """Bring table and ledger together, or refuse; returns the table's version, None when there is no table.
+
+    The check comes before everything: a ledger that is older than the table would abandon what is published.
+
+    Raises TruthConflict when they disagree, LoadInProgress when another run is at work.
+    """
+    seen = look(runtime, ledger, flow)
+    require_allowed(flow, seen, from_beginning=from_beginning)
+    require_driver_gone(ledger, flow.flow, "ingest", runtime.driver)
+    if seen.action.refuses:
+        _believe_the_table(ledger, flow, seen)
+    if seen.action is Action.RECORD:
+        _revive(ledger, seen)
+    recover(runtime, ledger, flow)
+    seen = look(runtime, ledger, flow)
+    if seen.action is Action.WRITE_PARAMETERS:
+        earlier_release.write_parameters(runtime, ledger, seen)
+    elif seen.action is Action.COPY:
+        copy_to_ledger(ledger, seen)
+    return _settle_strays(runtime, ledger, flow)
+
+
+def require_released(flow: Flow, version: TableVersion | None) -> None:
+    """Raise FlowHeld when the table says that no load may begin."""
+    if version is not None and version.held is not None:
+        raise FlowHeld(
+            f"the flow is on hold: {version.held}",
+            where=f"flow {flow.flow}",
+            next=f"when the reason is gone: switchyard release {flow.flow}",
+        )
+
+
+def copy_to_ledger(ledger: Ledger, seen: Seen) -> None:
+    """Let the ledger remember an alter that it missed: a release."""
+    version, newest = seen.version, seen.memory.newest
+    assert version is not None and version.rev is not None and newest is not None  # noqa: S101 - the row says so
+    table_memory.note_rev(ledger, newest, version.rev, held=version.held)
+    log.info("the ledger learns rev %s of %s", version.rev, version.name)
+
+
+def _believe_the_table(ledger: Ledger, flow: Flow, seen: Seen) -> None:
+    """A load that reads everything was allowed: what the ledger has beyond the table is superseded by it."""
+    version = seen.version
+    log.warning("%s; it is loaded from the beginning", refusal(flow, seen).what)
+    shown = {version.load_id, *(part.load_id for part in version.chain)} if version and version.seq > 0 else set()
+    table_memory.accept_table(ledger, lake_table(flow), shown, version.rev if version else None)
+
+
+def _revive(ledger: Ledger, seen: Seen) -> None:
+    """A load that was abandoned while nobody could look, and is published: what follows finds it `publishing`."""
+    load = seen.memory.named
+    if load is not None and load.state == "abandoned":
+        ledger.advance(load, "publishing", expected=["abandoned"])
+        log.warning("load %s was abandoned, and %s shows it: it is published", load.load_id, load.flow)
+
+
+def _settle_strays(runtime: Runtime, ledger: Ledger, flow: Flow) -> TableVersion | None:
+    """Finish the partition that was shown before the table was altered; drop the others that belong to no version."""
+    while True:
+        version = look(runtime, ledger, flow).version
+        if version is None or not version.strays:
+            return version
+        manifests = {part: read_manifest(runtime.hdfs(flow), part.path) for part in version.strays}
+        forward = [manifests[part] for part in version.strays if _rolls_forward(version, part, manifests[part])]
+        if forward and forward[0] is not None:
+            log.warning("%s has the rows of load %s: it is published", version.name, forward[0].load_id)
+            publish(runtime, ledger, registry.register(ledger, forward[0].load("publishing")))
+            continue
+        seqs = [part.seq for part in version.strays]
+        log.warning("%s: partitions %s belong to no version and are dropped; no file is deleted", version.name, seqs)
+        drop_partitions(runtime.metastore(flow), version.database, version.table, seqs)
+
+
+def _rolls_forward(version: TableVersion, part: Part, manifest: Manifest | None) -> bool:
+    action = decide_stray(
+        seq=part.seq,
+        previous=part.previous,
+        is_whole=manifest is not None,
+        table_seq=version.seq,
+        head=version.head,
+    )
+    return action is StrayAction.ROLL_FORWARD

@@ -1,0 +1,80 @@
+"""Where a load begins: at the table's bookmark, if it is of this source and this filter, or as somebody asked aloud."""
+
+from __future__ import annotations
+
+import logging
+
+from switchyard.errors import TruthConflict
+from switchyard.extract import postgres
+from switchyard.flow.bookmark import Bookmark, Reading
+from switchyard.flow.spec import Flow
+from switchyard.lake.table_version import TableVersion
+from switchyard.legs.ingest.load_request import Request
+from switchyard.legs.ingest.window import Session
+from switchyard.legs.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+
+def read_now(runtime: Runtime, session: Session, flow: Flow) -> Reading:
+    """Which rows the flow reads as its file is now."""
+    server = postgres.read_server(session, runtime.connections.get(flow.source.connection))
+    return Reading.of(flow.source, server)
+
+
+def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: Request) -> str | None:
+    """The cursor's value that a load begins at, as PostgreSQL's text; None: the beginning.
+
+    Raises TruthConflict when the bookmark is of another source or filter, or when an append table would have to be
+    read again.
+    """
+    if version is None or version.seq < 1 or flow.lake.mode == "replace":
+        return None
+    if flow.source.sweep == "always" or request.kind in ("backfill", "replay"):
+        return version.bookmark.high if version.bookmark else None
+    if request.start == "beginning":
+        _require_rewritable(flow, version, "all its rows would be there twice")
+        log.warning("reading %s from the beginning, as asked for", version.name)
+        return None
+    if version.bookmark is None:
+        _require_rewritable(flow, version, "it has rows and no bookmark")
+        return None
+    changes = version.bookmark.reading.changes_to(now)
+    if changes and request.start == "bookmark":
+        raise _other_source(flow, version, changes)
+    for change in changes:
+        log.warning("going on from the bookmark, as asked for, though %s", change)
+    return version.bookmark.high
+
+
+def next_bookmark(flow: Flow, version: TableVersion | None, now: Reading, high: str | None) -> Bookmark | None:
+    """The table's bookmark once a load that read up to `high` is published; without one it stays as it is."""
+    if flow.lake.mode == "replace":
+        return None
+    if high is None:
+        return version.bookmark if version else None
+    return Bookmark(high, now)
+
+
+def _require_rewritable(flow: Flow, version: TableVersion, why: str) -> None:
+    if version.chain:
+        raise TruthConflict(
+            f"Hive table {version.name} cannot be read from the beginning: mode append never rewrites partitions, and "
+            f"{why}",
+            where=f"flow {flow.flow}",
+            next="nothing was changed; load into a new lake.table, or drop this table (no file is deleted) and ask "
+            f"again: switchyard run ingest {flow.flow} --from-beginning",
+        )
+
+
+def _other_source(flow: Flow, version: TableVersion, changes: list[str]) -> TruthConflict:
+    run = f"switchyard run ingest {flow.flow}"
+    if flow.lake.mode == "append":
+        again = "to read all of it, load into a new lake.table"
+    else:
+        again = f"to read all of it (rows that the source no longer has stay): {run} --from-beginning"
+    return TruthConflict(
+        f"the bookmark of Hive table {version.name} is of other rows: {'; '.join(changes)}",
+        where=f"flow {flow.flow}",
+        next=f"nothing was changed; {again}; if the rows below the bookmark are the same: {run} --trust-bookmark",
+    )

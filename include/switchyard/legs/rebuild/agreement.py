@@ -1,0 +1,58 @@
+"""`switchyard ledger check`: per flow, whether the table shows what the ledger says. It writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from switchyard.errors import SwitchyardError
+from switchyard.flow.spec import Flow
+from switchyard.ledger.store import Ledger
+from switchyard.legs.rebuild import serve_memory
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.truth.check import Seen, look, refusal
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One flow. `table` and `ledger` are what each says, for people; `disagrees`: why not; None: they agree."""
+
+    flow: str
+    table: str
+    ledger: str
+    verdict: str
+    disagrees: str | None
+
+
+def check_flow(runtime: Runtime, ledger: Ledger, flow: Flow) -> Agreement:
+    """Compare table and ledger, and what is served with the ledger.
+
+    Raises ServerUnavailable when a server does not answer: then nothing is known.
+    """
+    try:
+        seen = look(runtime, ledger, flow)
+    except SwitchyardError as error:
+        if error.retryable:
+            raise
+        return Agreement(flow.flow, "another's", "–", str(error.what), error.what)
+    why = refusal(flow, seen).what if seen.action.refuses else None
+    if why is None and flow.serve is not None:
+        why = serve_memory.disagreement(runtime, ledger, flow)
+    return Agreement(flow.flow, _table(seen), _ledger(seen), why or seen.action.value, why)
+
+
+def _table(seen: Seen) -> str:
+    version = seen.version
+    if version is None:
+        return "no table"
+    if version.seq < 1:
+        return "empty"
+    held = ", on hold" if version.held is not None else ""
+    return f"seq {version.seq}, rev {version.rev}{held}"
+
+
+def _ledger(seen: Seen) -> str:
+    memory = seen.memory
+    if memory.newest is None:
+        return "nothing published"
+    waits = f", load {memory.publishing.load_id} publishing" if memory.publishing else ""
+    return f"seq {memory.newest.seq}, rev {memory.rev}{waits}"
