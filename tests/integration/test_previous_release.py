@@ -244,13 +244,16 @@ def test_what_was_served_is_compared_with_hive(before: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("label", ["append", "merge", "altered", "replace", "product", "adopted", "held", "backfill"])
 def test_every_cached_key_is_served(dump: Dump, before: dict[str, Any], label: str) -> None:
-    """By Redis when the gate is open; when a killed publish left it closed, by MongoDB."""
+    """By MongoDB when a killed publish left the gate closed. Else by Redis, if the reader believes the old gate.
+
+    A gate of release 0 does not say whose values it stands for; a reader may decline it until the next serve.
+    """
     reads = before["reads"][label]
     assert len(reads["pairs"]) >= 3
     for served, stored in reads["pairs"]:
         assert served == stored
     gate = next(e for e in dump.lines("redis.jsonl") if e["key"] == f"{{{dump.flow(label)}}}:gate")
-    assert reads["hits"] == (len(reads["pairs"]) if gate["value"]["text"].endswith("|open") else 0)
+    assert reads["hits"] in ((0, len(reads["pairs"])) if gate["value"]["text"].endswith("|open") else (0,))
 
 
 @pytest.mark.parametrize("label", COMMANDS)
