@@ -13,6 +13,7 @@ from servers import Servers
 from switchyard.errors import FlowHeld, PreflightRefused, PublishConflict, SwitchyardError
 from switchyard.lake import adoption
 from switchyard.legs.ingest.adopt import adopt
+from switchyard.legs.ingest.release import release
 from switchyard.legs.ingest.rollback import rollback
 from switchyard.legs.tables import vacuum, versions
 
@@ -67,7 +68,7 @@ def test_adopted_served_loaded_rolled_back_and_never_deleted(new_case: NewCase, 
     assert case.hive("order by id") == rows
     with pytest.raises(FlowHeld):
         case.run("ingest")
-    servers.postgres("update flows set held = null where flow = %s", [case.name], url="LEDGER_URL")
+    release(case.runtime, case.flow())
     case.both()
     servers.postgres(
         "update loads set superseded_at = superseded_at - interval '1 day' where flow = %s",

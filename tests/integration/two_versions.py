@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from cases import Case
 
 from switchyard.connections import EnvironmentConnections
+from switchyard.flow import naming
 from switchyard.lake.metastore import Metastore
 from switchyard.lake.table_version import TableVersion
+from switchyard.ledger.registry import RegisteredLoad, register
+from switchyard.ledger.table_memory import LakeTable, accept_table
 
 ROWS = 60
 Letter = Literal["a", "b"]
@@ -39,11 +42,19 @@ class TwoVersions:
         return cls(case, versions, documents)
 
     def flip(self, to: Letter) -> None:
-        """Publish one of the two in Hive by the publish's own call, without a Sqoop run."""
+        """Publish one of the two by the publish's own call, and tell the ledger, without a Sqoop run."""
         current, wanted = self.case.version(), self.versions[to]
         metastore = Metastore(EnvironmentConnections().get("lake_metastore"))
-        load_id = f"flip{current.seq + 1}"
-        metastore.publish(current, wanted.location, wanted.columns, current.seq + 1, load_id, {"numRows": wanted.rows})
+        seq = current.seq + 1
+        load_id = f"{self.case.name}_flip{seq}"
+        own = {naming.HEAD_PROPERTY: str(seq), naming.KIND_PROPERTY: "load"}
+        stats = {"numRows": wanted.rows}
+        rev = metastore.publish(current, wanted.location, wanted.columns, seq, load_id, stats, own)
+        with self.case.runtime.ledger() as ledger:
+            original = ledger.get(wanted.load_id)
+            known = {field.name: getattr(original, field.name) for field in fields(RegisteredLoad)}
+            register(ledger, RegisteredLoad(**known | {"load_id": load_id, "seq": seq}))
+            accept_table(ledger, LakeTable(self.case.name, self.case.name, "t"), {load_id}, rev)
 
     def name(self, documents: list[dict[str, Any]]) -> Hashable:
         """`a` or `b` for exactly that version's documents; otherwise what they are."""

@@ -45,11 +45,8 @@ class Part:
 
     def parameters(self) -> dict[str, str]:
         """As the metastore keeps them."""
-        return {
-            naming.LOAD_PROPERTY: self.load_id,
-            naming.ROWS_PROPERTY: str(self.rows or 0),
-            naming.PREVIOUS_PROPERTY: str(self.previous or 0),
-        }
+        previous = {} if self.previous is None else {naming.PREVIOUS_PROPERTY: str(self.previous)}
+        return {naming.LOAD_PROPERTY: self.load_id, naming.ROWS_PROPERTY: str(self.rows or 0), **previous}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import flows, loads
 
 _OWNER = "known from HDFS and the metastore"
+_LEFT_ALONE = dt.timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ class RegisteredLoad:
     def values(self) -> dict[str, Any]:
         """Columns of `loads`."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return own | {"leg": "ingest", "owner": _OWNER, "updated_at": self.published_at or self.created_at}
+        return own | {"leg": "ingest", "owner": _OWNER, "updated_at": dt.datetime.now(dt.UTC)}
+
+
+def is_lately_learned(load: Load) -> bool:
+    """Whether the ledger learned of an abandoned load less than a day ago: time for a person to look at its files."""
+    return load.owner == _OWNER and load.updated_at > dt.datetime.now(dt.UTC) - _LEFT_ALONE
 
 
 def register(ledger: Ledger, load: RegisteredLoad) -> Load:

@@ -8,6 +8,7 @@ from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import publish_step
 from switchyard.errors import PublishConflict
 from switchyard.flow import naming
+from switchyard.flow.bookmark import Bookmark
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.handover import LineageStep
@@ -17,6 +18,7 @@ from switchyard.ledger.drivers import require_driver_gone
 from switchyard.ledger.loads import UNFINISHED, Load
 from switchyard.ledger.results import FlowChanges, Proved, Published
 from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.earlier_release import bookmark_of_load
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.ingest.rollback_target import head_of
 from switchyard.legs.runtime import Done, Runtime, require_state
@@ -33,7 +35,7 @@ def publish(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Published]:
     require_state(load, "proved", "publishing")
     load = ledger.advance(load, "publishing", expected=["proved", "publishing"])
     try:
-        rev = _alter_table(runtime, flow, load)
+        rev = _alter_table(runtime, ledger, flow, load)
     except PublishConflict as error:
         ledger.advance(load, "abandoned", expected=["publishing"], error=f"superseded: {error.what}")
         raise
@@ -55,31 +57,31 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
         log.info("abandoned load %s, left %s by %s", load.load_id, load.state, load.owner)
 
 
-def own_parameters(load: Load) -> dict[str, str | None]:
+def own_parameters(load: Load, bookmark: Bookmark | None) -> dict[str, str | None]:
     """What the publish writes into the table beyond seq, load, rev and counts; None takes a parameter away.
 
     A hold is set by a rollback only, and taken away by a release only.
     """
-    planned = load.result(Planned)
-    back = planned.rollback
+    back = load.result(Planned).rollback
     own: dict[str, str | None] = {
         naming.KIND_PROPERTY: load.kind,
         naming.HEAD_PROPERTY: str(head_of(load)),
-        naming.BOOKMARK_PROPERTY: planned.bookmark.record() if planned.bookmark else None,
+        naming.BOOKMARK_PROPERTY: bookmark.record() if bookmark else None,
     }
     if back is not None:
         own[naming.HELD_PROPERTY] = back.flow_changes.held
     return own
 
 
-def _alter_table(runtime: Runtime, flow: Flow, load: Load) -> int:
+def _alter_table(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> int | None:
     """Let the table show the load, in the order of its kind; returns the table's rev."""
     planned = load.result(Planned)
     columns, size = planned.hive_columns, versions.size_of(load.result(Proved))
     assert load.location is not None  # noqa: S101 - a proved load has a landing
     if planned.adopted is not None:
         return versions.adopt_version(runtime, flow, load, size, proved_at=planned.adopted.changed_at)
-    own = own_parameters(load)
+    published = ledger.list_loads(load.flow, "ingest", ["published"]) if planned.head is None else []
+    own = own_parameters(load, bookmark_of_load(runtime, load, published))
     if planned.rollback is not None:
         return versions.rollback_version(runtime, flow, load, columns, size, own)
     appends = flow.lake.mode == "append"
@@ -105,7 +107,7 @@ def _add_partition(runtime: Runtime, flow: Flow, load: Load) -> None:
     )
 
 
-def _record(ledger: Ledger, flow: Flow, load: Load, rev: int) -> Published:
+def _record(ledger: Ledger, flow: Flow, load: Load, rev: int | None) -> Published:
     """Write the publish into the ledger: what it undoes is superseded; the rest of an append table stays."""
     proved, back = load.result(Proved), load.result(Planned).rollback
     published = Published(load.seq, proved.hive_rows, proved.hive_bytes, load.load_id, proved.quarantined_rows)

@@ -30,6 +30,7 @@ from switchyard.legs.serve import served
 from switchyard.legs.serve.heal import trusted
 from switchyard.legs.serve.served import served_part
 from switchyard.legs.tables import vacuum
+from switchyard.legs.truth.check import require_agreement
 from switchyard.serve.documents.columns import MICROSECONDS_FIELD
 from switchyard.serve.mongo.target import MongoTarget
 from switchyard.types.columns import HiveColumn
@@ -47,6 +48,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
     with runtime.ledger() as ledger:
         ledger.migrate()
         with ledger.lock(flow.flow, "serve"):
+            require_agreement(runtime, ledger, flow)
             recover(runtime, ledger, flow)
             version = _current_version(runtime, flow)
             serve_refresh_cache.check(runtime, flow)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load
+from switchyard.ledger.registry import is_lately_learned
 from switchyard.ledger.reports import Tidied
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
@@ -28,10 +29,12 @@ def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> Tid
     before = dt.datetime.now(dt.UTC) - lake.longest_query
     old = old_versions(published, lake.keep_loads, needed, before)
     doomed = [location for location in old if location.startswith(f"{root}/load=")]
-    abandoned = {load.load_id for load in ledger.list_loads(flow.flow, leg, ["abandoned"])}
+    left = ledger.list_loads(flow.flow, leg, ["abandoned"])
+    abandoned = {load.load_id for load in left if not is_lately_learned(load)}
     winners = {load.load_id: load.location for load in published}
     for directory in hdfs.list_directories(root):
         doomed += _debris(directory, hdfs.list_directories(directory), winners, abandoned)
+    doomed = [directory for directory in doomed if not _holds(directory, needed)]
     for directory in doomed:
         hdfs.delete(directory)
     return Tidied(deleted + len(doomed), _drop_staging_tables(runtime, flow, abandoned))
@@ -56,6 +59,11 @@ def old_versions(published: Sequence[Load], keep: int, needed: set[str], before:
         if location not in needed
         and all(load.superseded_at is not None and load.superseded_at < before for load in loads[location])
     ]
+
+
+def _holds(directory: str, needed: set[str]) -> bool:
+    """Whether a directory is, or has in it, one that is needed: whatever the ledger says of its load."""
+    return any(path == directory or path.startswith(f"{directory}/") for path in needed)
 
 
 def _shown(runtime: Runtime, flow: Flow, table: str) -> set[str]:

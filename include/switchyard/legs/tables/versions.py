@@ -142,7 +142,7 @@ def publish(
     *,
     moves: bool = True,
     own: Mapping[str, str | None] | None = None,
-) -> int:
+) -> int | None:
     """Publish a landing, or find it published already (protocol steps 3 and 4); returns the table's rev.
 
     `moves` is False for a table whose partitions have moved already: its own location stays. `own` are parameters
@@ -166,25 +166,27 @@ def widen(runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn
     """
     wanted = [(column.name, column.type) for column in columns]
 
-    def alter(current: TableVersion) -> int:
+    def alter(current: TableVersion) -> int | None:
         if [(column.name, column.type) for column in current.columns] == wanted:
-            return current.rev or 0
+            return current.rev
         return runtime.metastore(flow).alter(current, {}, columns=columns)
 
     _alter(runtime, flow, load, flow.lake.database, flow.lake.table, alter)
 
 
 def _alter(
-    runtime: Runtime, flow: Flow, load: Load, database: str, table: str, alter: Callable[[TableVersion], int]
-) -> int:
+    runtime: Runtime, flow: Flow, load: Load, database: str, table: str, alter: Callable[[TableVersion], int | None]
+) -> int | None:
     """Alter a table that shows the version before the load, unless it shows the load; returns its rev.
+
+    There is none when the code of an earlier release altered it: the next run writes what is missing.
 
     An alter that leaves the version alone (a release) may come between: then once more, from what it left.
     """
     for attempt in range(_ATTEMPTS):
         current = _require_previous(runtime, flow, load, database, table)
         if current.load_id == load.load_id:
-            return current.rev or 0
+            return current.rev
         try:
             return alter(current)
         except PublishConflict:
@@ -217,7 +219,7 @@ def rollback_version(
     columns: Sequence[HiveColumn],
     size: Size,
     own: Mapping[str, str | None],
-) -> int:
+) -> int | None:
     """Show an old version under a new seq: directory, columns, statistics and the hold change in one metastore call.
 
     An append table's later partitions leave in another call, after it: found in between, the table says which ones.
@@ -233,7 +235,7 @@ def rollback_version(
     return rev
 
 
-def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, proved_at: str) -> int:
+def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, proved_at: str) -> int | None:
     """Make a table that others made the flow's own; returns its rev.
 
     Raises PublishConflict when it was changed since `proved_at`, its last change when it was proved.
@@ -241,7 +243,7 @@ def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, prove
     lake, metastore = flow.lake, runtime.metastore(flow)
     current = _require_previous(runtime, flow, load, lake.database, lake.table)
     if current.load_id == load.load_id:
-        return current.rev or 0
+        return current.rev
     found = read_table(metastore, lake.database, lake.table)
     if found is None or found.changed_at != proved_at:
         raise PublishConflict(
