@@ -30,13 +30,11 @@ def times_under_berlin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, li
     return times
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S18: a cron without its zone, so core's default")
 def test_a_flow_s_schedule_is_in_utc(times_under_berlin: dict[str, list[str]]) -> None:
     """grid_loads has `30 2 * * *`, in mode replace."""
     assert times_under_berlin["ingest__grid_loads"] == ["02:30", "02:30"]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S18: a cron without its zone, so core's default")
 def test_no_schedule_moves_with_daylight_saving(times_under_berlin: dict[str, list[str]]) -> None:
     """The DAGs over all flows, too."""
     moved = {dag for dag, (january, july) in times_under_berlin.items() if january != july}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, CronDataIntervalTimetable, CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
 
 from switchyard.airflow.dags import ingest_dags, serve_dags
@@ -44,6 +44,13 @@ class TestPolicies:
     def test_one_run_at_a_time_and_no_catch_up(self, dag: DAG) -> None:
         assert dag.max_active_runs == 1
         assert dag.catchup is False
+
+    def test_its_clock_is_utc_whatever_the_default_timezone(self, dag: DAG) -> None:
+        schedule = dag.schedule
+        if isinstance(schedule, CronTriggerTimetable | CronDataIntervalTimetable):
+            assert str(schedule.timezone) == "UTC"
+        else:
+            assert not isinstance(schedule, str)
 
     def test_it_has_an_owner_a_runbook_and_a_description(self, dag: DAG) -> None:
         assert dag.default_args["owner"] not in ("", "airflow")

@@ -12,7 +12,7 @@ from servers import Servers
 
 from switchyard.errors import PreflightRefused
 from switchyard.extract.preflight import Examined
-from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.ingest.preflight import preflight
 
 UNFIT = {
     "dec": ("numeric(10,2)", ["'NaN'"]),
@@ -49,7 +49,7 @@ REFUSED = {
 
 
 def look(case: Case, **over: object) -> Examined:
-    return ingest_leg.preflight(case.runtime, case.flow(**over))
+    return preflight(case.runtime, case.flow(**over))
 
 
 def refused(case: Case, **over: object) -> str:

@@ -74,5 +74,5 @@ def test_a_key_read_again_holds_no_placeholder_and_stays_one_literal() -> None:
     condition = Bounds("at", None, None, keys).condition()
     assert "$" not in condition
     assert condition == (
-        """("k"::text) in ((E'\\x24CONDITIONS'), ('it''s'), (E'a\\\\''b'), (E'\\x24{x}'), (''') or 1=1 --'))"""
+        """("k") in ((E'\\x24CONDITIONS'), ('it''s'), (E'a\\\\''b'), (E'\\x24{x}'), (''') or 1=1 --'))"""
     )

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TaskGroup
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup
 
 from switchyard.airflow import runbooks
 from switchyard.airflow.operators import StepOperator
@@ -68,6 +68,11 @@ def serve_dags(directory: Path) -> Iterator[DAG]:
 def plan_param(description: str) -> Param:
     """The Param `plan`, which every DAG takes."""
     return Param(False, type="boolean", title="Plan only", description=description)
+
+
+def utc_cron(schedule: str) -> CronTriggerTimetable:
+    """A cron expression or preset, by UTC: a bare string follows Airflow's `core.default_timezone`, DST included."""
+    return CronTriggerTimetable(schedule, timezone="UTC")
 
 
 def lake_asset(flow: Flow) -> Asset:
@@ -164,9 +169,9 @@ def _reads_ranges(flow: Flow) -> bool:
 
 def _schedule(flow: Flow) -> Any:
     """Airflow's Backfill needs runs that have a data interval; any other flow's runs have none to speak of."""
-    if flow.schedule is None or not _reads_ranges(flow):
-        return flow.schedule
-    return CronDataIntervalTimetable(flow.schedule, timezone="UTC")
+    if flow.schedule is None:
+        return None
+    return CronDataIntervalTimetable(flow.schedule, timezone="UTC") if _reads_ranges(flow) else utc_cron(flow.schedule)
 
 
 def _range_params(flow: Flow) -> dict[str, Param]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from switchyard.airflow.dags import plan_param
+from switchyard.airflow.dags import plan_param, utc_cron
 
 _RETRY = {"retries": 1, "retry_delay": timedelta(minutes=2)}
 
@@ -26,7 +26,7 @@ def nightly_dag(
     return DAG(
         dag_id=dag_id,
         description=description,
-        schedule=schedule,
+        schedule=utc_cron(schedule),
         catchup=False,
         max_active_runs=1,
         default_args={"owner": "data-platform", **_RETRY},

@@ -180,11 +180,13 @@ def _section(doc: str, dags: Sequence[DAG]) -> list[str]:
 
 
 def _schedule(dag: DAG) -> str:
+    from airflow.sdk import CronDataIntervalTimetable, CronTriggerTimetable
+
     schedule: Any = dag.schedule
     if schedule is None:
         return "by hand"
-    if isinstance(schedule, str):
-        return _code(schedule)
+    if isinstance(schedule, CronTriggerTimetable | CronDataIntervalTimetable):
+        return _code(schedule.expression)
     return "woken by " + ", ".join(_code(asset.name) for asset in schedule)
 
 

@@ -137,9 +137,9 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
     from rich.console import Console
     from rich.table import Table
 
-    from switchyard.legs.ingest import leg as ingest_leg
+    from switchyard.legs.ingest.preflight import preflight as look
 
-    examined = ingest_leg.preflight(open_runtime("switchyard preflight"), find_flow(directory, flow))
+    examined = look(open_runtime("switchyard preflight"), find_flow(directory, flow))
     table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB", "note")
     for column in examined.columns:
         table.add_row(column.source, column.postgres_type, column.hive_type.shown, column.name, column.note)

@@ -18,7 +18,7 @@ from switchyard.flow.spec import Source
 from switchyard.types.aggregates import source_aggregates
 from switchyard.types.carry import CarriedColumn, carrier_field
 from switchyard.types.hive_type import TEXT_BY_TEXT, HiveType
-from switchyard.types.quoting import in_bytes, quote_postgres
+from switchyard.types.quoting import quote_postgres
 
 SPLIT_TOKEN = "$CONDITIONS"  # noqa: S105 - Sqoop's placeholder, replaced by each mapper's range
 REFUSED_FIELD = HiveType("struct", parts=(TEXT_BY_TEXT, TEXT_BY_TEXT), fields=("bad", "row"))
@@ -59,7 +59,9 @@ class Bounds:
             return []
         names = list(self.keys[0])
         rows = ", ".join(f"({', '.join(_literal(key[name]) for name in names)})" for key in self.keys)
-        return [f"({', '.join(in_bytes(f'{quote_postgres(name)}::text') for name in names)}) in ({rows})"]
+        # A literal without a type takes the column's, so values are compared and an index is used: Hive's text of a
+        # timestamp or a number is not PostgreSQL's.
+        return [f"({', '.join(map(quote_postgres, names))}) in ({rows})"]
 
 
 def build_statement(

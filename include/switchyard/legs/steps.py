@@ -85,9 +85,10 @@ def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY
 
 def _ingest_steps() -> tuple[Step, ...]:
     from switchyard.legs.ingest import leg as ingest_leg
+    from switchyard.legs.ingest.preflight import preflight as look
 
     def preflight(runtime: Runtime, flow: Flow, request: Request) -> Record:
-        examined = ingest_leg.preflight(runtime, flow, request)
+        examined = look(runtime, flow, request)
         return Examined(len(examined.columns), tuple(examined.shape.primary_key), tuple(examined.notes))
 
     def plan(runtime: Runtime, flow: Flow, request: Request) -> Record:

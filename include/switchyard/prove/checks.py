@@ -8,7 +8,6 @@ since Hive 4.0.1 answers NULL for `coalesce(c > 5, false)` when c is NULL (seen 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,6 @@ from switchyard.flow.proof import OF_THE_TABLE, AcceptedValues, Between, Check, 
 from switchyard.types.domains import Domain, domain_of
 from switchyard.types.hive_type import DATE, STRING, TIMESTAMP, HiveType
 from switchyard.types.quoting import UnfitBound, quote_hive, quote_text
-
-_NOT_JAVA = re.compile(r"\(\?[PLa(]|\\Z|(?<!\\)\{(?!\d)")
-"""What Python's regular expressions have and Java's do not, or mean otherwise; a brace has to be escaped there."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,7 @@ def _broken(check: Check, types: Mapping[str, HiveType]) -> str:
         case AcceptedValues():
             return f"not ({_domain(said.column, types).among(columns[0], said.values)})"
         case Regex():
-            return f"not ({columns[0]} rlike {quote_text(said.pattern)})"
+            return f"not ({_matches(columns[0], said.pattern)})"
     if check.kind == "not_null":
         return " or ".join(f"{column} is null" for column in columns)
     if check.kind == "unique":
@@ -117,6 +113,15 @@ def _broken(check: Check, types: Mapping[str, HiveType]) -> str:
         keys = (_grouped(quote_hive(column), types[column]) for column in check.columns)
         return f"{known} and count(*) over (partition by {', '.join(keys)}) > 1"
     return f"not ({said})"
+
+
+def pattern_probe(patterns: Sequence[str]) -> str:
+    """HiveQL that fails, when it is compiled, if Hive cannot read one of these patterns of `regex` checks."""
+    return "select " + ", ".join(_matches(quote_text("x"), pattern) for pattern in patterns)
+
+
+def _matches(text: str, pattern: str) -> str:
+    return f"{text} rlike {quote_text(pattern)}"
 
 
 def _outside(column: str, domain: Domain, said: Between) -> str:
@@ -150,10 +155,6 @@ def _type_findings(check: Check, types: Mapping[str, HiveType]) -> list[str]:
     if isinstance(said, Regex) and (kind := types[said.column]) != STRING:
         cure = "write sql: cast(… as string) rlike …"
         told.append(f"{_named(check)} is for text, and {said.column} is {kind.shown}: {cure}")
-    if isinstance(said, Regex) and (foreign := _NOT_JAVA.search(said.pattern)):
-        told.append(
-            f"{_named(check)}: Java's regular expressions have no {foreign[0]}: write it without, or \\{{ for a brace"
-        )
     if check.kind == "unique" and (lists := [c for c in check.columns if types[c].is_list]):
         told.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]].shown}")
     if not told:

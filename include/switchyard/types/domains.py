@@ -17,7 +17,8 @@ from typing import Protocol
 from switchyard.types.hive_type import BOOLEAN, DATE, FLOAT, STRING, TIMESTAMP, HiveType
 from switchyard.types.quoting import UnfitBound, quote_text
 
-Bound = int | float | str
+Bound = bool | int | float | str
+"""A boolean is one of `accepted_values` only; nothing is more or less than it."""
 
 _NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?", re.ASCII)
 _WIDE = Context(prec=1000)
@@ -201,9 +202,10 @@ class Truth:
 
     def among(self, column: str, values: list[Bound]) -> str:
         """See Domain."""
-        if wrong := [value for value in values if value not in ("true", "false")]:
-            raise UnfitBound(f'is {wrong[0]!r} among others: write "true" or "false", in quotes')
-        return " or ".join(f"{column} = {value}" for value in values)
+        words = [_word(value) for value in values]
+        if wrong := [word for word in words if word not in ("true", "false")]:
+            raise UnfitBound(f"is {wrong[0]!r} among others, and a boolean is true or false")
+        return " or ".join(f"{column} = {word}" for word in words)
 
 
 _OTHERS: dict[HiveType, Domain] = {
@@ -218,9 +220,14 @@ def _is_nan(column: str) -> str:
     return f"cast({column} as string) = 'NaN'"
 
 
+def _word(bound: Bound) -> str:
+    """A value as a flow file writes it."""
+    return str(bound).lower() if isinstance(bound, bool) else str(bound)
+
+
 def _text(bound: Bound) -> str:
     if not isinstance(bound, str):
-        raise UnfitBound(f'is a number, and the column is text: write "{bound}", in quotes')
+        raise UnfitBound(f'is not text, and the column is: write "{_word(bound)}", in quotes')
     return quote_text(bound)
 
 

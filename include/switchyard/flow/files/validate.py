@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from switchyard.errors import Problem
 from switchyard.flow.files import not_yet
+from switchyard.flow.files.unions import NO_BRANCH, join_branches
 from switchyard.flow.files.yaml_tree import Map, Seq, mark_at
 from switchyard.flow.proof import Contract, Diff, Reconcile
 from switchyard.flow.refusal import REFUSED, nearest
@@ -31,6 +32,7 @@ Path = tuple[str | int, ...]
 _WANTED = {
     "string_type": "a text",
     "int_type": "a whole number",
+    "float_type": "a number",
     "bool_type": "true or false",
     "list_type": "a list",
     "model_type": "a mapping of keys to values",
@@ -55,7 +57,8 @@ def _explain_all(tree: Map, error: ValidationError, combinations: bool) -> list[
     problems: dict[Problem, None] = {}
     work = _copy(tree)
     for _ in range(_ROUNDS):
-        details = [d for d in error.errors(include_url=False) if combinations or not _is_combination(d)]
+        joined = join_branches(work, error.errors(include_url=False))
+        details = [detail for detail in joined if combinations or not _is_combination(detail)]
         problems |= dict.fromkeys(_explain_round(work, details))
         if not _repair(work, details):
             break
@@ -100,6 +103,11 @@ def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
         case _ if kind == REFUSED:
             what = context["what"] if not path else f"{name}: {context['what']}"
             return what, context["next"]
+        case _ if kind == NO_BRANCH:
+            kinds = context["wanted"]
+            wanted = _any_of([_WANTED[each] for each in kinds if each != "int_type" or "float_type" not in kinds])
+            cure = _cure_type("string_type", detail["input"]) or _describe(path) or f"write {wanted}"
+            return f"{name} must be {wanted}, not {_shown(detail['input'])}", cure
         case _ if kind in _WANTED:
             return f"{name} must be {_WANTED[kind]}, not {_shown(detail['input'])}", _cure_type(kind, detail["input"])
     return f"{name}: {_lower(detail['msg'])}, found {_shown(detail['input'])}", _describe(path)
@@ -210,12 +218,18 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _cure_type(kind: str, found: object) -> str:
     if kind == "string_type" and isinstance(found, int | float):
-        return f'put it into quotes: "{found}"'
+        return f'put it into quotes: "{_shown(found)}"'
     if kind == "list_type" and isinstance(found, str):
         return f"write a list: [{_cut(found)}]"
     if kind in ("int_type", "bool_type") and isinstance(found, str):
         return "write it without quotes"
     return ""
+
+
+def _any_of(kinds: list[str]) -> str:
+    """`a whole number, a number or a text`."""
+    *head, last = dict.fromkeys(kinds)
+    return f"{', '.join(head)} or {last}" if head else last
 
 
 def _dotted(path: Path) -> str:

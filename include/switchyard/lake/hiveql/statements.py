@@ -20,6 +20,8 @@ QUARANTINE_COLUMNS = (
 )
 QUARANTINE_PARTITION = HiveColumn("load_id", STRING, "the load that refused it")
 SEQ_PARTITION = HiveColumn("load_seq", BIGINT, "the load that added the row")
+_BYTES_PREFIX = "\\x"
+"""How PostgreSQL writes bytes as text, so that a quarantined key is found at the source again."""
 
 
 class RowTest(Protocol):
@@ -109,7 +111,9 @@ def _as_text(column: HiveColumn) -> str:
     if column.type.is_nested:
         return "'(a nested value)'"
     name = quote_hive(column.name)
-    return f"hex({name})" if column.type == BINARY else f"cast({name} as string)"
+    if column.type == BINARY:
+        return f"concat({quote_text(_BYTES_PREFIX)}, lower(hex({name})))"
+    return f"cast({name} as string)"
 
 
 def count_all(table: str, columns: Sequence[CarriedColumn]) -> str:

@@ -11,10 +11,10 @@ from switchyard.extract import postgres
 from switchyard.extract.statement import row_condition
 from switchyard.flow.spec import Flow
 from switchyard.flow.threshold import rows_allowed
-from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.load_request import ORDINARY, Request
 from switchyard.legs.ingest.merge_preview import KeyChanges, key_changes
+from switchyard.legs.ingest.preflight import preflight, shown_version
 from switchyard.legs.ingest.start import find_start, read_now
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
@@ -50,11 +50,11 @@ class IngestForecast(Record):
 
 def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> IngestForecast:
     """Rows that would be read, and what they would do to the table. All counts are exact, at this moment."""
-    examined = ingest_leg.preflight(runtime, flow, request)
+    examined = preflight(runtime, flow, request)
     lake = flow.lake
     with runtime.ledger() as ledger:
         ledger.migrate()
-        version = ingest_leg.shown_version(runtime, ledger, flow, request)
+        version = shown_version(runtime, ledger, flow, request)
         known = ingest_window.known_columns(ledger, flow, version)
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         agreed = ingest_window.agree(flow, examined, known)

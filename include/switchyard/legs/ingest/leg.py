@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
-from switchyard.errors import PreflightRefused
 from switchyard.extract import postgres
-from switchyard.extract.preflight import Examined, examine_values
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.handover import StepReport
-from switchyard.lake.hive import LIST_READER
-from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load, NewLoad
 from switchyard.ledger.reports import LandedCounts, NothingNew, Tidied
 from switchyard.ledger.results import Converted, Proved, Published
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import convert as ingest_convert
-from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest import land as ingest_land
 from switchyard.legs.ingest import prove as ingest_prove
 from switchyard.legs.ingest import publish as ingest_publish
@@ -37,40 +31,6 @@ from switchyard.records import Record
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result", bound=Record)
-
-
-def preflight(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Examined:
-    """Look at the live source; raises PreflightRefused with every finding and its cure."""
-    with runtime.ledger() as ledger:
-        ledger.migrate()
-        version = shown_version(runtime, ledger, flow, request)
-        known = ingest_window.known_columns(ledger, flow, version)
-    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-        examined = ingest_window.examine_all(session, flow)
-        agreed = ingest_window.agree(flow, examined, known)
-        judged = tuple(column for column in (*agreed.columns, *agreed.left_out) if column.source)
-        start = find_start(flow, version, read_now(runtime, session, flow), request)
-        looked = examine_values(session, ingest_window.since(flow, start), replace(examined, columns=judged))
-    _require_list_reader(runtime, flow, examined)
-    return replace(examined, notes=looked.notes)
-
-
-def shown_version(runtime: Runtime, ledger: Ledger, flow: Flow, request: Request) -> TableVersion | None:
-    """The table's version, for who changes nothing; raises TruthConflict when the ledger does not know it."""
-    from_beginning = request.start == "beginning"
-    seen = require_agreement(runtime, ledger, flow, from_beginning=from_beginning)
-    return earlier_release.with_memory(runtime, ledger, seen)
-
-
-def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> None:
-    lists = [column.source for column in examined.columns if column.hive_type.is_list]
-    if lists and (hive := runtime.hive(flow)).readers_setting(LIST_READER) != "false":
-        raise PreflightRefused(
-            f"Hive's readers would see other values in the arrays {', '.join(lists)}: its vectorized reader makes 0 of"
-            " a NULL in a list, and [0] or NULL of an empty one",
-            where=f"flow {flow.flow}, connection {hive.connection.conn_id}",
-            next=f"set {LIST_READER} to false in HiveServer2's hive-site.xml; or carry their text, with `as: string`",
-        )
 
 
 def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | NothingNew:
@@ -90,6 +50,7 @@ def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | No
                 now = read_now(runtime, session, flow)
                 start = find_start(flow, version, now, request)
                 window = ingest_window.find_window(session, flow, request, start, agreed)
+                ingest_window.require_rows(session, flow, request, window)
                 if not ingest_window.has_rows(session, flow, window):
                     return NothingNew(f"the source has no rows that are new: {window.told}")
             planned_columns = versions.hive_columns(agreed.columns)

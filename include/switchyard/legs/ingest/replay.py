@@ -79,6 +79,12 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
             where=f"flow {flow.flow}",
             next="set source.key, or give the source a primary key",
         )
+    if any(column.hive_type.is_list for column in columns):
+        raise SwitchyardError(
+            "refused rows are found again by key, and the quarantine does not keep the text of a list",
+            where=f"flow {flow.flow}",
+            next="read the range again: switchyard backfill",
+        )
     table = quote_table(f"{flow.lake.database}.{naming.quarantine_table(flow.lake.table)}")
     picked = ", ".join(
         f"coalesce(raw_row[{quote_text(column.source)}], raw_row[{quote_text(column.name)}])" for column in columns
