@@ -5,14 +5,17 @@ DuckDB joins the digests on disk; nothing here grows with the tables but files i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, cast
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 Kind = Literal["missing", "extra", "changed", "repeated"]
 _PAIRS = 1_000
@@ -92,6 +95,7 @@ class Comparison:
             "autoinstall_known_extensions": False,
             "TimeZone": "UTC",
         }
+        self._scratch = scratch
         self._duck = duckdb.connect(str(scratch / "digests.duckdb"), config=cast(Any, config))
         paths = [_text(str(left)), _text(str(right))]
         both = f"read_parquet([{', '.join(paths)}])"
@@ -121,42 +125,82 @@ class Comparison:
     def suspects(self, left: Sequence[Path], right: Sequence[Path] = ()) -> Iterator[list[Suspect]]:
         """The keys that differ, about a thousand at a time, with their rows of those sides that have files."""
         self._duck.execute(_SUSPECTS)
-        sides = [(files, side) for files, side in ((left, "a"), (right, "b")) if files]
-        rows = "".join(f", {_row_of(files[0], side)} AS {side}_values" for files, side in sides)
-        joins = " ".join(_join(files, side) for files, side in sides)
+        sides = {side: self._pick(files, side) for files, side in ((left, "a"), (right, "b")) if files}
+        rows = "".join(f", {_packed(picked, side)} AS {side}_values" for side, picked in sides.items())
+        joins = " ".join(_join(picked, side) for side, picked in sides.items())
         query = f"SELECT s.key, s.bucket, s.a_n, s.b_n{rows} FROM suspects s {joins}"
         reader: Any = self._duck.sql(query).to_arrow_reader(_PAIRS)
         for batch in reader:
-            yield [_suspect(row) for row in batch.to_pylist()]
+            yield [_suspect(row, sides) for row in batch.to_pylist()]
+
+    def _pick(self, files: Sequence[Path], side: str) -> _Picked:
+        """Copy one side's rows of the suspects into a file whose columns have names of ours: `v0`, …, file and row."""
+        names: list[str] = pq.read_schema(files[0]).names
+        path = self._scratch / f"suspects_{side}.parquet"
+        kinds = pq.read_schema(files[0]).remove_metadata()
+        values: list[Any] = [pa.field(f"v{number}", field.type) for number, field in enumerate(kinds)]
+        schema = pa.schema([*values, pa.field("file", pa.int32()), pa.field("row", pa.int64())])
+        with pq.ParquetWriter(path, schema) as writer:
+            for number, file in enumerate(files):
+                wanted = self._duck.execute(
+                    f"SELECT DISTINCT {side}_row AS n FROM suspects WHERE {side}_file = {number} ORDER BY n"
+                ).fetchnumpy()["n"]
+                for rows, positions in _rows_at(file, wanted, names):
+                    numbers: list[Any] = [pa.array(np.full(len(positions), number), pa.int32())]
+                    numbers.append(pa.array(positions, pa.int64()))
+                    writer.write_batch(pa.RecordBatch.from_arrays([*rows.columns, *numbers], schema=schema))
+        return _Picked(path, names)
 
     def _one(self, query: str) -> int:
         row = self._duck.execute(query).fetchone()
         return int(row[0]) if row else 0
 
 
-def _suspect(row: dict[str, Any]) -> Suspect:
-    left, right = (row.get(f"{side}_values") if row[f"{side}_n"] else None for side in "ab")
+@dataclass(frozen=True)
+class _Picked:
+    """Rows of the suspects in a file of this run's own: value `v<n>` is the table's column `names[n]`."""
+
+    path: Path
+    names: Sequence[str]
+
+
+def _rows_at(
+    file: Path, wanted: NDArray[np.int64], names: Sequence[str]
+) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
+    """The rows of a file at these positions, which ascend, batch by batch, and their positions."""
+    first = 0
+    with pq.ParquetFile(file, coerce_int96_timestamp_unit="us") as parquet:
+        for batch in parquet.iter_batches():
+            end = first + batch.num_rows
+            low, high = np.searchsorted(wanted, (first, end))
+            if low < high:
+                positions = wanted[low:high]
+                yield batch.select(list(names)).take(positions - first), positions
+            first = end
+
+
+def _suspect(row: dict[str, Any], sides: Mapping[str, _Picked]) -> Suspect:
+    left, right = (_values(row, side, sides) for side in "ab")
     return Suspect(row["key"], row["bucket"], row["a_n"], row["b_n"], left, right)
 
 
-def _row_of(file: Path, side: str) -> str:
-    names: list[str] = pq.read_schema(file).names
-    return f"struct_pack({', '.join(f'{_name(name)} := {side}_rows.{_name(name)}' for name in names)})"
+def _values(row: dict[str, Any], side: str, sides: Mapping[str, _Picked]) -> dict[str, Any] | None:
+    """One side's row by the table's own names."""
+    if side not in sides or not row[f"{side}_n"]:
+        return None
+    return dict(zip(sides[side].names, row[f"{side}_values"].values(), strict=True))
 
 
-def _join(files: Sequence[Path], side: str) -> str:
+def _packed(picked: _Picked, side: str) -> str:
+    return f"struct_pack({', '.join(f'v{n} := {side}_rows.v{n}' for n in range(len(picked.names)))})"
+
+
+def _join(picked: _Picked, side: str) -> str:
     """The rows of one side by file and number; a side's files are numbered in their order."""
-    listed = ", ".join(_text(str(path)) for path in files)
-    numbers = " ".join(f"WHEN {_text(str(path))} THEN {number}" for number, path in enumerate(files))
     return (
-        f"LEFT JOIN (SELECT *, CASE filename {numbers} END AS __file FROM read_parquet([{listed}], filename = true,"
-        f" file_row_number = true, hive_partitioning = false)) {side}_rows"
-        f" ON {side}_rows.__file = s.{side}_file AND {side}_rows.file_row_number = s.{side}_row"
+        f"LEFT JOIN read_parquet({_text(str(picked.path))}) {side}_rows"
+        f' ON {side}_rows.file = s.{side}_file AND {side}_rows."row" = s.{side}_row'
     )
-
-
-def _name(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

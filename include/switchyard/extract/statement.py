@@ -18,13 +18,11 @@ from switchyard.flow.spec import Source
 from switchyard.types.aggregates import source_aggregates
 from switchyard.types.carry import CarriedColumn, carrier_field
 from switchyard.types.hive_type import TEXT_BY_TEXT, HiveType
-from switchyard.types.quoting import quote_postgres
+from switchyard.types.quoting import free_name, quote_postgres
 
 SPLIT_TOKEN = "$CONDITIONS"  # noqa: S105 - Sqoop's placeholder, replaced by each mapper's range
 REFUSED_FIELD = HiveType("struct", parts=(TEXT_BY_TEXT, TEXT_BY_TEXT), fields=("bad", "row"))
 """Hive type of `q`."""
-_REFUSED_ROW = "switchyard_refused"
-"""Whether some column refuses the row, found once a row: `offset 0` keeps PostgreSQL from writing it in many places."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +74,15 @@ def build_statement(
     condition = row_condition(source, bounds)
     rows = f"from {relation(source)} where {condition} and {SPLIT_TOKEN}"
     judged = [column for column in (*columns, *left_out) if column.unfit]
-    unfit = _REFUSED_ROW if judged else "false"
+    unfit = "false"
     if judged:
         used = {column.source for column in (*columns, *left_out) if column.source} | (
             {bounds.column} if bounds else set()
         )
         names = ", ".join(map(quote_postgres, sorted(used)))
-        flagged = f"select {names}, {unfit_condition(judged)} as {_REFUSED_ROW} {rows} offset 0"
+        unfit = quote_postgres(free_name("switchyard_refused", used))
+        # Found once a row: `offset 0` keeps PostgreSQL from writing the condition in many places.
+        flagged = f"select {names}, {unfit_condition(judged)} as {unfit} {rows} offset 0"
         rows = f"from ({flagged}) as switchyard_rows"
     fields = ", ".join(f"{_fitting(column)} as {carrier_field(i)}" for i, column in enumerate(columns))
     refused = f", {_refused(columns, judged, unfit)} as q" if judged else ""

@@ -24,14 +24,14 @@ from switchyard.errors import ValueRefused
 from switchyard.serve.documents.columns import Timestamps
 from switchyard.serve.documents.encoder import read_batches, read_schema
 from switchyard.serve.documents.expected import expected_id
+from switchyard.types.quoting import free_name
 
-OP = "__op"
 Operation = Literal["insert", "update", "delete"]
 
 
 @dataclass(frozen=True)
 class DeltaReport:
-    """Counts of keys. `file` holds the changed ones: the key columns and `__op` (insert, update or delete).
+    """Counts of keys. `file` holds the changed ones: the key columns, and last the operation (insert, update, delete).
 
     `comparable` is False when the key's columns or their types changed: then all of old counts as deleted, all of new
     as inserted, and the file holds the new keys only, so that a cache cannot unlink the old ones and must raise its
@@ -89,7 +89,7 @@ def compute_delta(
             duck.execute(f"CREATE VIEW old AS FROM {_files(old)}")
         comparable = before is None or after is None or _same_key(before, after, key)
         duck.execute(f"COPY ({_changes(before, after, key, comparable)}) TO {_text(f'{spill}/keys')} (FORMAT parquet)")
-        counts = _count(duck, f"{spill}/keys", before, after, comparable)
+        counts = _count(duck, f"{spill}/keys", key, after, comparable)
         Path(spill, "keys").replace(out)
     inserted, updated, deleted, unchanged = counts
     return DeltaReport(inserted, updated, deleted, unchanged, comparable, out, time.perf_counter() - started)
@@ -102,7 +102,8 @@ def read_changed_ids(
     with pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches(batch_size=8192):
             columns = [batch.column(name).to_pylist() for name in key]
-            for op, *values in zip(batch.column(OP).to_pylist(), *columns, strict=True):
+            operations = batch.column(batch.num_columns - 1).to_pylist()
+            for op, *values in zip(operations, *columns, strict=True):
                 if op in ops:
                     yield expected_id(batch.schema, key, values, timestamps)
 
@@ -137,12 +138,35 @@ def changed_rows(
 
 def _positions(duck: duckdb.DuckDBPyConnection, file: Path, changes: Path, key: Sequence[str]) -> Any:
     """Numbers of a file's rows that were inserted or updated, ascending."""
-    rows = f"read_parquet({_text(str(file))}, file_row_number = true, hive_partitioning = false)"
-    same = " AND ".join(f"r.{_name(c)} = c.{_name(c)}" for c in key)
-    return duck.execute(
-        f"SELECT r.file_row_number AS n FROM {rows} r SEMI JOIN"
-        f" (FROM {_files([changes])} WHERE {OP} <> 'delete') c ON {same} ORDER BY n"
+    wanted = [f"k{number}" for number in range(len(key))]
+    names = ", ".join(_name(name) for name in key)
+    same = " AND ".join(f"rows.{name} = changes.{name}" for name in wanted)
+    operation = _name(pq.read_schema(changes).names[-1])
+    duck.register("rows", _numbered_keys(file, key, wanted))
+    found = duck.execute(
+        f"SELECT rows.n FROM rows SEMI JOIN (SELECT {names} FROM {_files([changes])} WHERE {operation} <> 'delete')"
+        f" AS changes({', '.join(wanted)}) ON {same} ORDER BY n"
     ).fetchnumpy()["n"]
+    duck.unregister("rows")
+    return found
+
+
+def _numbered_keys(file: Path, key: Sequence[str], wanted: Sequence[str]) -> pa.RecordBatchReader:
+    """A file's keys under names of ours, and each row's number `n`: DuckDB's own column for it may be the file's."""
+    kinds = pq.read_schema(file)
+    fields: list[Any] = [pa.field(name, kinds.field(column).type) for name, column in zip(wanted, key, strict=True)]
+    schema = pa.schema([*fields, pa.field("n", pa.int64())])
+
+    def read() -> Iterator[pa.RecordBatch]:
+        first = 0
+        with pq.ParquetFile(file) as parquet:
+            for batch in parquet.iter_batches(columns=list(key)):
+                columns = [batch.column(name) for name in key]
+                numbers = pa.array(np.arange(first, first + batch.num_rows), pa.int64())
+                yield pa.RecordBatch.from_arrays([*columns, numbers], schema=schema)
+                first += batch.num_rows
+
+    return pa.RecordBatchReader.from_batches(schema, read())
 
 
 def _open(spill: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnection:
@@ -169,10 +193,11 @@ def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: 
     if nulls:
         next = "choose a key that is never NULL, or leave those rows out with `serve.select`"
         raise ValueRefused(f"{nulls} rows have NULL in the key ({', '.join(key)})", where=where, next=next)
-    repeated = f"SELECT {columns}, count(*) AS n FROM new GROUP BY {columns} HAVING count(*) > 1"
+    times = _name(free_name("n", key))
+    repeated = f"SELECT {columns}, count(*) AS {times} FROM new GROUP BY {columns} HAVING count(*) > 1"
     keys = _one(duck, f"SELECT count(*) FROM ({repeated})")
     if keys:
-        shown = duck.execute(f"{repeated} ORDER BY n DESC, {columns} LIMIT 5").fetchall()
+        shown = duck.execute(f"{repeated} ORDER BY {times} DESC, {columns} LIMIT 5").fetchall()
         examples = "; ".join(f"{', '.join(map(repr, row[:-1]))} ({row[-1]} rows)" for row in shown)
         next = "name in `serve.key` the columns that identify a row"
         raise ValueRefused(f"{keys} keys are repeated, e.g. {examples}", where=where, next=next)
@@ -183,22 +208,26 @@ def _same_key(before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> bool:
 
 
 def _changes(before: pa.Schema | None, after: pa.Schema | None, key: Sequence[str], comparable: bool) -> str:
-    columns = _names(key)
+    columns, operation = _names(key), _operation_name(key)
     if after is None and before is None:
-        return f"SELECT {', '.join(f'NULL::VARCHAR AS {_name(c)}' for c in key)}, '' AS {OP} WHERE false"
+        return f"SELECT {', '.join(f'NULL::VARCHAR AS {_name(c)}' for c in key)}, '' AS {operation} WHERE false"
     if after is None:
-        return f"SELECT {columns}, 'delete' AS {OP} FROM old"
+        return f"SELECT {columns}, 'delete' AS {operation} FROM old"
     if before is None or not comparable:
-        return f"SELECT {columns}, 'insert' AS {OP} FROM new"
+        return f"SELECT {columns}, 'insert' AS {operation} FROM new"
     same = " AND ".join(f"old.{_name(c)} = new.{_name(c)}" for c in key)
     kept = ", ".join(f"coalesce(new.{_name(c)}, old.{_name(c)}) AS {_name(c)}" for c in key)
     was, is_ = f"old.{_name(key[0])}", f"new.{_name(key[0])}"
     op = f"CASE WHEN {was} IS NULL THEN 'insert' WHEN {is_} IS NULL THEN 'delete' ELSE 'update' END"
     differs = _differs(before, after, key)
     return (
-        f"SELECT {kept}, {op} AS {OP} FROM old FULL JOIN new ON {same} "
+        f"SELECT {kept}, {op} AS {operation} FROM old FULL JOIN new ON {same} "
         f"WHERE {was} IS NULL OR {is_} IS NULL OR {differs}"
     )
+
+
+def _operation_name(key: Sequence[str]) -> str:
+    return _name(free_name("__op", key))
 
 
 def _differs(before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> str:
@@ -220,9 +249,10 @@ def _column_differs(name: str, kind: Any) -> str:
 
 
 def _count(
-    duck: duckdb.DuckDBPyConnection, keys: str, before: Any, after: Any, comparable: bool
+    duck: duckdb.DuckDBPyConnection, file: str, key: Sequence[str], after: Any, comparable: bool
 ) -> tuple[int, int, int, int]:
-    found = dict(duck.execute(f"SELECT {OP}, count(*) FROM {_files([Path(keys)])} GROUP BY 1").fetchall())
+    operation = _operation_name(key)
+    found = dict(duck.execute(f"SELECT {operation}, count(*) FROM {_files([Path(file)])} GROUP BY 1").fetchall())
     rows = _one(duck, "SELECT count(*) FROM new") if after is not None else 0
     inserted, updated, deleted = found.get("insert", 0), found.get("update", 0), found.get("delete", 0)
     if not comparable:

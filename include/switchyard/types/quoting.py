@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 import struct
+from collections.abc import Iterable
 
 _PLAIN = frozenset(string.ascii_letters + string.digits)
 
 
 class UnfitBound(ValueError):
     """A bound that a type has no value for; the text ends a sentence about it."""
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """A name for a column or an alias of ours among somebody's columns: `wanted`, or with a number when it is taken.
+
+    Capitals are ignored, as Hive and DuckDB ignore them.
+    """
+    folded = {name.lower() for name in taken}
+    numbered = (f"{wanted}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([wanted], numbered) if name.lower() not in folded)
 
 
 def quote_postgres(name: str) -> str:

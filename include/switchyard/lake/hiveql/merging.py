@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 from switchyard.lake.hiveql.statements import names, quote_table
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import BINARY, BOOLEAN, HiveType
-from switchyard.types.quoting import quote_hive
+from switchyard.types.quoting import free_name, quote_hive
 
 COUNTS = ("before", "inserted", "updated", "unchanged", "late", "deleted", "unknown")
 """Rows of the version before; then what the batch does to them. `late`: older than the row that is there, which stays;
 `unknown`: a tombstone of a key that is not there."""
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Tables and columns that a merge adds to somebody's: of names that none of those columns has."""
+
+    old: str
+    latest: str
+    placed: str
+    ranked: str
+    there: str
+    dead: str
+    rank: str
+
+    @property
+    def is_known(self) -> str:
+        """True if the version before has the key; else NULL."""
+        return f"{self.old}.{self.there}"
+
+    @property
+    def is_read(self) -> str:
+        """True if the batch has the key; else NULL."""
+        return f"{self.latest}.{self.there}"
+
+    @property
+    def is_dead(self) -> str:
+        """True if the batch says that the key is deleted."""
+        return f"{self.latest}.{self.dead}"
 
 
 @dataclass(frozen=True)
@@ -41,82 +70,105 @@ class Merge:
 
     def into(self, target: str) -> str:
         """Write the new version: one pass over both."""
+        own = self._own
         picked = ", ".join(
-            f"if({self._new}, {_of('l', c)}, {_of('o', c)}) as {quote_hive(c.name)}" for c in self.columns
+            f"if({self._newer}, {_of(own.latest, c)}, {_of(own.old, c)}) as {quote_hive(c.name)}" for c in self.columns
         )
-        gone = "l.sy_there is null" if self.sweep else "false"
-        stays = f"({self._new} and not l.sy_dead) or (not {self._new} and o.sy_there and not ({gone}))"
+        gone = f"{own.is_read} is null" if self.sweep else "false"
+        stays = f"({self._newer} and not {own.is_dead}) or (not {self._newer} and {own.is_known} and not ({gone}))"
         return f"insert overwrite table {quote_table(target)} select {picked} from {self._joined} where {stays}"
 
     def counts(self) -> str:
         """One row: COUNTS."""
-        both = f"o.sy_there and {self._new}"
-        deleted = f"({both} and l.sy_dead)" + (" or (o.sy_there and l.sy_there is null)" if self.sweep else "")
+        own = self._own
+        both = f"{own.is_known} and {self._newer}"
+        same = self._same(own.old, own.latest)
+        swept = f" or ({own.is_known} and {own.is_read} is null)" if self.sweep else ""
         tests = {
-            "before": "o.sy_there",
-            "inserted": f"o.sy_there is null and {self._new} and not l.sy_dead",
-            "updated": f"{both} and not l.sy_dead and not ({self._same('o', 'l')})",
-            "unchanged": f"{both} and not l.sy_dead and {self._same('o', 'l')}",
-            "late": f"o.sy_there and l.sy_there and {self._late}",
-            "deleted": deleted,
-            "unknown": "o.sy_there is null and l.sy_there and l.sy_dead",
+            "before": own.is_known,
+            "inserted": f"{own.is_known} is null and {self._newer} and not {own.is_dead}",
+            "updated": f"{both} and not {own.is_dead} and not ({same})",
+            "unchanged": f"{both} and not {own.is_dead} and {same}",
+            "late": f"{own.is_known} and {own.is_read} and {self._late}",
+            "deleted": f"({both} and {own.is_dead}){swept}",
+            "unknown": f"{own.is_known} is null and {own.is_read} and {own.is_dead}",
         }
         counted = ", ".join(f"count(case when {tests[name]} then 1 end)" for name in COUNTS)
         return f"select {counted} from {self._joined}"
 
     def faults(self) -> str:
         """One row: rows of the batch, rows with NULL in the key, keys, keys that tie at their largest cursor."""
+        own = self._own
         null = " or ".join(f"{quote_hive(name)} is null" for name in self.key)
         order = f"order by {quote_hive(self.cursor)} desc" if self.cursor else f"order by {quote_hive(self.key[0])}"
-        ranked = f"rank() over (partition by {self._keys()} {order}) as sy_rank"
+        ranked = f"rank() over (partition by {self._keys()} {order}) as {own.rank}"
+        rows, nulls, first = (self._beside(name) for name in ("n", "nulls", "first"))
         return (
-            f"select sum(n), sum(nulls), count(*), sum(if(first > 1, 1, 0)) from (select count(*) as n, "
-            f"sum(if({null}, 1, 0)) as nulls, sum(if(sy_rank = 1, 1, 0)) as first "
-            f"from (select {self._keys()}, {ranked} from {quote_table(self.batch)}) r group by {self._keys()}) k"
+            f"select sum({rows}), sum({nulls}), count(*), sum(if({first} > 1, 1, 0)) from (select count(*) as {rows}, "
+            f"sum(if({null}, 1, 0)) as {nulls}, sum(if({own.rank} = 1, 1, 0)) as {first} "
+            f"from (select {self._keys()}, {ranked} from {quote_table(self.batch)}) {own.ranked} "
+            f"group by {self._keys()}) {self._beside('k')}"
         )
 
     def placed(self, target: str) -> str:
         """One row: rows of the new version, and those that are, value by value, what the batch says of their key."""
-        on = " and ".join(f"f.{quote_hive(name)} = l.{quote_hive(name)}" for name in self.key)
+        own = self._own
+        on = self._same_key(own.placed, own.latest)
+        placed = f"{own.is_read} and not {own.is_dead} and {self._same(own.placed, own.latest)}"
         return (
-            f"select count(*), count(case when l.sy_there and not l.sy_dead and {self._same('f', 'l')} then 1 end) "
-            f"from {quote_table(target)} f left join {self._latest} on {on}"
+            f"select count(*), count(case when {placed} then 1 end) "
+            f"from {quote_table(target)} {own.placed} left join {self._latest} on {on}"
         )
+
+    @cached_property
+    def _own(self) -> _Names:
+        named = {field.name: self._beside(f"sy_{field.name}") for field in fields(_Names)}
+        return _Names(**named)
+
+    def _beside(self, wanted: str) -> str:
+        """A name of ours, quoted, that no column of either side has."""
+        return quote_hive(free_name(wanted, [*self.old_columns, *(column.name for column in self.columns)]))
 
     @property
     def _late(self) -> str:
         if self.cursor is None or self.sweep:
             return "false"
-        return f"coalesce(o.{quote_hive(self.cursor)} > l.{quote_hive(self.cursor)}, false)"
+        cursor = quote_hive(self.cursor)
+        return f"coalesce({self._own.old}.{cursor} > {self._own.latest}.{cursor}, false)"
 
     @property
-    def _new(self) -> str:
-        return f"(l.sy_there is not null and not {self._late})"
+    def _newer(self) -> str:
+        """True if the batch's row of a key is to take the old one's place."""
+        return f"({self._own.is_read} is not null and not {self._late})"
 
     @property
     def _joined(self) -> str:
-        on = " and ".join(f"o.{quote_hive(name)} = l.{quote_hive(name)}" for name in self.key)
-        return f"{self._old} full outer join {self._latest} on {on}"
+        return f"{self._old} full outer join {self._latest} on {self._same_key(self._own.old, self._own.latest)}"
 
     @property
     def _old(self) -> str:
         casts = ", ".join(self._from_old(column) for column in self.columns)
-        return f"(select {casts}, true as sy_there from {quote_table(self.old)}) o"
+        return f"(select {casts}, true as {self._own.there} from {quote_table(self.old)}) {self._own.old}"
 
     @property
     def _latest(self) -> str:
+        own = self._own
         listed = names(self.columns)
         order = quote_hive(self.cursor or self.key[0])
-        rank = f"row_number() over (partition by {self._keys()} order by {order} desc) as sy_rank"
-        ranked = f"(select {listed}, {rank} from {quote_table(self.batch)}) r"
-        return f"(select {listed}, {self._dead()} as sy_dead, true as sy_there from {ranked} where sy_rank = 1) l"
+        rank = f"row_number() over (partition by {self._keys()} order by {order} desc) as {own.rank}"
+        ranked = f"(select {listed}, {rank} from {quote_table(self.batch)}) {own.ranked}"
+        flags = f"{self._is_dead()} as {own.dead}, true as {own.there}"
+        return f"(select {listed}, {flags} from {ranked} where {own.rank} = 1) {own.latest}"
 
-    def _dead(self) -> str:
+    def _is_dead(self) -> str:
         if self.tombstone is None:
             return "false"
         name = quote_hive(self.tombstone)
         kind = next(column.type for column in self.columns if column.name == self.tombstone)
         return f"coalesce({name}, false)" if kind == BOOLEAN else f"({name} is not null)"
+
+    def _same_key(self, one: str, other: str) -> str:
+        return " and ".join(f"{one}.{quote_hive(name)} = {other}.{quote_hive(name)}" for name in self.key)
 
     def _from_old(self, column: HiveColumn) -> str:
         name = quote_hive(column.name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from switchyard.types.aggregates import hive_aggregates
 from switchyard.types.carry import CarriedColumn, carrier_field
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import BIGINT, BINARY, STRING, TEXT_BY_TEXT, TIMESTAMP
-from switchyard.types.quoting import quote_hive, quote_text
+from switchyard.types.quoting import free_name, quote_hive, quote_text
 
 QUARANTINE_COLUMNS = (
     HiveColumn("reason", STRING, "why the row was refused, for every reason"),
@@ -72,34 +73,75 @@ def quarantine_unfit(text: str, target: str, columns: Sequence[CarriedColumn], n
     )
 
 
-def divide(typed: str, tests: Sequence[RowTest], columns: Sequence[HiveColumn]) -> str:
-    """A subselect of a batch with `reasons` and `reason_columns`: NULL for a row that breaks no test."""
-    listed = names(columns)
-    broken = ", ".join(f"({test.broken}) as t{i}" for i, test in enumerate(tests))
-    reasons = ", ".join(f"case when t{i} then {quote_text(test.label)} end" for i, test in enumerate(tests))
-    named = ", ".join(f"case when t{i} then {quote_text(', '.join(test.columns))} end" for i, test in enumerate(tests))
-    any_broken = " or ".join(f"t{i}" for i in range(len(tests)))
-    return (
-        f"select {listed}, case when {any_broken} then concat_ws('; ', {reasons}) end as reasons, "
-        f"concat_ws(', ', {named}) as reason_columns from (select {listed}, {broken} from {quote_table(typed)}) tested"
-    )
+@dataclass(frozen=True)
+class Division:
+    """A batch divided by tests: the rows that break none are kept, the others go into quarantine.
+
+    Every name of ours is chosen beside the batch's columns, which may be called anything.
+    """
+
+    typed: str
+    tests: Sequence[RowTest]
+    columns: Sequence[HiveColumn]
+
+    def keep(self, target: str) -> str:
+        """Write the rows that break no test."""
+        listed = names(self.columns)
+        return (
+            f"insert overwrite table {quote_table(target)} select {listed} "
+            f"from ({self._judged}) {self._own('d')} where {self._reasons} is null"
+        )
+
+    def quarantine(self, target: str, now: str) -> str:
+        """Write the rows that break a test, as text, with the reasons."""
+        pairs = ", ".join(f"{quote_text(column.name)}, {_as_text(column)}" for column in self.columns)
+        reasons, faulty, raw = self._reasons, self._faulty, self._own("raw")
+        first = f"{raw}[split({faulty}, ', ')[0]]"
+        return (
+            f"insert into table {quote_table(target)} "
+            f"select {reasons}, {faulty}, {first}, {raw}, cast({quote_text(now)} as timestamp) "
+            f"from (select {reasons}, {faulty}, map({pairs}) as {raw} "
+            f"from ({self._judged}) {self._own('d')} where {reasons} is not null) {self._own('r')}"
+        )
+
+    @property
+    def _judged(self) -> str:
+        """The batch with the reasons and the columns that they name: NULL for a row that breaks no test."""
+        listed = names(self.columns)
+        aliases = _test_aliases(self.tests, self.columns)
+        broken = ", ".join(f"({test.broken}) as {alias}" for alias, test in aliases.items())
+        labels = ((alias, test.label) for alias, test in aliases.items())
+        culprits = ((alias, ", ".join(test.columns)) for alias, test in aliases.items())
+        return (
+            f"select {listed}, case when {' or '.join(aliases)} then concat_ws('; ', {_texts(labels)}) end "
+            f"as {self._reasons}, concat_ws(', ', {_texts(culprits)}) as {self._faulty} "
+            f"from (select {listed}, {broken} from {quote_table(self.typed)}) {self._own('tested')}"
+        )
+
+    @property
+    def _reasons(self) -> str:
+        return self._own("reasons")
+
+    @property
+    def _faulty(self) -> str:
+        return self._own("reason_columns")
+
+    def _own(self, wanted: str) -> str:
+        return _beside(wanted, self.columns)
 
 
-def keep(divided: str, target: str, columns: Sequence[HiveColumn]) -> str:
-    """The rows of a divided batch that break no test."""
-    return (
-        f"insert overwrite table {quote_table(target)} select {names(columns)} from ({divided}) d where reasons is null"
-    )
+def _test_aliases(tests: Sequence[RowTest], columns: Sequence[HiveColumn]) -> dict[str, RowTest]:
+    """A column's name for the outcome of each test."""
+    return {_beside(f"t{number}", columns): test for number, test in enumerate(tests)}
 
 
-def quarantine_broken(divided: str, target: str, columns: Sequence[HiveColumn], now: str) -> str:
-    """Keep the rows of a divided batch that break a test."""
-    pairs = ", ".join(f"{quote_text(column.name)}, {_as_text(column)}" for column in columns)
-    first, at = "raw[split(reason_columns, ', ')[0]]", f"cast({quote_text(now)} as timestamp)"
-    return (
-        f"insert into table {quote_table(target)} select reasons, reason_columns, {first}, raw, {at} "
-        f"from (select reasons, reason_columns, map({pairs}) as raw from ({divided}) d where reasons is not null) r"
-    )
+def _texts(cases: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"case when {alias} then {quote_text(text)} end" for alias, text in cases)
+
+
+def _beside(wanted: str, columns: Iterable[HiveColumn]) -> str:
+    """A name of ours, quoted, that no column has."""
+    return quote_hive(free_name(wanted, (column.name for column in columns)))
 
 
 def names(columns: Sequence[HiveColumn], prefix: str = "") -> str:
@@ -131,7 +173,9 @@ def read_counts(row: Sequence[Any], columns: Sequence[CarriedColumn]) -> tuple[i
 
 def count_broken(table: str, tests: Sequence[RowTest], totals: Sequence[str], columns: Sequence[HiveColumn]) -> str:
     """One row: the number of rows, of rows that break each test, then the aggregates `totals`."""
-    broken = "".join(f", ({test.broken}) as t{i}" for i, test in enumerate(tests))
-    counted = "".join(f", count(case when t{i} then 1 end)" for i in range(len(tests)))
+    aliases = _test_aliases(tests, columns)
+    broken = "".join(f", ({test.broken}) as {alias}" for alias, test in aliases.items())
+    counted = "".join(f", count(case when {alias} then 1 end)" for alias in aliases)
     asked = "".join(f", {total}" for total in totals)
-    return f"select count(*){counted}{asked} from (select {names(columns)}{broken} from {quote_table(table)}) t"
+    inner = f"select {names(columns)}{broken} from {quote_table(table)}"
+    return f"select count(*){counted}{asked} from ({inner}) {_beside('t', columns)}"

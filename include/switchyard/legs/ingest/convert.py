@@ -75,9 +75,9 @@ def _set_aside(batch: Batch, hive: HiveSession, text: str, typed: str, now: str)
         return typed
     merging = batch.flow.lake.mode == "merge"
     kept = batch.table("kept", batch.part("kept") if merging else batch.landing)
-    divided = statements.divide(typed, batch.quarantining, planned.hive_columns)
-    hive.run(statements.keep(divided, kept, planned.hive_columns))
-    hive.run(statements.quarantine_broken(divided, target, planned.hive_columns, now))
+    divided = statements.Division(typed, batch.quarantining, planned.hive_columns)
+    hive.run(divided.keep(kept))
+    hive.run(divided.quarantine(target, now))
     return kept
 
 
