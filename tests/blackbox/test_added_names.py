@@ -4,7 +4,6 @@ import pytest
 from outside import Grounds, require_refused, require_right_or_refused
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W7: the old documents stay, reported as unchanged")
 def test_a_key_column_of_the_name_of_the_operation_is_served(grounds: Grounds) -> None:
     flow = grounds.flow("op", "__op text primary key, v int not null", serve={"key": ["__op"]})
     flow.sql("insert into {t} values ('a', 1), ('b', 2)")
@@ -21,7 +20,6 @@ def test_a_key_column_of_the_name_of_the_operation_is_served(grounds: Grounds) -
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W7: DuckDB's binder error, with its traceback")
 def test_a_column_of_the_name_of_the_row_number_is_published_in_place(grounds: Grounds) -> None:
     columns = "id int primary key, file_row_number int not null"
     flow = grounds.flow("rownumber", columns, serve={"publish": "delta"})

@@ -99,7 +99,6 @@ def checked(severity: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S5: aliases of ours meet columns of theirs")
 def test_a_column_called_t0_with_a_check(grounds: Grounds) -> None:
     """No name of ours stands in the way of theirs."""
     flow = grounds.flow("t0", "id int primary key, t0 text", **checked("warn"))
@@ -108,7 +107,6 @@ def test_a_column_called_t0_with_a_check(grounds: Grounds) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S5: aliases of ours meet columns of theirs")
 def test_columns_called_as_in_the_quarantine(grounds: Grounds) -> None:
     """The other names that a load with refused rows uses for itself."""
     columns = ("reasons", "reason_columns", "raw", "reason", "raw_row", "refused_at", "load_id")
