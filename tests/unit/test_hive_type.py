@@ -155,7 +155,9 @@ def test_the_facts_of_an_earlier_release_are_the_same_column(postgres: str) -> N
 
 NAMES = "tinyint|smallint|int|bigint|float|double|boolean|string|binary|date|timestamp|decimal|array|map|struct"
 ATTRIBUTES = {"type", "hive_type", "staged", "kind"}
-PIECES = re.compile(rf"(?i)^(\^|\(|\\b)*({NAMES})(\\?[<(].*)?$|^<$|^(array|decimal)\b")
+PIECES = re.compile(
+    rf"(?i)^(\^|\(|\\b)*({NAMES})(\\?[<(].*)?$|^<$|^(array|decimal)\b|\b(decimal|array|map|struct)\\?[(<]"
+)
 TAKING_APART = {"startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "split", "find"}
 OTHERS_TYPES = {"redis_source.py"}
 """Modules that read types of other servers."""

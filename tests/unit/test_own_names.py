@@ -20,7 +20,7 @@ from switchyard.compare.join import Comparison
 from switchyard.extract.statement import Bounds, build_statement
 from switchyard.flow.spec import Source
 from switchyard.lake.hiveql.merging import Merge
-from switchyard.lake.hiveql.statements import Division, count_broken
+from switchyard.lake.hiveql.statements import Division, count_broken, find_partition_clash, seq_partition
 from switchyard.prove.checks import RowCheck
 from switchyard.serve.delta import changed_rows, compute_delta, read_changed_ids
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
@@ -198,3 +198,23 @@ def test_a_column_called_like_a_name_of_ours_in_a_comparison(tmp_path: Path, nam
     two = [dict(zip(names, row, strict=True)) for row in ((2, "b", 1, 1), (2, "b", 1, 2))]
     three = [dict(zip(names, row, strict=True)) for row in ((3, "c", 1, 1), (4, "d", 1, 1))]
     assert found == {b"2": tuple(two), b"3": tuple(three)}
+
+
+def test_an_append_table_s_partitions_have_a_name_of_their_own() -> None:
+    assert seq_partition(["id", "v"]).name == "load_seq"
+    assert seq_partition(["id", "LOAD_SEQ", "load_seq_2"]).name == "load_seq_3"
+
+
+@given(
+    st.lists(st.sampled_from(["id", "v", "load_seq", "load_seq_2", "load_seq_3"]), min_size=1, unique=True), st.data()
+)
+def test_a_later_column_never_has_the_name_of_the_partitions(first: list[str], data: st.DataObject) -> None:
+    """Columns come one by one; what clashes is refused, and the name that is found is the one of the beginning."""
+    partition = seq_partition(first).name
+    columns = list(first)
+    for name in data.draw(st.permutations(["load_seq", "load_seq_2", "load_seq_3", "x"])):
+        clash = find_partition_clash(columns, [*columns, name])
+        assert (clash is not None) == (name == partition)
+        if clash is None and name not in columns:
+            columns.append(name)
+    assert seq_partition(columns).name == partition

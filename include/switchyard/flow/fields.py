@@ -8,10 +8,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from switchyard.errors import UnknownHiveType
 from switchyard.flow import identifiers
 from switchyard.flow.identifiers import parse_pg_table
 from switchyard.flow.refusal import refuse
 from switchyard.flow.sql import Dialect, find_fault, first_word
+from switchyard.types.hive_type import STRING, HiveType
 
 _LONGEST_SQL = 50_000
 _SHORT: dict[str, Any] = {"minLength": 1, "maxLength": identifiers.POSTGRES_NAME_BYTES}
@@ -76,10 +78,18 @@ def check_condition(text: str) -> str:
 
 def check_as(text: str) -> str:
     """A type to carry a column as, by choice."""
-    found = re.fullmatch(r"string|decimal\((\d+),(\d+)\)", text)
-    if not found or (found[1] and not 0 <= int(found[2]) <= int(found[1]) <= 38):
+    if not _is_choice(text):
         raise refuse(f"{text!r} is no type to carry a column as", next="string, or decimal(p,s) with 0 ≤ s ≤ p ≤ 38")
     return text
+
+
+def _is_choice(text: str) -> bool:
+    """True for a type that a flow may choose, written as the metastore writes it."""
+    try:
+        kind = HiveType.parse(text)
+    except UnknownHiveType:
+        return False
+    return str(kind) == text and (kind == STRING or kind.is_decimal)
 
 
 FlowName = Annotated[str, AfterValidator(identifiers.check_flow), _editor(identifiers.FLOW, 64)]

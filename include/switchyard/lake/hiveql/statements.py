@@ -20,9 +20,23 @@ QUARANTINE_COLUMNS = (
     HiveColumn("refused_at", TIMESTAMP, "UTC"),
 )
 QUARANTINE_PARTITION = HiveColumn("load_id", STRING, "the load that refused it")
-SEQ_PARTITION = HiveColumn("load_seq", BIGINT, "the load that added the row")
 _BYTES_PREFIX = "\\x"
 """How PostgreSQL writes bytes as text, so that a quarantined key is found at the source again."""
+
+
+def seq_partition(columns: Iterable[str]) -> HiveColumn:
+    """The partition column of an append table that is made with these columns; see `find_partition_clash`."""
+    return HiveColumn(free_name("load_seq", columns), BIGINT, "the load that added the row")
+
+
+def find_partition_clash(before: Iterable[str], now: Iterable[str]) -> str | None:
+    """A new column that is called like the partitions of an append table; None when none is.
+
+    No column is ever taken that is, and none leaves such a table, so that the columns `before` lead to the name that
+    the partitions had from the beginning.
+    """
+    partition = seq_partition(before).name
+    return partition if partition in now else None
 
 
 class RowTest(Protocol):

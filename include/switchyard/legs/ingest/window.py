@@ -12,6 +12,7 @@ from switchyard.extract.postgres import relation
 from switchyard.extract.preflight import Examined, examine, refuse
 from switchyard.extract.statement import Bounds, row_condition
 from switchyard.flow.spec import Flow
+from switchyard.lake.hiveql.statements import find_partition_clash
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.load_request import Request
@@ -81,7 +82,10 @@ def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str
     if flow.lake.mode != "append":
         return []
     changed = [c for c in known or () if c.name in types and types[c.name] != c.hive_type]
-    return [
+    clash = None if known is None else find_partition_clash((c.name for c in known), types)
+    renamed = f"rename it with source.query: select {clash} as another_name"
+    clashes = [] if clash is None else [f"column {clash} is called like the partitions of the table; {renamed}"]
+    return clashes + [
         f"column {c.name} was {c.hive_type.shown} and is {types[c.name].shown}: the partitions that are there "
         "cannot be read so; load into a new lake.table"
         for c in changed

@@ -10,7 +10,7 @@ from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.adoption import adopt_table, read_table
-from switchyard.lake.hiveql.statements import SEQ_PARTITION
+from switchyard.lake.hiveql.statements import seq_partition
 from switchyard.lake.partitions import drop_partitions
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
@@ -71,7 +71,7 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
             naming.FLOW_PROPERTY: flow.flow,
             naming.TABLE_PROPERTY: f"{lake.database}.{table}",
         }
-        partition = SEQ_PARTITION if _is_partitioned(flow, table) else None
+        partition = seq_partition(column.name for column in columns) if _is_partitioned(flow, table) else None
         metastore.create_parquet_table(lake.database, table, columns, hdfs.url + empty, own, partition)
         version = metastore.read_version(lake.database, table)
     require_own(flow, table, version)
