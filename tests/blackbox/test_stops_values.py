@@ -45,7 +45,6 @@ def test_a_question_mark_in_a_query(grounds: Grounds) -> None:
 TOLERANT = {"quarantine_threshold": "100%"}
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S3: the raw text of a value that is too long is uncut")
 def test_a_text_that_is_too_long(grounds: Grounds) -> None:
     """It is quarantined, as the preflight says; of its text the beginning is kept."""
     flow = grounds.flow("longtext", "id int primary key, v text", contract=TOLERANT)
@@ -54,7 +53,6 @@ def test_a_text_that_is_too_long(grounds: Grounds) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S3: a type without `unfit`")
 def test_bytes_that_are_too_long_as_text(grounds: Grounds) -> None:
     """Two digits a byte."""
     flow = grounds.flow("longbytes", "id int primary key, v bytea", contract=TOLERANT)

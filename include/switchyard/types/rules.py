@@ -55,22 +55,36 @@ _NO_NUMBER = f"{in_bytes(_TEXT)} in ('NaN', 'Infinity', '-Infinity')"
 _NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
 _LONGEST = 20_000_000
 """`StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later, which Hive reads JSON with."""
-_TOO_LONG = f"octet_length({{c}}::text) > {_LONGEST}"
-_LARGE = "pg_column_size({c}) > 65536"
-"""PostgreSQL makes nothing more than 255 times smaller, so that only large values need to be rendered."""
-_TOO_LONG_MEANS = f"text of more than {_LONGEST:,} bytes, which Hive's JSON reader does not take"
-_TOO_MANY_BYTES = f"octet_length({{c}}) > {_LONGEST // 2 - 1}"
+_LARGE = "pg_column_size({c}) > 1000"
+"""Only large values need to be rendered: PostgreSQL makes nothing more than 255 times smaller, and a value's text is at
+most some 40 times longer than the value (a NULL in an array is one bit, and its text five characters)."""
+_TOO_LONG = f"text of more than {_LONGEST:,} bytes, which Hive's JSON reader does not take"
+_MOST_BYTES = _LONGEST // 2 - 1
+_TOO_MANY_BYTES = f"octet_length({{c}}) > {_MOST_BYTES}"
+_SHOWN = 1_000
+"""Characters that the quarantine keeps of a value that is too long."""
 BOOLEAN_TEXT = "case {c} when true then 'true' when false then 'false' end"
 
 
-def _cut(unfit: str) -> str:
-    """A quarantined value travels as JSON text, too: of one that is too long, the beginning."""
-    return f"case when {unfit} then left({_TEXT}, 1000) else {_TEXT} end"
+def _text(postgres: str, note: str = "") -> TypeRule:
+    """A type whose text travels."""
+    return TypeRule(postgres, "STRING", "string", note=note)
 
 
-def _text(postgres: str, note: str = "", unfit: str = _TOO_LONG) -> TypeRule:
-    """A type of unbounded text."""
-    return TypeRule(postgres, "STRING", "string", unfit=unfit, unfit_means=_TOO_LONG_MEANS, cure=_LEAVE_OUT, note=note)
+def _bytes(hive: str, mongo: str, cast: str, note: str = "") -> TypeRule:
+    """Bytes travel as two digits each; of too many not even the text can be made."""
+    return TypeRule(
+        "bytea",
+        hive,
+        mongo,
+        carry="encode({c}, 'hex')",
+        cast=cast,
+        raw=f"case when {_TOO_MANY_BYTES} then substring({{c}} for {_SHOWN // 2})::text else {_TEXT} end",
+        unfit=_TOO_MANY_BYTES,
+        unfit_means=f"more than {_MOST_BYTES:,} bytes, whose digits Hive's JSON reader does not take",
+        cure=_LEAVE_OUT,
+        note=note,
+    )
 
 
 _SCALARS: tuple[TypeRule, ...] = (
@@ -103,17 +117,7 @@ _SCALARS: tuple[TypeRule, ...] = (
     ),
     TypeRule("name", "STRING", "string"),
     _text("citext"),
-    TypeRule(
-        "bytea",
-        "BINARY",
-        "binary",
-        carry="encode({c}, 'hex')",
-        cast="unhex({c})",
-        raw=_cut(_TOO_MANY_BYTES),
-        unfit=_TOO_MANY_BYTES,
-        unfit_means=f"more than {_LONGEST // 2 - 1:,} bytes, whose digits Hive's JSON reader does not take",
-        cure=_LEAVE_OUT,
-    ),
+    _bytes("BINARY", "binary", "unhex({c})"),
     TypeRule(
         "date", "DATE", "date (midnight UTC)", cast="cast({c} as date)", unfit=_OUT_OF_CALENDAR, unfit_means=_CALENDAR
     ),
@@ -139,8 +143,8 @@ _SCALARS: tuple[TypeRule, ...] = (
     TypeRule("time without time zone", "STRING", "string", note="HH:MM:SS.ffffff, 24:00:00 included"),
     TypeRule("time with time zone", "STRING", "string", note="HH:MM:SS.ffffff+ZZ"),
     TypeRule("uuid", "STRING", "string"),
-    _text("json", "the text as stored", f"{_LARGE} and {_TOO_LONG}"),
-    _text("jsonb", "PostgreSQL's canonical text", f"{_LARGE} and {_TOO_LONG}"),
+    _text("json", "the text as stored"),
+    _text("jsonb", "PostgreSQL's canonical text"),
     TypeRule("jsonpath", "STRING", "string"),
     TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
     TypeRule("cidr", "STRING", "string"),
@@ -204,7 +208,38 @@ _ARRAYS: tuple[TypeRule, ...] = (
     *(_array(element, "STRING", "string", "{c}::text[]") for element in ("json", "jsonb")),
 )
 
-RULES: tuple[TypeRule, ...] = (*_SCALARS, *_ARRAYS)
+_SHORT = (
+    *('"char"', "name", "enum", "inet", "cidr", "macaddr", "macaddr8", "uuid", "pg_lsn", "ltree"),
+    *("time without time zone", "time with time zone", "timestamp with time zone"),
+)
+"""Types of text whose longest value is far below what Hive reads."""
+
+
+def _limited(rule: TypeRule) -> TypeRule:
+    """The rule with a value that is too long refused, and cut where the quarantine keeps its text.
+
+    Every JSON string has that limit: a text, an element of a list, and the text of a value that is refused for any
+    other reason. So it is put on here, for all types but those that cannot be so long.
+    """
+    element = rule.postgres.removesuffix("[]")
+    if "STRING" not in rule.hive or element in _SHORT:
+        return rule
+    if rule.hive == "STRING":
+        length = f"octet_length({rule.carry}) > {_LONGEST}"
+    else:
+        length = f"exists (select 1 from unnest({{c}}) as u(v) where octet_length(u.v::text) > {_LONGEST})"
+    too_long = f"{_LARGE} and {length}"
+    return replace(
+        rule,
+        raw=f"case when {_LARGE} and octet_length({rule.raw}) > {_LONGEST} then left({rule.raw}, {_SHOWN})"
+        f" else {rule.raw} end",
+        unfit=f"({rule.unfit}) or ({too_long})" if rule.unfit else too_long,
+        unfit_means=f"{rule.unfit_means}, or {_TOO_LONG}" if rule.unfit else _TOO_LONG,
+        cure=f"{rule.cure}; or {_LEAVE_OUT}" if rule.unfit else _LEAVE_OUT,
+    )
+
+
+RULES: tuple[TypeRule, ...] = tuple(map(_limited, (*_SCALARS, *_ARRAYS)))
 
 REFUSALS: tuple[Refusal, ...] = (
     Refusal(
@@ -240,10 +275,6 @@ _OWN_TEXT = TypeRule(
     "any other type",
     "STRING",
     "string",
-    raw=_cut(f"{_LARGE} and {_TOO_LONG}"),
-    unfit=f"{_LARGE} and {_TOO_LONG}",
-    unfit_means=_TOO_LONG_MEANS,
-    cure=_LEAVE_OUT,
     note="PostgreSQL's own text, as `::text` makes it: infinity, NaN and BC included",
 )
 _LIST = TypeRule(
@@ -256,7 +287,7 @@ _LIST = TypeRule(
     cure="carry PostgreSQL's text of it: source.query with the column cast to text",
     note="a JSON list, of lists for several dimensions, of the elements' texts",
 )
-AS_STRING: tuple[TypeRule, ...] = (
+_AS_STRING: tuple[TypeRule, ...] = (
     replace(
         _LIST,
         postgres="array of whole numbers, boolean or text",
@@ -274,7 +305,7 @@ AS_STRING: tuple[TypeRule, ...] = (
         cure=_LIST.cure,
         note="a JSON object",
     ),
-    TypeRule("bytea", "STRING", "string", carry="encode({c}, 'hex')", note="hexadecimal digits"),
+    _bytes("STRING", "string", "{c}", "hexadecimal digits"),
     TypeRule("character", "STRING", "string", carry="{c}", note="blank padding kept"),
     TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
     TypeRule(
@@ -287,4 +318,5 @@ AS_STRING: tuple[TypeRule, ...] = (
     ),
     _OWN_TEXT,
 )
+AS_STRING: tuple[TypeRule, ...] = tuple(rule if rule.postgres == "bytea" else _limited(rule) for rule in _AS_STRING)
 """What `as: string` makes of a type. None of them depends on a setting of the session but those that we set."""
