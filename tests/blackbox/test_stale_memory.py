@@ -25,7 +25,6 @@ def test_a_dropped_hive_table_is_not_taken_for_loaded(grounds: Grounds) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W8: 1 row of 11, proved")
 def test_another_lake_table_does_not_begin_at_the_bookmark_of_the_first(grounds: Grounds) -> None:
     flow = grounds.flow("moved", EVENTS, source=BY_CURSOR, lake={"mode": "append"})
     insert(flow, 1, 10)
@@ -62,7 +61,6 @@ def values(flow: FlowUnderTest) -> dict[Any, Any]:
     return {document["_id"]: document["v"] for document in flow.documents()}
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W9: 6 rows of 11, proved")
 def test_a_wider_filter_brings_the_rows_that_the_narrow_one_left_out(grounds: Grounds) -> None:
     flow = grounds.flow("wider", EVENTS, source={**BY_CURSOR, "where": "id % 2 = 0"}, lake={"mode": "append"})
     insert(flow, 1, 10)
@@ -76,7 +74,6 @@ def test_a_wider_filter_brings_the_rows_that_the_narrow_one_left_out(grounds: Gr
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W9: the dead row stays, proved")
 def test_a_tombstone_that_is_added_deletes_the_rows_that_were_dead_before(grounds: Grounds) -> None:
     flow = grounds.flow("tombstone", EVENTS, source=BY_CURSOR, lake={"mode": "merge"})
     insert(flow, 1, 3, "n = 2")

@@ -6,15 +6,17 @@ import inspect
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG, CronDataIntervalTimetable, CronTriggerTimetable
 from airflow.serialization.serialized_objects import DagSerialization
 
-from switchyard.airflow.dags import ingest_dags, serve_dags
+from switchyard.airflow.dags import ingest_dag, ingest_dags, serve_dags
 from switchyard.airflow.operators import StepOperator
 from switchyard.flow.files.loader import load_flows
+from switchyard.flow.spec import Flow
 
 CHECKOUT = Path(__file__).parents[2]
 FLOWS = CHECKOUT / "dags" / "flows"
@@ -132,3 +134,42 @@ def _graph(dag: DAG) -> dict[str, Any]:
         }
         for task in dag.tasks
     }
+
+
+def test_the_ledger_may_be_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker hands its step the ledger that SWITCHYARD_LEDGER names, in every leg."""
+    monkeypatch.setenv("SWITCHYARD_LEDGER", "ledger_of_ours")
+    for dag in (*ingest_dags(FLOWS), *serve_dags(FLOWS)):
+        for task in dag.tasks:
+            assert isinstance(task, StepOperator)
+            assert "ledger_of_ours" in task.connections
+            assert "switchyard_ledger" not in task.connections
+
+
+@pytest.mark.parametrize(
+    ("params", "run_type", "request_of_plan"),
+    [
+        ({}, "manual", None),
+        ({"start": "bookmark"}, "manual", None),
+        ({"start": "beginning"}, "manual", {"start": "beginning"}),
+        ({"start": "trusted-bookmark"}, "scheduled", {"start": "trusted-bookmark"}),
+        (
+            {"backfill_from": "2026-01-01", "backfill_to": "2026-01-02", "start": "bookmark"},
+            "manual",
+            {"kind": "backfill", "low": "2026-01-01", "high": "2026-01-02"},
+        ),
+    ],
+)
+def test_a_run_says_where_its_load_begins(
+    params: dict[str, str], run_type: str, request_of_plan: dict[str, str] | None
+) -> None:
+    source = {"connection": "c", "table": "s.t", "cursor": "at"}
+    lake = {"database": "d", "table": "t", "mode": "merge"}
+    dag = ingest_dag(Flow.model_validate({"flow": "f", "source": source, "lake": lake}))
+    assert dag.params.get_param("start").schema["enum"] == ["bookmark", "beginning", "trusted-bookmark"]
+    context: Any = {"params": params, "dag_run": SimpleNamespace(run_type=run_type)}
+    requests = {task.label: task._request(context) for task in dag.tasks if isinstance(task, StepOperator)}
+    assert requests["plan"] == request_of_plan
+    wanted = request_of_plan if request_of_plan and "start" in request_of_plan else None
+    assert requests["preflight"] == wanted
+    assert [requests[step] for step in ("land", "publish", "tidy")] == [None] * 3
