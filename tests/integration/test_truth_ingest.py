@@ -6,6 +6,7 @@ The copies are of one flow's rows, taken while its loads go through their states
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,12 +17,21 @@ from matrix import record
 from stop_points import WireStop, wait_for
 
 from switchyard.errors import SwitchyardError, TruthConflict
+from switchyard.flow import naming
+from switchyard.flow.frozen import frozen_spec, spec_hash
+from switchyard.flow.spec import Flow
 from switchyard.lake.metastore import describe
+from switchyard.ledger.results import Proved
 from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.ingest.manifest import Manifest, VersionRecord
+from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.ingest.release import release
 from switchyard.legs.ingest.rollback import rollback
 from switchyard.legs.rebuild.agreement import check_flow
 from switchyard.legs.rebuild.rebuild import Rebuilt, rebuild
+from switchyard.legs.tables import versions
+from switchyard.types.columns import HiveColumn
+from switchyard.types.hive_type import HiveType
 
 TABLE = "create table t (id int primary key, v text not null, at timestamptz not null default clock_timestamp())"
 MODES = ["append", pytest.param("merge", marks=pytest.mark.kin), pytest.param("replace", marks=pytest.mark.kin)]
@@ -251,3 +261,61 @@ def test_a_foreign_partition_is_dropped_and_a_copied_table_refused(new_case: Cal
     case.change(lake={"table": "u"})
     with pytest.raises(SwitchyardError, match="has the parameters of"):
         ingest_leg.plan(case.runtime, case.flow())
+
+
+FLOWS, LOADS = 50, 3
+
+
+@pytest.mark.kin
+def test_fifty_flows_are_rebuilt_within_a_minute(new_case: Callable[..., Case]) -> None:
+    case = new_case("fifty")
+    flows = [case.flow(flow=f"{case.name}_{n}", lake={"table": f"t{n}"}) for n in range(FLOWS)]
+    runtime = case.runtime
+    for flow in flows:
+        publish_by_hand(case, flow)
+    try:
+        with runtime.ledger() as ledger:
+            ledger.migrate()
+            began = time.monotonic()
+            made = [rebuild(runtime, ledger, flow) for flow in flows]
+            seconds = time.monotonic() - began
+            assert all(one.history is not None and len(one.history.loads) == LOADS for one in made)
+            assert all(check_flow(runtime, ledger, flow).disagrees is None for flow in flows)
+        assert seconds <= 60
+        record("ingest", f"{FLOWS} flows, {FLOWS * LOADS} loads", "ledger lost", f"rebuilt in {seconds:.1f} s")
+    finally:
+        for table in ("loads", "flows"):
+            case.servers.postgres(f"delete from {table} where flow like %s", [f"{case.name}\\_%"], url="LEDGER_URL")
+
+
+def publish_by_hand(case: Case, flow: Flow) -> None:
+    """Loads of one row each, by the publish's own call, without a Sqoop run."""
+    runtime, metastore, hdfs = case.runtime, case.runtime.metastore(flow), case.runtime.hdfs(flow)
+    columns = [HiveColumn("id", HiveType.parse("int"))]
+    versions.ensure_table(runtime, flow, flow.lake.table, columns)
+    for seq in range(1, LOADS + 1):
+        before = metastore.read_version(flow.lake.database, flow.lake.table)
+        load_id = f"2026010{seq}t000000_{flow.flow}"
+        location = naming.landing(flow.lake.root, flow.lake.database, flow.lake.table, load_id, "0" * 12)
+        planned = Planned((), (), (), None, None, False, (), {}, (), None, head=before.head)
+        manifest = Manifest(
+            load_id=load_id,
+            flow=flow.flow,
+            seq=seq,
+            previous_seq=seq - 1,
+            kind="load",
+            low=None,
+            high=None,
+            replays=None,
+            bookmark=None,
+            spec=frozen_spec(flow),
+            spec_hash=spec_hash(flow),
+            try_id="0" * 12,
+            location=location,
+            created_at=f"2026-01-0{seq}T00:00:00+00:00",
+            facts={"plan": planned.to_json(), "prove": Proved(seq, 0, 0).to_json()},
+            replaces=VersionRecord.of(before) if before.seq else None,
+        )
+        hdfs.write_manifest(location, manifest.document())
+        own = {naming.HEAD_PROPERTY: str(seq), naming.KIND_PROPERTY: "load"}
+        metastore.publish(before, hdfs.url + location, columns, seq, load_id, {"numRows": seq}, own)
