@@ -1,1 +1,1 @@
-"""The two legs, step by step; docs/architecture.md has the steps by number. DAGs, CLI and tests call the same functions."""
+"""The two legs, step by step, as docs/architecture.md numbers them. DAGs, CLI and tests call the same functions."""
