@@ -1,21 +1,40 @@
-"""What passes between Airflow's task and the step that it starts: the only place that knows the form on the wire."""
+"""What passes between Airflow's task and the step that it starts: the only place that knows the form on the wire.
+
+The task sends one `StepCall` on the step's standard input; the step answers with one `StepOutcome`, a line of JSON on
+its standard output, and keeps it in the ledger under the call's id (`switchyard.ledger.outcomes`).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Literal, TypeVar
 
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue
 
+from switchyard import __version__
+from switchyard.errors import RecordUnreadable, SwitchyardError
 from switchyard.records import Record
 
-REFUSED = 2
-"""Exit code of a step that would fail again the same way: no retry."""
-ASK_AIRFLOW = 3
-"""Exit code of a step that found another Airflow run's load: a JSON line names it, and a task can ask if it goes on."""
-BUSY = 4
-"""Exit code of a step that found another run at work: no retry, but a run of a Backfill waits."""
+VERSION = 1
+"""Of the form of calls and outcomes; grows with every change that a step of another release would get wrong."""
+FORECAST = "forecast"
+"""The step of every leg that says what a run would do, and changes nothing."""
+
+Start = Literal["bookmark", "beginning", "trusted-bookmark"]
+"""Where a load begins: at the table's bookmark; at the beginning, when it says so aloud; at the bookmark although the
+source or its filter is another one, because somebody vouches that the rows below it are the same."""
+CallLeg = Literal["ingest", "serve", "diff"]
+ErrorKind = Literal["retryable", "refused", "busy", "ask_airflow"]
+EXIT_CODES: Mapping[ErrorKind, int] = {"retryable": 1, "refused": 2, "ask_airflow": 3, "busy": 4}
+"""Of a step that failed: `refused` would fail again the same way; `ask_airflow` met an unfinished load of another
+Airflow run, which only a task can ask about; `busy` met another run at work."""
+
+_CALL_ID_LENGTH = 50
+_DIGEST_LENGTH = 32
 
 Result = TypeVar("Result", bound=Record, covariant=True)
 
@@ -26,6 +45,26 @@ class DagRun(Record):
 
     dag_id: str
     run_id: str
+
+
+@dataclass(frozen=True)
+class LoadRequest(Record):
+    """What a run of the ingest leg is asked for: the next load, or a range of the past again.
+
+    `load` goes on from the bookmark; `backfill` and `replay` read from `low` (included) to `high` (not). `keys`: only
+    the rows with these keys, as text by source column; `replays`: the load whose refused rows they are; `start`:
+    where a `load` begins.
+    """
+
+    kind: Literal["load", "backfill", "replay"] = "load"
+    low: str | None = None
+    high: str | None = None
+    keys: tuple[Mapping[str, str], ...] = ()
+    replays: str | None = None
+    start: Start = "bookmark"
+
+
+ORDINARY = LoadRequest()
 
 
 @dataclass(frozen=True)
@@ -63,13 +102,117 @@ class StepReport(Generic[Result]):
 
     def line(self) -> str:
         """One line that a person can read and a machine can parse."""
-        return json.dumps({**self._head, **self.facts})
+        head = {"step": self.step, "flow": self.flow, "load_id": self.load_id, "seconds": round(self.seconds, 3)}
+        return json.dumps({**head, **self.facts})
 
-    def json(self) -> str:
-        """All of it, for the parent process."""
-        moved = {"lineage": self.lineage.to_json()} if self.lineage else {}
-        return json.dumps({**self._head, **self.facts, **moved})
+
+@dataclass(frozen=True, kw_only=True)
+class StepCall(Record):
+    """One step to run.
+
+    `call_id` is the same for every process that one try of a task starts; empty: nobody asks for the outcome again.
+    `flow` is the frozen flow, of steps that begin a load; `load_id` the load, of those that go on with one.
+    `take_over` names loads of other Airflow runs that are over. `mode` is how a diff compares, None: as the flow says.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    version: int = VERSION
+    call_id: str
+    leg: CallLeg
+    step: str
+    flow: Mapping[str, JsonValue] | None = None
+    load_id: str | None = None
+    connections: Mapping[str, Mapping[str, JsonValue]] = field(repr=False)
+    owner: str
+    dag_run: DagRun | None = None
+    take_over: tuple[str, ...] = ()
+    request: LoadRequest | None = None
+    mode: Literal["counts", "digest", "values"] | None = None
+
+    def text(self) -> str:
+        """As it is sent. Passwords included: for a pipe to our own child process, never for a log."""
+        return json.dumps(self.to_json())
+
+    @classmethod
+    def read(cls, text: str) -> StepCall:
+        """As it was sent. Raises SwitchyardError for a call of another release or form."""
+        _require_version(text, "the call of this step", "start tasks and steps from one release")
+        return cls.from_text(text, "the call of this step")
+
+
+@dataclass(frozen=True)
+class StepError(Record):
+    """Why a step failed. `load_id` and `dag_run` of kind `ask_airflow`: the load that was met, and whose it is."""
+
+    kind: ErrorKind
+    what: str
+    where: str
+    cure: str
+    load_id: str | None = None
+    dag_run: DagRun | None = None
+
+    def __str__(self) -> str:
+        return str(SwitchyardError(self.what, where=self.where, next=self.cure))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOutcome(Record):
+    """How a step ended: with a report, or with an error. `skipped`: it had nothing to do, and why."""
+
+    version: int = VERSION
+    call_id: str
+    leg: CallLeg
+    step: str
+    flow: str
+    load_id: str
+    seconds: float
+    report: Mapping[str, JsonValue] | None = None
+    skipped: str | None = None
+    error: StepError | None = None
+    lineage: LineageStep | None = None
 
     @property
-    def _head(self) -> dict[str, JsonValue]:
-        return {"step": self.step, "flow": self.flow, "load_id": self.load_id, "seconds": round(self.seconds, 3)}
+    def is_final(self) -> bool:
+        """Whether the same call gets this answer again. A step that met another run did nothing: it asks anew."""
+        return self.error is None or self.error.kind not in ("busy", "ask_airflow")
+
+    @property
+    def exit_code(self) -> int:
+        """Of the step's process."""
+        return EXIT_CODES[self.error.kind] if self.error else 0
+
+    @property
+    def facts(self) -> dict[str, JsonValue]:
+        """The report as later tasks see it: the result's numbers, and which load they are of."""
+        head: dict[str, JsonValue] = {"step": self.step, "flow": self.flow, "load_id": self.load_id}
+        return {**head, "seconds": self.seconds, **(self.report or {})}
+
+    def text(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_json())
+
+    @classmethod
+    def read(cls, text: str) -> StepOutcome:
+        """The reverse of `text`. Raises SwitchyardError for an outcome of another release."""
+        _require_version(text, "the outcome of this step", "start tasks and steps from one release")
+        return cls.from_text(text, "the outcome of this step")
+
+
+def make_call_id(leg: str, step: str, *parts: str | int) -> str:
+    """At most 50 characters of `[a-z0-9-]`, so that it can name a Kubernetes Job; `parts` tell calls apart."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_DIGEST_LENGTH]
+    readable = re.sub(r"[^a-z0-9]+", "-", f"{leg}-{step}".lower())[: _CALL_ID_LENGTH - _DIGEST_LENGTH - 1]
+    return f"{readable.strip('-')}-{digest}"
+
+
+def _require_version(text: str, where: str, cure: str) -> None:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        raise RecordUnreadable("it is not JSON", where=where, next=cure) from None  # the text may hold a secret
+    version = values.get("version") if isinstance(values, dict) else None
+    if version != VERSION:
+        raise SwitchyardError(
+            f"it has version {version!r}, and Switchyard {__version__} knows version {VERSION}", where=where, next=cure
+        )

@@ -9,8 +9,8 @@ import pytest
 from cases import Case
 
 from switchyard.errors import PreflightRefused, ReconcileMismatch
+from switchyard.handover import LoadRequest
 from switchyard.ledger.flow_state import read_state
-from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.steps import forecast, run_leg
 
 NewCase = Callable[..., Case]
@@ -122,7 +122,7 @@ def test_a_backfill_reads_a_range_again_and_moves_no_bookmark(new_case: NewCase)
     case.run("ingest")
     before = bookmark(case)
     case.sql("alter table t disable trigger touch", "update t set v = v || '!'", "alter table t enable trigger touch")
-    request = Request("backfill", "2026-01-02", "2026-01-03")
+    request = LoadRequest("backfill", "2026-01-02", "2026-01-03")
     reports = {report.step: report.facts for report in run_leg(case.runtime, "ingest", case.flow(), request)}
     assert reports["prove"]["source_rows"] == 1
     assert rows(case) == [(1, "a"), (2, "b!"), (3, "c")]
@@ -187,7 +187,7 @@ def test_a_key_that_repeats_is_refused(new_case: NewCase) -> None:
 def test_the_plan_says_what_the_run_then_does(new_case: NewCase) -> None:
     case = make(new_case, "merge", source={"tombstone": "gone"})
     case.sql("insert into t values (1, 'a'), (2, 'b'), (3, 'c')", "insert into t values (9, 'z', true)")
-    first = forecast(case.runtime, "ingest", case.flow()).to_json()
+    first = forecast(case.runtime, "ingest", case.flow()).facts
     assert [first[n] for n in ("source_rows", "inserted", "updated_or_unchanged", "deleted", "rows_after")] == [
         4, 3, 0, 0, 3,
     ]  # fmt: skip
@@ -195,7 +195,7 @@ def test_the_plan_says_what_the_run_then_does(new_case: NewCase) -> None:
     case.sql(
         "update t set v = 'B' where id = 2", "update t set gone = true where id = 3", "insert into t values (4, 'd')"
     )
-    said = forecast(case.runtime, "ingest", case.flow()).to_json()
+    said = forecast(case.runtime, "ingest", case.flow()).facts
     assert [said[n] for n in ("source_rows", "inserted", "updated_or_unchanged", "deleted", "rows_after")] == [
         3,
         1,
@@ -205,7 +205,7 @@ def test_the_plan_says_what_the_run_then_does(new_case: NewCase) -> None:
     ]
     done = case.run("ingest")["prove"]
     assert [done[n] for n in ("source_rows", "inserted", "updated", "deleted", "hive_rows")] == [3, 1, 1, 1, 3]
-    assert "nothing new" in str(forecast(case.runtime, "ingest", case.flow()).to_json()["warnings"])
+    assert "nothing new" in str(forecast(case.runtime, "ingest", case.flow()).facts["warnings"])
 
 
 def test_the_plan_knows_late_and_repeated_rows(new_case: NewCase) -> None:
@@ -223,8 +223,8 @@ def test_the_plan_knows_late_and_repeated_rows(new_case: NewCase) -> None:
         "update t set at = '2026-01-01Z', v = 'old' where id = 4",
     )
     names = ("inserted", "updated_or_unchanged", "late", "deleted", "rows_after")
-    since = Request("backfill", "2025-12-31", "2026-01-05")
-    said = forecast(case.runtime, "ingest", case.flow(), since).to_json()
+    since = LoadRequest("backfill", "2025-12-31", "2026-01-05")
+    said = forecast(case.runtime, "ingest", case.flow(), since).facts
     assert [said[n] for n in names] == [1, 2, 2, 1, 5]
     done = next(r for r in run_leg(case.runtime, "ingest", case.flow(), since) if r.step == "prove").facts
     found = [done["inserted"], done["updated"] + done["unchanged"], done["late"], done["deleted"], done["hive_rows"]]

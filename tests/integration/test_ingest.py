@@ -222,7 +222,7 @@ def test_the_plan_counts_and_changes_nothing(new_case: NewCase) -> None:
     case.sql("create table t (id int primary key)", "insert into t select generate_series(1, 10)")
 
     def planned(leg: str) -> dict[str, Any]:
-        return forecast(case.runtime, leg, case.flow()).to_json()
+        return forecast(case.runtime, leg, case.flow()).facts
 
     found = planned("ingest")
     assert (found["source_rows"], found["source_rows_are"], found["current_seq"]) == (10, "exact", None)

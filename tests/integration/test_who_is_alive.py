@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from switchyard.airflow.operators import StepOperator
 from switchyard.errors import LoadInProgress
 from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.spec import Flow
-from switchyard.handover import DagRun
+from switchyard.handover import DagRun, StepCall, StepOutcome
 from switchyard.ledger.drivers import AirflowLoadUnfinished, Driver
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest.adopt import adopt
@@ -131,7 +131,9 @@ def test_a_step_tells_its_task_whom_to_ask_for(case: Case) -> None:
     first = ingest_leg.plan(in_airflow(case, MINE), case.flow())
     code, said = step(case, OTHER)
     assert code == 3
-    assert json.loads(said.splitlines()[0]) == {"step": "plan", "load_id": first.load_id, "dag_run": MINE.to_json()}
+    error = StepOutcome.read(said).error
+    assert error is not None
+    assert (error.kind, error.load_id, error.dag_run) == ("ask_airflow", first.load_id, MINE)
     code, said = step(case, OTHER, first.load_id)
     assert code == 0, said
     assert case.loads("ingest")[0].dag_run == OTHER
@@ -144,14 +146,16 @@ def test_a_run_of_a_backfill_waits_and_any_other_fails(case: Case) -> None:
     task = StepOperator(task_id="plan", leg="ingest", step="plan", flow=frozen_spec(flow), connections=used(flow))
     with case.runtime.running(case.name, "ingest"):
         with pytest.raises(AirflowFailException, match="is at work"):
-            task._run_child("plan", context("manual"), [])
+            task._run_step("plan", context("manual"))
         with pytest.raises(AirflowRescheduleException):
-            task._run_child("plan", context("backfill"), [])
+            task._run_step("plan", context("backfill"))
     assert case.loads("ingest") == []
 
 
 def context(run_type: str) -> Any:
-    return {"dag_run": SimpleNamespace(run_type=run_type, dag_id=OTHER.dag_id, run_id=OTHER.run_id)}
+    ids = {"dag_id": OTHER.dag_id, "run_id": OTHER.run_id}
+    ti = SimpleNamespace(**ids, task_id="plan", map_index=-1, try_number=1, id=uuid.uuid4())
+    return {"dag_run": SimpleNamespace(run_type=run_type, **ids), "ti": ti, "params": {}}
 
 
 def test_a_step_waits_for_whoever_looks_whether_he_may_begin(case: Case) -> None:
@@ -171,17 +175,16 @@ def used(flow: Flow) -> tuple[str, ...]:
 
 def step(case: Case, dag_run: DagRun, *take_over: str) -> tuple[int, str]:
     flow = case.flow()
-    given: dict[str, Any] = {
-        "connections": {name: case.connections.get(name).fields() for name in used(flow)},
-        "flow": frozen_spec(flow),
-        "owner": "a task",
-        "dag_run": dag_run.to_json(),
-        "take_over": list(take_over),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "switchyard", "step", "ingest", "plan", "--from-stdin"],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
+    call = StepCall(
+        call_id=f"test-{uuid.uuid4()}",
+        leg="ingest",
+        step="plan",
+        flow=frozen_spec(flow),
+        connections={name: case.connections.get(name).fields() for name in used(flow)},
+        owner="a task",
+        dag_run=dag_run,
+        take_over=take_over,
     )
+    command = [sys.executable, "-m", "switchyard", "step", "ingest", "plan", "--from-stdin"]
+    done = subprocess.run(command, input=call.text(), capture_output=True, text=True)
     return done.returncode, done.stdout

@@ -13,8 +13,8 @@ from switchyard.errors import SwitchyardError, TruthConflict
 from switchyard.flow import naming
 from switchyard.flow.bookmark import Bookmark, Reading, Server
 from switchyard.flow.spec import Flow
+from switchyard.handover import LoadRequest
 from switchyard.lake.table_version import Part, TableVersion, chain_of, version_of
-from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.ingest.start import find_start, next_bookmark
 
 SERVER = Server("db:5432", "7712920", "sales")
@@ -120,26 +120,26 @@ OTHER = replace(READING, where="id > 5")
 
 
 def test_where_a_load_begins() -> None:
-    assert find_start(flow("merge"), MERGED, READING, Request()) == "B"
-    assert find_start(flow("merge"), None, READING, Request()) is None
-    assert find_start(flow("merge"), version(None, seq="0", rev="0"), READING, Request()) is None
-    assert find_start(flow("merge"), MERGED, OTHER, Request(start="beginning")) is None
-    assert find_start(flow("merge"), MERGED, OTHER, Request(start="trusted-bookmark")) == "B"
-    assert find_start(flow("append"), APPENDED, READING, Request()) == "B"
-    assert find_start(flow("append"), APPENDED, OTHER, Request(start="trusted-bookmark")) == "B"
-    assert find_start(flow("append"), None, OTHER, Request(start="beginning")) is None
-    assert find_start(flow("merge", sweep="always"), MERGED, OTHER, Request()) == "B", "a sweep reads everything"
+    assert find_start(flow("merge"), MERGED, READING, LoadRequest()) == "B"
+    assert find_start(flow("merge"), None, READING, LoadRequest()) is None
+    assert find_start(flow("merge"), version(None, seq="0", rev="0"), READING, LoadRequest()) is None
+    assert find_start(flow("merge"), MERGED, OTHER, LoadRequest(start="beginning")) is None
+    assert find_start(flow("merge"), MERGED, OTHER, LoadRequest(start="trusted-bookmark")) == "B"
+    assert find_start(flow("append"), APPENDED, READING, LoadRequest()) == "B"
+    assert find_start(flow("append"), APPENDED, OTHER, LoadRequest(start="trusted-bookmark")) == "B"
+    assert find_start(flow("append"), None, OTHER, LoadRequest(start="beginning")) is None
+    assert find_start(flow("merge", sweep="always"), MERGED, OTHER, LoadRequest()) == "B", "a sweep reads everything"
     for mode, shown in (("merge", MERGED), ("append", APPENDED)):
         with pytest.raises(TruthConflict, match=r"of other rows: source\.where was not set and is id > 5"):
-            find_start(flow(mode), shown, OTHER, Request())
+            find_start(flow(mode), shown, OTHER, LoadRequest())
 
 
 def test_an_append_table_is_never_read_twice() -> None:
     without = replace(APPENDED, bookmark=None)
-    for shown, request in ((APPENDED, Request(start="beginning")), (without, Request())):
+    for shown, request in ((APPENDED, LoadRequest(start="beginning")), (without, LoadRequest())):
         with pytest.raises(TruthConflict, match="mode append never rewrites partitions"):
             find_start(flow("append"), shown, READING, request)
-    assert find_start(flow("merge"), replace(MERGED, bookmark=None), READING, Request()) is None, "adopted: all"
+    assert find_start(flow("merge"), replace(MERGED, bookmark=None), READING, LoadRequest()) is None, "adopted: all"
 
 
 def test_the_bookmark_after_a_load() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
@@ -13,12 +14,14 @@ from switchyard.airflow.operators import StepOperator
 from switchyard.connections import ledger_connection_id
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec
+from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
+from switchyard.handover import StepCall
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-MODES = ("counts", "digest", "values")
+MODES: tuple[DiffMode, ...] = ("counts", "digest", "values")
 
 
 def compare_flow(flow: Flow, **kwargs: Any) -> DiffOperator:
@@ -93,9 +96,9 @@ class DiffOperator(StepOperator):
             context["outlet_events"][alias].add(self.wake, extra={"heal": report["diffs"]})
         return report
 
-    def _arguments(self, step: str) -> list[str]:
-        mode = ["--mode", self.mode] if self.mode in MODES else []
-        return ["diff", self.flow["flow"], *mode, *(["--plan"] if step == "forecast" else [])]
+    def _call(self, step: str, context: Context, take_over: list[str]) -> StepCall:
+        mode = next((mode for mode in MODES if mode == self.mode), None)
+        return replace(super()._call(step, context, take_over), mode=mode)
 
 
 class VerdictOperator(BaseOperator):

@@ -1,18 +1,20 @@
 """One operator: a step of a leg, run as a child process that ends with the task.
 
 The child gets connections and the flow over its standard input (no secret in argv or environment), logs to standard
-error, and prints its report as one JSON line.
+error, and answers with its outcome (`switchyard.handover`). A task is green only when that says so.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Asset, BaseOperator
@@ -23,7 +25,17 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from switchyard.handover import ASK_AIRFLOW, BUSY, REFUSED, LineageStep
+from switchyard.handover import (
+    FORECAST,
+    ORDINARY,
+    CallLeg,
+    DagRun,
+    LineageStep,
+    LoadRequest,
+    StepCall,
+    StepOutcome,
+    make_call_id,
+)
 from switchyard.process import die_with_parent, end_group
 
 if TYPE_CHECKING:
@@ -32,21 +44,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TURN_SECONDS = 15
-
-
-class _LoadOfAnotherRun(Exception):
-    """The step did nothing; `load_id` is `dag_run`'s."""
-
-    def __init__(self, message: str, load_id: str, dag_run: dict[str, str]) -> None:
-        super().__init__(message)
-        self.load_id, self.dag_run = load_id, dag_run
+_LAST_LINES = 5
+"""Of what a step logged that ended without an outcome: the end of a traceback, or an error with its cure."""
 
 
 class StepOperator(BaseOperator):
     """Run one step of a leg.
 
     Args:
-        leg: `ingest` or `serve`.
+        leg: `ingest`, `serve` or `diff`.
         step: the step's name, as `switchyard step` knows it.
         flow: the frozen flow file.
         connections: ids of the Airflow connections that the step may use.
@@ -62,7 +68,7 @@ class StepOperator(BaseOperator):
     def __init__(
         self,
         *,
-        leg: str,
+        leg: CallLeg,
         step: str,
         flow: dict[str, Any],
         connections: Sequence[str],
@@ -87,19 +93,19 @@ class StepOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; returns its report. Skips what follows after a dry run, or when there is nothing to do."""
         dry_run = str(self.dry_run_only) == "True"
-        report = self._run_step("forecast" if dry_run else self.step, context)
+        outcome = self._run_step(FORECAST if dry_run else self.step, context)
         if dry_run:
-            for name, value in report.items():
+            for name, value in (outcome.report or {}).items():
                 self.log.info("%-20s %s", name.replace("_", " "), value)
             raise AirflowSkipException("plan only: nothing was changed; the plan is in this task's log")
-        if report.get("nothing_to_do"):
-            raise AirflowSkipException(str(report["nothing_to_do"]))
+        if outcome.skipped:
+            raise AirflowSkipException(outcome.skipped)
+        report = outcome.facts
         if self.asset is not None:
             context["outlet_events"][self.asset].extra = {
                 name: report[name] for name in ("load_id", "seq", "rows", "bytes", "quarantined") if name in report
             }
-        moved = report.pop("lineage", None)
-        self._lineage = LineageStep.from_json(moved) if moved else None
+        self._lineage = outcome.lineage
         return report
 
     def on_kill(self) -> None:
@@ -113,99 +119,113 @@ class StepOperator(BaseOperator):
 
         return operator_lineage(self._lineage)
 
-    def _run_step(self, step: str, context: Context) -> dict[str, Any]:
+    def _run_step(self, step: str, context: Context) -> StepOutcome:
         """Run the child; what a run left that Airflow says is over, is taken over (docs/adr/0015)."""
         taken: list[str] = []
         while True:
-            try:
-                return self._run_child(step, context, taken)
-            except _LoadOfAnotherRun as found:
-                if found.load_id in taken or _goes_on(context, found.dag_run):
-                    _give_way(context, str(found))
-                self.log.info("%s\nThat run is over: its load is taken over", found)
-                taken.append(found.load_id)
+            outcome = self._run_child(self._call(step, context, taken))
+            error = outcome.error
+            if error is None:
+                return outcome
+            if error.kind == "ask_airflow" and error.load_id is not None and error.dag_run is not None:
+                if error.load_id not in taken and not _goes_on(context, error.dag_run):
+                    self.log.info("%s\nThat run is over: its load is taken over", error)
+                    taken.append(error.load_id)
+                    continue
+                _give_way(context, str(error))
+            if error.kind == "busy":
+                _give_way(context, str(error))
+            raise (AirflowFailException if error.kind == "refused" else AirflowException)(str(error))
 
-    def _arguments(self, step: str) -> list[str]:
-        """What `switchyard` is called with."""
-        return ["step", self.leg, step, *(["--load", self.load_id] if self.load_id is not None else [])]
-
-    def _run_child(self, step: str, context: Context, take_over: list[str]) -> dict[str, Any]:
+    def _call(self, step: str, context: Context, take_over: list[str]) -> StepCall:
         from switchyard.airflow.connections import resolve
 
-        command = [sys.executable, "-m", "switchyard", *self._arguments(step), "--from-stdin"]
-        payload = {
-            "connections": resolve(self.connections),
-            "flow": self.flow,
-            "owner": _owner(context),
-            "dag_run": {name: str(getattr(context["dag_run"], name)) for name in ("dag_id", "run_id")},
-            "take_over": take_over,
-            "request": self._request(context),
-        }
+        run = context["dag_run"]
+        return StepCall(
+            call_id=_call_id(self.leg, step, context),
+            leg=self.leg,
+            step=step,
+            flow=self.flow,
+            load_id=self.load_id,
+            connections=resolve(self.connections),
+            owner=_owner(context),
+            dag_run=DagRun(str(run.dag_id), str(run.run_id)),
+            take_over=tuple(take_over),
+            request=self._request(context),
+        )
+
+    def _run_child(self, call: StepCall) -> StepOutcome:
+        """Run a call in a process of its own; its standard error is the task's log, its standard output the outcome."""
         self._child = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "switchyard", "step", call.leg, call.step, "--from-stdin"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
         try:
-            report, tail = self._talk(self._child, json.dumps(payload))
+            answer, last = self._talk(self._child, call.text())
             code = self._child.wait()
         finally:
             end_group(self._child)
-        if code == 0 and report is not None:
-            return report
-        message = "\n".join(tail) or f"step {step} ended with exit code {code} and said nothing"
-        if code == ASK_AIRFLOW and report is not None:
-            raise _LoadOfAnotherRun(message, report["load_id"], report["dag_run"])
-        if code == BUSY:
-            _give_way(context, message)
-        raise (AirflowFailException if code == REFUSED else AirflowException)(message)
+        if not answer.strip():
+            raise AirflowException(f"step {call.step} ended with exit code {code} and no outcome:\n{last}")
+        outcome = StepOutcome.read(answer)
+        if outcome.call_id != call.call_id:
+            raise AirflowException(f"step {call.step} answered call {outcome.call_id}, and was asked {call.call_id}")
+        return outcome
 
-    def _request(self, context: Context) -> dict[str, Any] | None:
-        """What a step that begins a load of the ingest leg is asked for; None: the next load."""
-        asked = _range(context) if self.reads_ranges else None
+    def _request(self, context: Context) -> LoadRequest:
+        """What a step that begins a load of the ingest leg is asked for."""
+        request = _range(context) if self.reads_ranges else ORDINARY
         start = context["params"].get("start", "bookmark")
         if self.leg != "ingest" or self.load_id is not None or start == "bookmark":
-            return asked
-        if asked is not None:
+            return request
+        if request != ORDINARY:
             raise AirflowFailException(
                 "start says where the next load begins; a backfill reads its own range: one of both"
             )
-        return {"start": str(start)}
+        return LoadRequest(start=start)
 
-    def _talk(self, child: subprocess.Popen[str], payload: str) -> tuple[dict[str, Any] | None, list[str]]:
-        assert child.stdin is not None and child.stdout is not None  # noqa: S101 - Popen was given PIPE
-        child.stdin.write(payload)
-        child.stdin.close()
-        report: dict[str, Any] | None = None
-        error: list[str] = []
-        for line in child.stdout:
-            text = line.rstrip("\n")
-            if text.startswith('{"step":'):
-                report = json.loads(text)
-                continue
-            if text.startswith("error: ") or error:
-                error.append(text.removeprefix("error: "))
-            self.log.info("%s", text)
-        return report, error
+    def _talk(self, child: subprocess.Popen[str], call: str) -> tuple[str, str]:
+        """Send the call, log what the child logs; returns its answer, and the last lines that it logged."""
+        assert child.stdin is not None and child.stdout is not None and child.stderr is not None  # noqa: S101 - PIPEs
+        answer: list[str] = []
+        stdout = child.stdout
+        reader = Thread(target=lambda: answer.append(stdout.read()), daemon=True)  # a timeout must not wait for it
+        reader.start()
+        with suppress(BrokenPipeError):  # it is dead already: its exit code tells
+            child.stdin.write(call)
+            child.stdin.close()
+        last: deque[str] = deque(maxlen=_LAST_LINES)
+        for line in child.stderr:
+            last.append(line.rstrip("\n"))
+            self.log.info("%s", last[-1])
+        reader.join()
+        return "".join(answer), "\n".join(last)
 
 
-def _range(context: Context) -> dict[str, Any] | None:
-    """The range to read again; None: the next load."""
+def _call_id(leg: str, step: str, context: Context) -> str:
+    """One for each try of a task: Airflow gives every try an id, also of a run that was deleted and begun again."""
+    ti = context["ti"]
+    return make_call_id(leg, step, ti.dag_id, ti.run_id, ti.task_id, ti.map_index or 0, ti.try_number, str(ti.id))
+
+
+def _range(context: Context) -> LoadRequest:
+    """The range to read again, or the next load."""
     params, run = context["params"], context["dag_run"]
     low, high = params.get("backfill_from"), params.get("backfill_to")
     if low is not None and high is not None:
-        return {"kind": "backfill", "low": str(low), "high": str(high)}
+        return LoadRequest("backfill", str(low), str(high))
     if low is not None or high is not None:
         raise AirflowFailException("backfill_from and backfill_to belong together: give both, or none")
-    if run.run_type != "backfill" or run.data_interval_start is None or run.data_interval_end is None:
-        return None
     begin, end = run.data_interval_start, run.data_interval_end
-    return {"kind": "backfill", "low": begin.isoformat(), "high": end.isoformat()}
+    if run.run_type != "backfill" or begin is None or end is None:
+        return ORDINARY
+    return LoadRequest("backfill", begin.isoformat(), end.isoformat())
 
 
 def _give_way(context: Context, message: str) -> NoReturn:
@@ -224,9 +244,7 @@ def _owner(context: Context) -> str:
     return f"Airflow run {run.run_id} of {run.dag_id} on {socket.gethostname()}"
 
 
-def _goes_on(context: Context, dag_run: dict[str, str]) -> bool:
+def _goes_on(context: Context, dag_run: DagRun) -> bool:
     """Whether a run has not ended; one that was deleted has."""
-    count = context["ti"].get_dr_count(
-        dag_id=dag_run["dag_id"], run_ids=[dag_run["run_id"]], states=["queued", "running"]
-    )
+    count = context["ti"].get_dr_count(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id], states=["queued", "running"])
     return int(count) > 0

@@ -9,7 +9,7 @@ import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
 from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
-from switchyard.legs.ingest.load_request import Request
+from switchyard.handover import LoadRequest
 
 
 def backfill(
@@ -21,7 +21,7 @@ def backfill(
     verbose: Verbose = False,
 ) -> None:
     """Read a range of the cursor again and merge it; the bookmark stays where it is."""
-    _run(flow, Request("backfill", low, high), directory, take_over, verbose)
+    _run(flow, LoadRequest("backfill", low, high), directory, take_over, verbose)
 
 
 def replay(
@@ -41,7 +41,7 @@ def replay(
     _run(flow, found.request, directory, take_over, verbose)
 
 
-def _run(flow: str, request: Request, directory: FlowsDirectory, take_over: bool, verbose: bool) -> None:
+def _run(flow: str, request: LoadRequest, directory: FlowsDirectory, take_over: bool, verbose: bool) -> None:
     from switchyard.legs.steps import run_leg
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
-import time
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +12,9 @@ import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.cli.session import FlowName, find_flow, log_to_stderr, open_runtime
-from switchyard.errors import NothingToCompare, SwitchyardError
-from switchyard.flow.frozen import thaw
+from switchyard.errors import SwitchyardError
+from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
-from switchyard.handover import REFUSED, StepReport
-from switchyard.ledger.reports import NothingNew
-from switchyard.records import Record
 
 if TYPE_CHECKING:
     from switchyard.legs.diff.result import DiffResult, Example
@@ -52,16 +47,10 @@ def diff(
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be compared, and compare nothing.")] = False,
     directory: FlowsDirectory = DEFAULT_FLOWS,
     output: OutputFormat = Format.TEXT,
-    from_stdin: Annotated[
-        bool, typer.Option("--from-stdin", help="Connections and flow come as JSON; one line of JSON goes back.")
-    ] = False,
 ) -> None:
     """Compare stores by value, as they are now. Exit codes: 0 equal, 3 different, 1 could not compare."""
     from switchyard.legs.diff.run import forecast_diff
 
-    if from_stdin:
-        _for_parent(json.load(sys.stdin), mode, plan=plan)
-        return
     log_to_stderr(logging.WARNING)
     found, runtime = find_flow(directory, flow), open_runtime("switchyard diff")
     if plan:
@@ -76,35 +65,7 @@ def diff(
         raise typer.Exit(DIFFERENT)
 
 
-def _for_parent(given: dict[str, Any], mode: Mode | None, *, plan: bool) -> None:
-    """For Airflow's task: a difference is no error, the report says it; what is not there yet is nothing to do."""
-    from switchyard.legs.diff.result import DiffReport, summary
-    from switchyard.legs.diff.run import forecast_diff
-
-    log_to_stderr(logging.INFO)
-    flow, runtime, started = thaw(given["flow"]), open_runtime("switchyard diff", given), time.monotonic()
-    report: Record
-    try:
-        if plan:
-            report = forecast_diff(runtime, flow, _mode(flow, mode))
-        else:
-            results = _compare(runtime, flow, mode, None, heal=flow.diff.heal)
-            report = DiffReport(
-                equal=all(result.equal for result in results),
-                findings=tuple(f"{result.compared.between}: {summary(result)}" for result in results),
-                diffs=tuple(result.compared.diff for result in results),
-                heal_ordered=any(result.compared.heal_ordered for result in results),
-                results=tuple(result.compared for result in results),
-            )
-    except NothingToCompare as error:
-        report = NothingNew(error.what)
-    except SwitchyardError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1 if error.retryable else REFUSED) from None
-    typer.echo(StepReport("diff", flow.flow, "", time.monotonic() - started, report).json())
-
-
-def _mode(flow: Flow, mode: Mode | None) -> Any:
+def _mode(flow: Flow, mode: Mode | None) -> DiffMode:
     return mode.value if mode else flow.diff.mode
 
 
@@ -140,11 +101,11 @@ def _print_text(results: list[DiffResult]) -> None:
     from switchyard.legs.diff.result import summary
 
     for result in results:
-        facts, verdict = result.compared.to_json(), "equal" if result.equal else "DIFFERENT"
+        values, verdict = result.compared.to_json(), "equal" if result.equal else "DIFFERENT"
         typer.echo(f"{result.compared.between} {verdict}: {summary(result)}")
         for name in _SHOWN:
-            if facts.get(name):
-                typer.echo(f"  {name.replace('_', ' '):<18}{_words(facts[name])}")
+            if values.get(name):
+                typer.echo(f"  {name.replace('_', ' '):<18}{_words(values[name])}")
         if result.examples:
             _print_examples(result)
 

@@ -6,19 +6,29 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
-from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
-from switchyard.errors import LoadInProgress, SwitchyardError
-from switchyard.flow.frozen import thaw
+from switchyard.cli.session import (
+    FlowName,
+    TakeOver,
+    Verbose,
+    find_flow,
+    log_to_stderr,
+    name_owner,
+    open_runtime,
+    print_report,
+    runtime_for,
+)
+from switchyard.errors import SwitchyardError
+from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.spec import Flow
-from switchyard.handover import ASK_AIRFLOW, BUSY, REFUSED
-from switchyard.legs.ingest.load_request import ORDINARY, Request
+from switchyard.handover import ORDINARY, LoadRequest, StepCall
 
 FromBeginning = Annotated[
     bool,
@@ -35,6 +45,14 @@ class Leg(StrEnum):
 
     INGEST = "ingest"
     SERVE = "serve"
+
+
+class StepLeg(StrEnum):
+    """What has steps: the legs, and the nightly comparison."""
+
+    INGEST = "ingest"
+    SERVE = "serve"
+    DIFF = "diff"
 
 
 def run(
@@ -58,33 +76,36 @@ def run(
 
 
 def step(
-    leg: Annotated[Leg, typer.Argument(metavar="LEG")],
+    leg: Annotated[StepLeg, typer.Argument(metavar="LEG")],
     name: Annotated[str, typer.Argument(metavar="STEP", help="As the DAG's tasks are called.")],
     load: Annotated[str | None, typer.Option("--load", help="The load to go on with.", metavar="LOAD")] = None,
     flow: Annotated[str | None, typer.Option("--flow", help="The flow to begin with (plan, preflight).")] = None,
     directory: FlowsDirectory = DEFAULT_FLOWS,
     from_stdin: Annotated[
-        bool, typer.Option("--from-stdin", help="Connections and flow come as JSON, from the parent process.")
+        bool, typer.Option("--from-stdin", help="The call comes as JSON from the parent process, connections and all.")
     ] = False,
 ) -> None:
-    """Run one step; logs go to standard error, the report is one JSON line."""
-    from switchyard.ledger.drivers import AirflowLoadUnfinished
+    """Run one step; logs go to standard error, the outcome is one line of JSON."""
+    from switchyard.legs.calls import answer
 
-    log_to_stderr(logging.INFO)
-    try:
-        report = _run_step(leg, name, load, flow, directory, json.load(sys.stdin) if from_stdin else None)
-    except AirflowLoadUnfinished as error:
-        typer.echo(json.dumps({"step": name, "load_id": error.load_id, "dag_run": error.dag_run.to_json()}))
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(ASK_AIRFLOW) from None
-    except SwitchyardError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_exit_code(error)) from None
-    typer.echo(report)
-    _leave()
+    with _outcome_alone_on_stdout() as stdout:
+        log_to_stderr(logging.INFO)
+        if from_stdin:
+            call = StepCall.read(sys.stdin.read())
+            _require_named(call, leg, name)
+            runtime = runtime_for(call)
+        else:
+            call = _call_of_a_person(leg, name, load, find_flow(directory, flow) if flow else None)
+            runtime = open_runtime("switchyard step")
+        outcome = answer(runtime, call)
+        if outcome.error:
+            typer.echo(f"error: {outcome.error}", err=True)
+        stdout.write(f"{outcome.text()}\n")
+        stdout.flush()
+    _leave(outcome.exit_code)
 
 
-def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> Request:
+def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> LoadRequest:
     if not from_beginning and not trust_bookmark:
         return ORDINARY
     if leg is not Leg.INGEST or (from_beginning and trust_bookmark):
@@ -92,23 +113,48 @@ def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> Request:
             "--from-beginning and --trust-bookmark say where a load of the ingest leg begins: give one",
             next="leave the other out; the serve leg serves what Hive shows",
         )
-    return Request(start="beginning" if from_beginning else "trusted-bookmark")
+    return LoadRequest(start="beginning" if from_beginning else "trusted-bookmark")
 
 
-def _exit_code(error: SwitchyardError) -> int:
-    if isinstance(error, LoadInProgress):
-        return BUSY
-    return 1 if error.retryable else REFUSED
+@contextmanager
+def _outcome_alone_on_stdout() -> Iterator[TextIO]:
+    """The standard output for the outcome alone: what else is printed there, by any library, goes to standard error."""
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
+        os.dup2(2, 1)
+        yield stdout
 
 
-def _leave() -> None:
+def _require_named(call: StepCall, leg: StepLeg, name: str) -> None:
+    """A process is called what it does: refuse a call of another step than the command line says."""
+    if (call.leg, call.step) != (leg.value, name):
+        raise SwitchyardError(
+            f"the call is of step {call.step} of leg {call.leg}, and the command line says {name} of {leg.value}",
+            where="the call of this step",
+            next="start `switchyard step` with the call's leg and step",
+        )
+
+
+def _call_of_a_person(leg: StepLeg, name: str, load: str | None, flow: Flow | None) -> StepCall:
+    """A call that nobody asks again: it has no id, and leaves no outcome."""
+    return StepCall(
+        call_id="",
+        leg=leg.value,
+        step=name,
+        flow=frozen_spec(flow) if flow else None,
+        load_id=load,
+        connections={},
+        owner=name_owner("switchyard step"),
+    )
+
+
+def _leave(code: int) -> NoReturn:
     """End this process now: all is done and closed.
 
     Freeing what the clients' modules hold, and waiting for PyMongo's sleeping monitors, takes 0.8 s of a small step.
     """
-    sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def plan(
@@ -123,7 +169,7 @@ def plan(
     from switchyard.legs.steps import forecast
 
     request = _request(leg, from_beginning, trust_bookmark)
-    expected = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow), request).to_json()
+    expected = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow), request).facts
     if output is Format.JSON:
         typer.echo(json.dumps(expected, indent=2))
         return
@@ -146,31 +192,3 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
     Console().print(table)
     for note in examined.notes:
         typer.echo(f"note: {note}")
-
-
-def _run_step(
-    leg: Leg, name: str, load: str | None, flow: str | None, directory: Path, given: dict[str, Any] | None
-) -> str:
-    from switchyard.legs.steps import begin, find_step, forecast
-
-    runtime = open_runtime("switchyard step", given)
-    request = Request.of((given or {}).get("request"))
-    if name == "forecast":
-        expected = forecast(runtime, leg.value, _flow_of(flow, directory, given), request)
-        return json.dumps({"step": name, **expected.to_json()})
-    found = find_step(leg.value, name)
-    if found.from_load is None:
-        return begin(runtime, found, _flow_of(flow, directory, given), request).json()
-    if load is None:
-        raise SwitchyardError(
-            f"step {name} goes on with a load", next="name it: --load LOAD; switchyard loads lists them"
-        )
-    return found.from_load(runtime, load).json()
-
-
-def _flow_of(name: str | None, directory: Path, given: dict[str, Any] | None) -> Flow:
-    if given is not None:
-        return thaw(given["flow"])
-    if name is None:
-        raise SwitchyardError("this step begins from a flow", next="name it: --flow FLOW")
-    return find_flow(directory, name)

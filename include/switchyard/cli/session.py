@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,11 @@ from switchyard.connections import EnvironmentConnections, GivenConnections
 from switchyard.errors import SwitchyardError
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
-from switchyard.handover import DagRun, StepReport
+from switchyard.handover import StepCall, StepReport
 from switchyard.records import Record
+
+if TYPE_CHECKING:
+    from switchyard.legs.runtime import Runtime
 
 FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
 
@@ -50,19 +53,27 @@ def find_flow(directory: Path, name: str) -> Flow:
     raise SwitchyardError(f"there is no flow {name!r}", where=str(directory), next=hint)
 
 
-def open_runtime(command: str, given: dict[str, Any] | None = None, *, take_over: bool = False) -> Any:
-    """The edges of a leg, with the connections of this shell, or those that the parent process gave."""
+def open_runtime(command: str, *, take_over: bool = False) -> Runtime:
+    """The edges of a leg, with the connections of this shell."""
     from switchyard.ledger.drivers import Driver
     from switchyard.legs.runtime import Runtime
 
-    if given is not None:
-        driver = Driver(
-            DagRun.from_json(given["dag_run"]) if given.get("dag_run") else None,
-            take_over=frozenset(given.get("take_over", ())),
-        )
-        return Runtime(GivenConnections(given["connections"]), given["owner"], driver=driver)
-    owner = f"{command}, process {os.getpid()} on {socket.gethostname()}"
-    return Runtime(EnvironmentConnections(), owner, driver=Driver(take_over=frozenset("*" if take_over else "")))
+    driver = Driver(take_over=frozenset("*" if take_over else ""))
+    return Runtime(EnvironmentConnections(), name_owner(command), driver=driver)
+
+
+def runtime_for(call: StepCall) -> Runtime:
+    """The edges of a leg, with the connections that a parent process gave."""
+    from switchyard.ledger.drivers import Driver
+    from switchyard.legs.runtime import Runtime
+
+    driver = Driver(call.dag_run, take_over=frozenset(call.take_over))
+    return Runtime(GivenConnections(call.connections), call.owner, driver=driver)
+
+
+def name_owner(command: str) -> str:
+    """Who runs a command of this shell, for those who meet its load."""
+    return f"{command}, process {os.getpid()} on {socket.gethostname()}"
 
 
 def log_to_stderr(level: int) -> None:

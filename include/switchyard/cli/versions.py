@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
 from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
 from switchyard.errors import SwitchyardError
 from switchyard.flow.spec import Flow
+
+if TYPE_CHECKING:
+    from switchyard.legs.runtime import Runtime
 
 
 def rollback(
@@ -64,7 +67,7 @@ def adopt(
     print_report(take(open_runtime("switchyard adopt", take_over=take_over), find_flow(directory, flow)))
 
 
-def _serve(runtime: Any, flow: Flow) -> None:
+def _serve(runtime: Runtime, flow: Flow) -> None:
     from switchyard.legs.steps import run_leg
 
     try:

@@ -22,14 +22,12 @@ from switchyard.flow.naming import Leg
 from switchyard.handover import DagRun
 from switchyard.ledger import locks
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
-from switchyard.ledger.migrations import HEAD, migrate_to_head
+from switchyard.ledger.migrations import migrate
 from switchyard.ledger.results import FlowChanges, PlanOutline, StepResult, TableLeft
 from switchyard.ledger.tables import flows, loads
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Session
-
-_MIGRATION_LOCK = 0x5917C4
 
 
 class Ledger:
@@ -63,18 +61,9 @@ class Ledger:
         self._engine.dispose()
 
     def migrate(self) -> None:
-        """Bring the tables to the newest version; two at once wait for each other."""
+        """Bring the tables to the newest version; raises SwitchyardError for those of a newer release."""
         with self.session() as session:
-            if self._revision(session) == HEAD:
-                return
-            session.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            migrate_to_head(session)
-
-    def _revision(self, session: Session) -> str | None:
-        if session.scalar(sa.select(sa.func.to_regclass("alembic_version"))) is None:
-            return None
-        found = session.scalar(sa.text("select version_num from alembic_version"))
-        return str(found) if found else None
+            migrate(session, where=f"connection {self.connection.conn_id}")
 
     @contextmanager
     def lock(self, flow: str, leg: Leg, *, patience: float = 0) -> Iterator[None]:
@@ -188,23 +177,9 @@ class Ledger:
         results = [result] if rev is None else [result, TableLeft(rev)]
         done = FINISHED[load.leg]
         with self.session() as session:
-            session.execute(
-                loads.update()
-                .where(
-                    loads.c.flow == load.flow,
-                    loads.c.leg == load.leg,
-                    loads.c.state == done,
-                    loads.c.superseded_at.is_(None),
-                    loads.c.seq < load.seq,
-                    loads.c.seq > above,
-                )
-                .values(superseded_at=sa.func.now())
-            )
+            _supersede(session, load, above)
             if flow_changes:
-                changed: dict[str, str | None] = {"bookmark": flow_changes.bookmark}
-                if flow_changes.held is not None:
-                    changed["held"] = flow_changes.held
-                session.execute(flows.update().where(flows.c.flow == load.flow).values(changed))
+                _change_flow(session, load.flow, flow_changes)
             row = session.execute(
                 loads.update()
                 .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", done)))
@@ -293,6 +268,24 @@ class Ledger:
                 where=f"connection {self.connection.conn_id}",
                 next="check that the server runs and that the connection's host, port, database and login are right",
             ) from error
+
+
+def _supersede(session: Session, load: Load, above: int) -> None:
+    """Date the end of the loads that this one replaces."""
+    replaced = (
+        loads.c.flow == load.flow,
+        loads.c.leg == load.leg,
+        loads.c.state == FINISHED[load.leg],
+        loads.c.superseded_at.is_(None),
+        loads.c.seq < load.seq,
+        loads.c.seq > above,
+    )
+    session.execute(loads.update().where(*replaced).values(superseded_at=sa.func.now()))
+
+
+def _change_flow(session: Session, flow: str, changes: FlowChanges) -> None:
+    statement = flows.update().where(flows.c.flow == flow).values(bookmark=changes.bookmark)
+    session.execute(statement if changes.held is None else statement.values(held=changes.held))
 
 
 def facts_with(*results: StepResult) -> sa.ColumnElement[Any]:

@@ -57,3 +57,17 @@ loads = Table(
     ),
     Index("ix_loads_flow_leg_seq", "flow", "leg", "seq", unique=True),
 )
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    Column("flow", Text, nullable=False),
+    Column("leg", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("load_id", Text, comment="NULL: the step begins or needs no load"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("outcome", JSONB, nullable=False, comment="report, skip reason, error, lineage"),
+    Index("ix_outcomes_created_at", "created_at"),
+    comment="how calls of steps ended: the same call asked again is answered from here",
+)

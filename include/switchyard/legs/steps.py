@@ -5,6 +5,7 @@ A step is a process of its own, so a leg's modules are imported only when one of
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +14,8 @@ from typing import TYPE_CHECKING
 from switchyard.errors import SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
-from switchyard.handover import StepReport
+from switchyard.handover import FORECAST, ORDINARY, LoadRequest, StepReport
 from switchyard.ledger.reports import Examined, LoadPlanned, NothingNew
-from switchyard.legs.ingest.load_request import ORDINARY, Request
 from switchyard.records import Record
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from switchyard.ledger.results import Compared
     from switchyard.legs.runtime import Runtime
 
-FlowStep = Callable[["Runtime", Flow, Request], Record]
+log = logging.getLogger(__name__)
+
+FlowStep = Callable[["Runtime", Flow, LoadRequest], Record]
 LoadStep = Callable[["Runtime", str], "StepReport[Record]"]
 
 
@@ -50,16 +52,18 @@ def find_step(leg: Leg, name: str) -> Step:
     return found[name]
 
 
-def begin(runtime: Runtime, step: Step, flow: Flow, request: Request = ORDINARY) -> StepReport[Record]:
+def begin(runtime: Runtime, step: Step, flow: Flow, request: LoadRequest = ORDINARY) -> StepReport[Record]:
     """Run a step that begins from a flow."""
     assert step.from_flow is not None  # noqa: S101 - the caller chose a beginning step
     started = time.monotonic()
     result = step.from_flow(runtime, flow, request)
     load_id = result.load_id if isinstance(result, LoadPlanned) else ""
-    return StepReport(step.name, flow.flow, load_id, time.monotonic() - started, result)
+    report = StepReport(step.name, flow.flow, load_id, time.monotonic() - started, result)
+    log.info("%s", report.line())
+    return report
 
 
-def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> Iterator[StepReport[Record]]:
+def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: LoadRequest = ORDINARY) -> Iterator[StepReport[Record]]:
     """Run all steps of a leg, one after another; ends early when there is nothing to do."""
     load_id = ""
     with runtime.running(flow.flow, leg) as driving:
@@ -73,25 +77,25 @@ def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY)
                 return
 
 
-def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: Request = ORDINARY) -> Record:
+def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: LoadRequest = ORDINARY) -> StepReport[Record]:
     """The dry run of a leg: what it would do now."""
     from switchyard.legs.ingest.forecast import forecast_ingest
     from switchyard.legs.serve.forecast import forecast_serve
 
-    if leg == "ingest":
-        return forecast_ingest(runtime, flow, request)
-    return forecast_serve(runtime, flow)
+    started = time.monotonic()
+    expected = forecast_ingest(runtime, flow, request) if leg == "ingest" else forecast_serve(runtime, flow)
+    return StepReport(FORECAST, flow.flow, "", time.monotonic() - started, expected)
 
 
 def _ingest_steps() -> tuple[Step, ...]:
     from switchyard.legs.ingest import leg as ingest_leg
     from switchyard.legs.ingest.preflight import preflight as look
 
-    def preflight(runtime: Runtime, flow: Flow, request: Request) -> Record:
+    def preflight(runtime: Runtime, flow: Flow, request: LoadRequest) -> Record:
         examined = look(runtime, flow, request)
         return Examined(len(examined.columns), tuple(examined.shape.primary_key), tuple(examined.notes))
 
-    def plan(runtime: Runtime, flow: Flow, request: Request) -> Record:
+    def plan(runtime: Runtime, flow: Flow, request: LoadRequest) -> Record:
         return _planned(ingest_leg.plan(runtime, flow, request))
 
     return (
@@ -108,7 +112,7 @@ def _ingest_steps() -> tuple[Step, ...]:
 def _serve_steps() -> tuple[Step, ...]:
     from switchyard.legs.serve import leg as serve_leg
 
-    def plan(runtime: Runtime, flow: Flow, request: Request) -> Record:
+    def plan(runtime: Runtime, flow: Flow, request: LoadRequest) -> Record:
         return _planned(serve_leg.plan(runtime, flow))
 
     return (

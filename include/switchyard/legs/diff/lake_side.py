@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from switchyard.compare.digests import DigestSpool
 from switchyard.compare.documents import DocumentForm
 from switchyard.compare.identity import IdForm
 from switchyard.lake.hdfs import Hdfs
+from switchyard.serve.documents.columns import Timestamps
 from switchyard.serve.documents.encoder import DocumentEncoder, read_batches, read_schema
 
 
@@ -24,7 +24,7 @@ class LakeSide:
     where: str
 
     @classmethod
-    def of(cls, files: Sequence[Path], key: Sequence[str], timestamps: Any, where: str) -> LakeSide:
+    def of(cls, files: Sequence[Path], key: Sequence[str], timestamps: Timestamps, where: str) -> LakeSide:
         """The side of these files, served by this key."""
         schema = read_schema(files)
         return cls(files, DocumentForm(schema, tuple(key), timestamps), IdForm(schema, key), where)

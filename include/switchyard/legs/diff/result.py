@@ -6,16 +6,12 @@ import datetime as dt
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
-
-from pydantic import Field
 
 from switchyard.compare.differences import Found
 from switchyard.compare.digests import BUCKETS
 from switchyard.errors import ReconcileMismatch
 from switchyard.flow.spec import Flow
 from switchyard.ledger.results import Compared
-from switchyard.records import Record
 
 DIFFERENCES = "differences.parquet"
 """In the scratch directory, what `switchyard.compare.differences` writes."""
@@ -37,17 +33,6 @@ class DiffResult:
     def equal(self) -> bool:
         """Whether the stores hold the same."""
         return self.compared.equal
-
-
-@dataclass(frozen=True)
-class DiffReport(Record):
-    """The report of a flow's comparisons; `findings` are a sentence for each, `diffs` their names."""
-
-    equal: bool
-    findings: Annotated[tuple[str, ...], Field(alias="found")]
-    diffs: tuple[str, ...]
-    heal_ordered: bool
-    results: tuple[Compared, ...]
 
 
 def require_equal(flow: Flow, *results: DiffResult) -> None:

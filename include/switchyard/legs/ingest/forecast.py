@@ -11,8 +11,8 @@ from switchyard.extract import postgres
 from switchyard.extract.statement import row_condition
 from switchyard.flow.spec import Flow
 from switchyard.flow.threshold import rows_allowed
+from switchyard.handover import ORDINARY, LoadRequest
 from switchyard.legs.ingest import window as ingest_window
-from switchyard.legs.ingest.load_request import ORDINARY, Request
 from switchyard.legs.ingest.merge_preview import KeyChanges, key_changes
 from switchyard.legs.ingest.preflight import preflight, shown_version
 from switchyard.legs.ingest.start import find_start, read_now
@@ -48,7 +48,7 @@ class IngestForecast(Record):
     warnings: tuple[str, ...]
 
 
-def forecast_ingest(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> IngestForecast:
+def forecast_ingest(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> IngestForecast:
     """Rows that would be read, and what they would do to the table. All counts are exact, at this moment."""
     examined = preflight(runtime, flow, request)
     lake = flow.lake

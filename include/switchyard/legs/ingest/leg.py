@@ -9,7 +9,8 @@ from typing import TypeVar
 from switchyard.extract import postgres
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
-from switchyard.handover import StepReport
+from switchyard.handover import ORDINARY, LoadRequest, StepReport
+from switchyard.ledger import outcomes
 from switchyard.ledger.loads import Load, NewLoad
 from switchyard.ledger.reports import LandedCounts, NothingNew, Tidied
 from switchyard.ledger.results import Converted, Proved, Published
@@ -19,7 +20,6 @@ from switchyard.legs.ingest import land as ingest_land
 from switchyard.legs.ingest import prove as ingest_prove
 from switchyard.legs.ingest import publish as ingest_publish
 from switchyard.legs.ingest import window as ingest_window
-from switchyard.legs.ingest.load_request import ORDINARY, Request
 from switchyard.legs.ingest.planned import draft
 from switchyard.legs.ingest.settle import require_released, settle
 from switchyard.legs.ingest.start import find_start, next_bookmark, read_now
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result", bound=Record)
 
 
-def plan(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Load | NothingNew:
+def plan(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> Load | NothingNew:
     """Settle what an earlier run left, then write the new load down with its frozen flow (protocol step 0).
 
     When the source has nothing new, nothing is written.
@@ -107,6 +107,7 @@ def tidy(runtime: Runtime, load_id: str) -> StepReport[Tidied]:
     """Delete debris and versions that nobody needs any more (protocol step 7)."""
 
     def body(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Tidied]:
+        outcomes.prune(ledger)
         return Done(vacuum.vacuum(runtime, ledger, thaw(load.spec), "ingest"))
 
     return _checked_step(runtime, "tidy", load_id, body)

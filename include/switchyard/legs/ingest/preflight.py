@@ -8,19 +8,19 @@ from switchyard.errors import PreflightRefused, StepFailed
 from switchyard.extract import postgres
 from switchyard.extract.preflight import Examined, examine_values, refuse
 from switchyard.flow.spec import Flow
+from switchyard.handover import ORDINARY, LoadRequest
 from switchyard.lake.hive import LIST_READER, HiveSession
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest import window as ingest_window
-from switchyard.legs.ingest.load_request import ORDINARY, Request
 from switchyard.legs.ingest.start import find_start, read_now
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.truth.check import require_agreement
 from switchyard.prove.checks import pattern_probe
 
 
-def preflight(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Examined:
+def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> Examined:
     """Look at the live source; raises PreflightRefused with every finding and its cure."""
     with runtime.ledger() as ledger:
         ledger.migrate()
@@ -37,7 +37,7 @@ def preflight(runtime: Runtime, flow: Flow, request: Request = ORDINARY) -> Exam
     return replace(examined, notes=looked.notes)
 
 
-def shown_version(runtime: Runtime, ledger: Ledger, flow: Flow, request: Request) -> TableVersion | None:
+def shown_version(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> TableVersion | None:
     """The table's version, for who changes nothing; raises TruthConflict when the ledger does not know it."""
     from_beginning = request.start == "beginning"
     seen = require_agreement(runtime, ledger, flow, from_beginning=from_beginning)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from switchyard.errors import SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
+from switchyard.handover import LoadRequest
 from switchyard.lake.hiveql.statements import quote_table
 from switchyard.ledger.loads import FINISHED, Load
 from switchyard.ledger.results import PlanOutline, Proved
 from switchyard.ledger.store import Ledger
-from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.runtime import Runtime
 from switchyard.types.quoting import quote_text
@@ -24,7 +24,7 @@ _MOST_KEYS = 10_000
 class Replay:
     """The request, and the load whose refused rows it reads again."""
 
-    request: Request
+    request: LoadRequest
     load_id: str
     rows: int
 
@@ -39,12 +39,12 @@ def find_replay(runtime: Runtime, flow: Flow, load_id: str | None) -> Replay:
         load = _find_load(ledger, flow, load_id)
     refused = load.result(Proved).quarantined_rows
     if flow.lake.mode == "replace":
-        return Replay(Request(), load.load_id, refused)
+        return Replay(LoadRequest(), load.load_id, refused)
     planned = load.result(Planned)
     if planned.bounds is None:
-        return Replay(Request(), load.load_id, refused)
+        return Replay(LoadRequest(), load.load_id, refused)
     keys = _refused_keys(runtime, flow, load, planned)
-    request = Request("replay", planned.bounds.low, planned.bounds.high, keys=keys, replays=load.load_id)
+    request = LoadRequest("replay", planned.bounds.low, planned.bounds.high, keys=keys, replays=load.load_id)
     return Replay(request, load.load_id, refused)
 
 
@@ -70,7 +70,7 @@ def _refused_rows(load: Load) -> int:
     return proved.quarantined_rows if proved else 0
 
 
-def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) -> tuple[dict[str, Any], ...]:
+def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) -> tuple[Mapping[str, str], ...]:
     """The keys of the refused rows, as text by source column."""
     columns = [column for column in planned.columns if column.name in planned.key]
     if not columns:
@@ -98,4 +98,4 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
             next="read the whole range again: switchyard backfill",
         )
     known = [row for row in rows if None not in row]  # a row without a key cannot be found again
-    return tuple({column.source: value for column, value in zip(columns, row, strict=True)} for row in known)
+    return tuple({column.source: str(value) for column, value in zip(columns, row, strict=True)} for row in known)

@@ -8,8 +8,8 @@ from switchyard.errors import TruthConflict
 from switchyard.extract import postgres
 from switchyard.flow.bookmark import Bookmark, Reading
 from switchyard.flow.spec import Flow
+from switchyard.handover import LoadRequest
 from switchyard.lake.table_version import TableVersion
-from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.ingest.window import Session
 from switchyard.legs.runtime import Runtime
 
@@ -22,7 +22,7 @@ def read_now(runtime: Runtime, session: Session, flow: Flow) -> Reading:
     return Reading.of(flow.source, server)
 
 
-def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: Request) -> str | None:
+def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: LoadRequest) -> str | None:
     """The cursor's value that a load begins at, as PostgreSQL's text; None: the beginning.
 
     Raises TruthConflict when the bookmark is of another source or filter, or when an append table would have to be

@@ -12,10 +12,10 @@ from switchyard.extract.postgres import relation
 from switchyard.extract.preflight import Examined, examine, refuse
 from switchyard.extract.statement import Bounds, row_condition
 from switchyard.flow.spec import Flow
+from switchyard.handover import LoadRequest
 from switchyard.lake.hiveql.statements import find_partition_clash
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.store import Ledger
-from switchyard.legs.ingest.load_request import Request
 from switchyard.legs.ingest.planned import Planned
 from switchyard.prove.checks import check_findings
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
@@ -93,7 +93,7 @@ def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str
     ]
 
 
-def find_window(session: Session, flow: Flow, request: Request, start: str | None, agreed: Agreed) -> Window:
+def find_window(session: Session, flow: Flow, request: LoadRequest, start: str | None, agreed: Agreed) -> Window:
     """Choose the rows to read, from `start` on; a second passes when the flow reads by cursor.
 
     Raises PreflightRefused for a range that cannot be read again.
@@ -122,7 +122,7 @@ def has_rows(session: Session, flow: Flow, window: Window) -> bool:
     return bool(row and row[0])
 
 
-def require_rows(session: Session, flow: Flow, request: Request, window: Window) -> None:
+def require_rows(session: Session, flow: Flow, request: LoadRequest, window: Window) -> None:
     """Raise SwitchyardError when a replay finds none of the rows that it was asked for: that is no success."""
     if request.kind != "replay" or has_rows(session, flow, window):
         return
@@ -137,7 +137,7 @@ def require_rows(session: Session, flow: Flow, request: Request, window: Window)
     )
 
 
-def _find_range(session: Session, flow: Flow, request: Request) -> Window:
+def _find_range(session: Session, flow: Flow, request: LoadRequest) -> Window:
     findings = []
     if flow.lake.mode == "replace":
         findings.append("a flow of mode replace reads everything in every load: run it, there is nothing to backfill")

@@ -17,6 +17,7 @@ from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.handover import StepReport
 from switchyard.lake.table_version import TableVersion
+from switchyard.ledger import outcomes
 from switchyard.ledger.drivers import require_driver_gone
 from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
@@ -240,6 +241,7 @@ def _described(load: Load) -> Selected | ServePlanned:
 
 def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> Done[ServeTidied]:
     flow = thaw(load.spec)
+    outcomes.prune(ledger)
     with MongoTarget(runtime.connections.get(served_part(flow).connection)) as mongo:
         dropped = mongo.drop_stagings(served_part(flow).collection, older_than_seq=load.seq + 1)
     directories = vacuum.delete_finished(runtime, ledger, flow, naming.serve_scratch(flow.lake.root, flow.flow))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from switchyard.errors import LedgerStateError, ReconcileMismatch
 from switchyard.flow import naming
@@ -32,6 +32,9 @@ from switchyard.serve.mongo.in_place import (
     write_replacements,
 )
 from switchyard.serve.mongo.target import CollectionState, MongoTarget
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +161,7 @@ def _require_ours(ledger: Ledger, load: Load) -> None:
         )
 
 
-def _encoder(flow: Flow, schema: Any) -> DocumentEncoder:
+def _encoder(flow: Flow, schema: pa.Schema) -> DocumentEncoder:
     serve = served_part(flow)
     return DocumentEncoder(schema, serve.key, timestamps=serve.timestamps, where=f"flow {flow.flow}")
 

@@ -1,0 +1,47 @@
+"""How calls ended (`switchyard.handover`): the same call asked again is answered from here.
+
+An outcome holds no secret: it is what the step printed. It is needed for as long as a task may ask again, and is
+deleted later by `tidy`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from switchyard.handover import StepOutcome
+from switchyard.ledger.store import Ledger
+from switchyard.ledger.tables import outcomes
+
+KEPT = dt.timedelta(days=30)
+
+
+def find(ledger: Ledger, call_id: str) -> StepOutcome | None:
+    """How a call ended; None: it has not. Raises SwitchyardError for an outcome that this release cannot read."""
+    with ledger.session() as session:
+        values = session.scalar(sa.select(outcomes.c.outcome).where(outcomes.c.call_id == call_id))
+    return None if values is None else StepOutcome.from_json(values, f"the ledger's outcome of call {call_id}")
+
+
+def keep(ledger: Ledger, outcome: StepOutcome) -> StepOutcome:
+    """Write down how a call ended; returns what stands: of two processes with one call, the first one's outcome."""
+    row = {
+        "call_id": outcome.call_id,
+        "flow": outcome.flow,
+        "leg": outcome.leg,
+        "step": outcome.step,
+        "load_id": outcome.load_id or None,
+        "outcome": outcome.to_json(),
+    }
+    with ledger.session() as session:
+        session.execute(insert(outcomes).values(row).on_conflict_do_nothing())
+    return find(ledger, outcome.call_id) or outcome
+
+
+def prune(ledger: Ledger) -> int:
+    """Delete outcomes that nobody asks for any more; returns how many."""
+    with ledger.session() as session:
+        old = outcomes.delete().where(outcomes.c.created_at < sa.func.now() - KEPT)
+        return session.execute(old).rowcount

@@ -1,0 +1,138 @@
+"""A call answered: the step is run, and its outcome kept, so that the same call asked again runs nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+
+from switchyard.errors import LoadInProgress, NothingToCompare, SwitchyardError
+from switchyard.flow.frozen import thaw
+from switchyard.flow.spec import Flow
+from switchyard.handover import FORECAST, ORDINARY, ErrorKind, StepCall, StepError, StepOutcome, StepReport
+from switchyard.ledger import outcomes
+from switchyard.ledger.drivers import AirflowLoadUnfinished
+from switchyard.ledger.reports import NothingNew
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.steps import begin, find_step, forecast
+from switchyard.records import Record
+
+log = logging.getLogger(__name__)
+
+
+def answer(runtime: Runtime, call: StepCall) -> StepOutcome:
+    """Run the step of a call, or say again how it ended. An error is an outcome, too; only bugs are raised.
+
+    The outcome is written when all else is done. If this process dies before that, the same call runs the step again,
+    which is safe as it always was: every step goes on from what the ledger and the servers say.
+    """
+    started = time.monotonic()
+    try:
+        earlier = _earlier(runtime, call)
+        if earlier is not None:
+            return earlier
+        outcome = _run(runtime, call)
+        if call.call_id and outcome.is_final:
+            with runtime.ledger() as ledger:
+                return outcomes.keep(ledger, outcome)
+    except SwitchyardError as error:  # the ledger's own: then nobody can say that the step is done
+        return _failed(call, error, time.monotonic() - started)
+    return outcome
+
+
+def _earlier(runtime: Runtime, call: StepCall) -> StepOutcome | None:
+    if not call.call_id:
+        return None
+    with runtime.ledger() as ledger:
+        ledger.migrate()
+        outcome = outcomes.find(ledger, call.call_id)
+    if outcome is None:
+        return None
+    if (outcome.leg, outcome.step) != (call.leg, call.step):
+        raise SwitchyardError(
+            f"call {call.call_id} was step {outcome.step} of {outcome.leg}, and is step {call.step} of {call.leg} now",
+            where="the call of this step",
+            next="give every call an id of its own",
+        )
+    log.info("call %s has ended already, in another process: nothing is run, its outcome stands", call.call_id)
+    return outcome
+
+
+def _run(runtime: Runtime, call: StepCall) -> StepOutcome:
+    started = time.monotonic()
+    try:
+        report = run_call(runtime, call)
+    except NothingToCompare as error:
+        outcome = _outcome(call, time.monotonic() - started)
+        return replace(outcome, report={}, skipped=error.what)
+    except SwitchyardError as error:
+        return _failed(call, error, time.monotonic() - started)
+    skipped = report.result.why if isinstance(report.result, NothingNew) else None
+    return replace(
+        _outcome(call, report.seconds),
+        flow=report.flow,
+        load_id=report.load_id,
+        report=report.facts,
+        skipped=skipped,
+        lineage=report.lineage,
+    )
+
+
+def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
+    """Run the step of a call, whatever its id; raises what the step raises."""
+    if call.leg == "diff":
+        from switchyard.legs.diff.report import compare_flow, forecast_flow
+
+        if call.step == FORECAST:
+            return forecast_flow(runtime, _flow_of(call), call.mode)
+        return compare_flow(runtime, _flow_of(call), call.mode)
+    request = call.request or ORDINARY
+    if call.step == FORECAST:
+        return forecast(runtime, call.leg, _flow_of(call), request)
+    step = find_step(call.leg, call.step)
+    if step.from_load is None:
+        return begin(runtime, step, _flow_of(call), request)
+    if call.load_id is None:
+        raise SwitchyardError(
+            f"step {call.step} goes on with a load", next="name it: --load LOAD; switchyard loads lists them"
+        )
+    return step.from_load(runtime, call.load_id)
+
+
+def _flow_of(call: StepCall) -> Flow:
+    if call.flow is None:
+        raise SwitchyardError("this step begins from a flow", next="name it: --flow FLOW")
+    return thaw(call.flow)
+
+
+def _outcome(call: StepCall, seconds: float) -> StepOutcome:
+    flow = str(call.flow.get("flow", "")) if call.flow else ""
+    return StepOutcome(
+        call_id=call.call_id,
+        leg=call.leg,
+        step=call.step,
+        flow=flow,
+        load_id=call.load_id or "",
+        seconds=round(seconds, 3),
+    )
+
+
+def _failed(call: StepCall, error: SwitchyardError, seconds: float) -> StepOutcome:
+    met = error if isinstance(error, AirflowLoadUnfinished) else None
+    failure = StepError(
+        kind=_kind(error),
+        what=error.what,
+        where=error.where,
+        cure=error.next,
+        load_id=met.load_id if met else None,
+        dag_run=met.dag_run if met else None,
+    )
+    return replace(_outcome(call, seconds), error=failure)
+
+
+def _kind(error: SwitchyardError) -> ErrorKind:
+    if isinstance(error, AirflowLoadUnfinished):
+        return "ask_airflow"
+    if isinstance(error, LoadInProgress):
+        return "busy"
+    return "retryable" if error.retryable else "refused"
