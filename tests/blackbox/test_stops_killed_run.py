@@ -82,7 +82,6 @@ def kill_in_its_first_task(airflow: Mapping[str, str], dag: str, sign: str) -> s
 
 @pytest.mark.kin
 @pytest.mark.timeout(900)
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S19: Airflow takes the dead run for a running one")
 @pytest.mark.parametrize(
     ("leg", "sign"),
     [

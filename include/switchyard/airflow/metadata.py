@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from switchyard.airflow.connections import resolve
+from switchyard.airflow.dead_runs import warn_of_earlier_run
 from switchyard.connections import GivenConnections
 from switchyard.flow.files.loader import load_flows
 
@@ -56,6 +57,7 @@ class IngestMetadataOperator(BaseOperator):
         """Ingest; returns counts. Raises ServerUnavailable, which names the connection and the cure."""
         from switchyard.catalog import recipes, sync, target
 
+        warn_of_earlier_run(context)
         key = recipes.SourceKey(self.kind, self.connection)  # type: ignore[arg-type]
         if self.only and key.name not in self.only:
             raise AirflowSkipException(f"not among the sources asked for: {self.only}")

@@ -25,6 +25,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
+from switchyard.airflow.dead_runs import warn_of_earlier_run
 from switchyard.handover import (
     FORECAST,
     ORDINARY,
@@ -92,6 +93,8 @@ class StepOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; returns its report. Skips what follows after a dry run, or when there is nothing to do."""
+        if self.load_id is None:
+            warn_of_earlier_run(context)
         dry_run = str(self.dry_run_only) == "True"
         outcome = self._run_step(FORECAST if dry_run else self.step, context)
         if dry_run:
