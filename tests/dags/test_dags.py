@@ -17,6 +17,7 @@ from switchyard.airflow.dags import ingest_dag, ingest_dags, serve_dags
 from switchyard.airflow.operators import StepOperator
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
+from switchyard.handover import ORDINARY, LoadRequest
 
 CHECKOUT = Path(__file__).parents[2]
 FLOWS = CHECKOUT / "dags" / "flows"
@@ -149,27 +150,25 @@ def test_the_ledger_may_be_another_connection(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("params", "run_type", "request_of_plan"),
     [
-        ({}, "manual", None),
-        ({"start": "bookmark"}, "manual", None),
-        ({"start": "beginning"}, "manual", {"start": "beginning"}),
-        ({"start": "trusted-bookmark"}, "scheduled", {"start": "trusted-bookmark"}),
+        ({}, "manual", ORDINARY),
+        ({"start": "bookmark"}, "manual", ORDINARY),
+        ({"start": "beginning"}, "manual", LoadRequest(start="beginning")),
+        ({"start": "trusted-bookmark"}, "scheduled", LoadRequest(start="trusted-bookmark")),
         (
             {"backfill_from": "2026-01-01", "backfill_to": "2026-01-02", "start": "bookmark"},
             "manual",
-            {"kind": "backfill", "low": "2026-01-01", "high": "2026-01-02"},
+            LoadRequest("backfill", "2026-01-01", "2026-01-02"),
         ),
     ],
 )
-def test_a_run_says_where_its_load_begins(
-    params: dict[str, str], run_type: str, request_of_plan: dict[str, str] | None
-) -> None:
+def test_a_run_says_where_its_load_begins(params: dict[str, str], run_type: str, request_of_plan: LoadRequest) -> None:
     source = {"connection": "c", "table": "s.t", "cursor": "at"}
     lake = {"database": "d", "table": "t", "mode": "merge"}
     dag = ingest_dag(Flow.model_validate({"flow": "f", "source": source, "lake": lake}))
     assert dag.params.get_param("start").schema["enum"] == ["bookmark", "beginning", "trusted-bookmark"]
-    context: Any = {"params": params, "dag_run": SimpleNamespace(run_type=run_type)}
+    run = SimpleNamespace(run_type=run_type, data_interval_start=None, data_interval_end=None)
+    context: Any = {"params": params, "dag_run": run}
     requests = {task.label: task._request(context) for task in dag.tasks if isinstance(task, StepOperator)}
     assert requests["plan"] == request_of_plan
-    wanted = request_of_plan if request_of_plan and "start" in request_of_plan else None
-    assert requests["preflight"] == wanted
-    assert [requests[step] for step in ("land", "publish", "tidy")] == [None] * 3
+    assert requests["preflight"] == (request_of_plan if request_of_plan.kind == "load" else ORDINARY)
+    assert [requests[step] for step in ("land", "publish", "tidy")] == [ORDINARY] * 3
