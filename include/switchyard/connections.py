@@ -42,7 +42,7 @@ class Connection:
         parts = urlsplit(uri)
         extra: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
         if "__extra__" in extra:
-            extra = {**json.loads(extra.pop("__extra__")), **extra}
+            extra = {**read_extra(conn_id, extra.pop("__extra__")), **extra}
         return cls(
             conn_id=conn_id,
             conn_type=parts.scheme.replace("-", "_"),
@@ -57,7 +57,6 @@ class Connection:
     @classmethod
     def from_fields(cls, conn_id: str, fields: Mapping[str, Any]) -> Connection:
         """Build from Airflow's JSON form (`conn_type`, `host`, `port`, `login`, `password`, `schema`, `extra`)."""
-        extra = fields.get("extra") or {}
         port = fields.get("port")
         return cls(
             conn_id=conn_id,
@@ -67,7 +66,7 @@ class Connection:
             login=fields.get("login") or "",
             password=fields.get("password") or "",
             schema=fields.get("schema") or "",
-            extra=json.loads(extra) if isinstance(extra, str) else extra,
+            extra=read_extra(conn_id, fields.get("extra")),
         )
 
     def fields(self) -> dict[str, Any]:
@@ -85,12 +84,17 @@ class Connection:
     @property
     def address(self) -> str:
         """`host:port`, safe to print."""
-        return f"{self.host}:{self.port}" if self.port else self.host
+        return f"{self._bracketed}:{self.port}" if self.port else self.host
+
+    @property
+    def _bracketed(self) -> str:
+        """The host as a URL holds it: IPv6 in brackets."""
+        return f"[{self.host}]" if self.host.count(":") > 1 and not self.host.startswith("[") else self.host
 
     def url(self, scheme: str, default_port: int) -> str:
         """A URL of this connection under another scheme, password included: never for a log."""
         auth = f"{quote(self.login, safe='')}:{quote(self.password, safe='')}@" if self.login else ""
-        return f"{scheme}://{auth}{self.host}:{self.port or default_port}/{quote(self.schema, safe='')}"
+        return f"{scheme}://{auth}{self._bracketed}:{self.port or default_port}/{quote(self.schema, safe='')}"
 
 
 class Connections(Protocol):
@@ -143,11 +147,37 @@ class EnvironmentConnections:
         return stored
 
 
+def read_extra(conn_id: str, extra: object) -> Mapping[str, Any]:
+    """A connection's extra as names and values; nothing at all, also written as JSON's null, is an empty one.
+
+    Raises ConnectionMissing for anything else, without showing it: there may be a secret in it.
+    """
+    try:
+        value = json.loads(extra) if isinstance(extra, str) and extra.strip() else extra
+    except ValueError:
+        value = extra
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    raise ConnectionMissing(
+        f"its extra is {_KINDS.get(type(value), 'no JSON')}, and has to be a JSON object",
+        where=f"connection {conn_id}",
+        next='write names and values, {"name": "value"}, or leave the extra empty',
+    )
+
+
+_KINDS = {list: "a JSON list", str: "a text", int: "a number", float: "a number", bool: "a boolean"}
+
+
 def _parse(conn_id: str, value: str | Mapping[str, Any]) -> Connection:
     try:
         if isinstance(value, str) and not value.lstrip().startswith("{"):
             return Connection.from_uri(conn_id, value)
-        return Connection.from_fields(conn_id, json.loads(value) if isinstance(value, str) else value)
+        fields = json.loads(value) if isinstance(value, str) else value
+        if not isinstance(fields, Mapping):
+            raise ValueError("no JSON object")
+        return Connection.from_fields(conn_id, fields)
     except ValueError:  # not chained: its text may have the password in it
         raise ConnectionMissing(
             "it is there, but is neither a URI nor JSON of Airflow's form", where=conn_id, next=_how_to_add(conn_id)

@@ -83,6 +83,10 @@ class PreflightRefused(SwitchyardError):
     """The live source holds something that this flow could not carry exactly; nothing was run."""
 
 
+class SourceRefused(SwitchyardError):
+    """The source's server, or what leads to it, would have to be changed first; running again changes nothing."""
+
+
 class StepFailed(SwitchyardError):
     """A tool (Sqoop, Hive) ended with an error."""
 

@@ -9,7 +9,6 @@ BY_CURSOR = {"cursor": "updated_at", "cursor_clock": "database"}
 STAMPED = "updated_at timestamptz not null default now()"
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W1: 3 rows of 2, proved")
 def test_columns_that_a_primary_key_includes_are_no_part_of_it(grounds: Grounds) -> None:
     flow = grounds.flow("covering", f"id int not null, name text not null, {STAMPED}", source=BY_CURSOR)
     flow.change(lake={"mode": "merge"})
@@ -26,7 +25,6 @@ def test_columns_that_a_primary_key_includes_are_no_part_of_it(grounds: Grounds)
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W1: one row missing and one extra")
 def test_a_diff_names_a_changed_row_by_its_key_alone(grounds: Grounds) -> None:
     flow = grounds.flow("compared", "id int not null, name text not null, primary key (id) include (name)")
     flow.sql("insert into {t} values (1, 'one'), (2, 'two')")
@@ -39,7 +37,6 @@ def test_a_diff_names_a_changed_row_by_its_key_alone(grounds: Grounds) -> None:
     assert differing == [("changed", "name")], result
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W6: 2 rows of 1, proved")
 def test_one_row_stays_one_row_when_the_case_of_its_citext_key_changes(grounds: Grounds) -> None:
     grounds.stores.as_admin("create extension if not exists citext", grounds.database)
     flow = grounds.flow("citext", f"email citext primary key, v int not null, {STAMPED}", source=BY_CURSOR)
@@ -56,7 +53,6 @@ def test_one_row_stays_one_row_when_the_case_of_its_citext_key_changes(grounds: 
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W6: 2 rows of 1, proved")
 def test_one_row_stays_one_row_when_the_text_of_its_interval_key_changes(grounds: Grounds) -> None:
     flow = grounds.flow("interval", f"period interval primary key, v int not null, {STAMPED}", source=BY_CURSOR)
     flow.change(lake={"mode": "merge"}, columns={"period": {"as": "string"}})

@@ -38,7 +38,6 @@ def pooled(grounds: Grounds, connection_of: Callable[..., dict[str, str]]) -> It
         yield connection
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W3: 0.3 and P1DT2H, proved")
 def test_values_are_exact_through_a_pooler_that_drops_our_settings(grounds: Grounds, pooled: dict[str, str]) -> None:
     columns = "id int primary key, x float8 not null, d interval not null"
     flow = grounds.flow("pooled", columns, source=pooled, columns={"d": {"as": "string"}})
@@ -49,7 +48,6 @@ def test_values_are_exact_through_a_pooler_that_drops_our_settings(grounds: Grou
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W3: 3 rows were written")
 def test_a_source_is_not_written_through_a_pooler_that_drops_our_settings(
     grounds: Grounds, pooled: dict[str, str]
 ) -> None:
@@ -66,7 +64,6 @@ def test_a_source_is_not_written_through_a_pooler_that_drops_our_settings(
     require_refused(ended, flow)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W5: the bounds are lost, proved")
 def test_bounds_of_an_array_are_seen_where_backslashes_mean_something_else(
     grounds: Grounds, connection_of: Callable[..., dict[str, str]]
 ) -> None:

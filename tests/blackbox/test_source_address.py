@@ -4,7 +4,6 @@ import pytest
 from outside import SOURCE, Grounds, new_name, require_right_or_refused
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W2: the other database was read, proved")
 @pytest.mark.parametrize(("ending", "confused_with"), [("+eu", " eu"), pytest.param("%41", "A", marks=pytest.mark.kin)])
 def test_the_rows_come_from_the_database_that_the_connection_names(
     grounds: Grounds, ending: str, confused_with: str

@@ -19,7 +19,6 @@ def ingested(grounds: Grounds) -> FlowUnderTest:
     return flow
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S1: any JSON is taken for a connection's extra")
 @pytest.mark.parametrize(
     ("conn_id", "extra"),
     [
@@ -42,7 +41,6 @@ def test_an_extra_that_is_no_object(grounds: Grounds, ingested: FlowUnderTest, c
         grounds.connect(conn_id)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S1: any JSON is taken for a connection's extra")
 def test_an_extra_that_is_no_object_in_a_uri(ingested: FlowUnderTest) -> None:
     """Airflow's other form, with `__extra__`."""
     ingested.change(source={"connection": "by_uri"})

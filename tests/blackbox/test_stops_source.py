@@ -84,7 +84,6 @@ def require_carried_or_refused_by_name(flow: FlowUnderTest) -> None:
     looked.require_sentence(r"columns", never="ended the session|run again|see PostgreSQL's log")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S9: one select list for all probes")
 def test_a_table_of_many_texts_and_times(grounds: Grounds) -> None:
     """PostgreSQL has 1,664 places in a select list."""
     texts = ", ".join(f"v{i} text" for i in range(900))
@@ -92,13 +91,11 @@ def test_a_table_of_many_texts_and_times(grounds: Grounds) -> None:
     require_carried_or_refused_by_name(wide(grounds, f"{texts}, {times}"))
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S9: one select list for all probes")
 def test_a_table_of_many_long_numbers(grounds: Grounds) -> None:
     """Each of them is asked whether it fits Hive and whether it fits MongoDB."""
     require_carried_or_refused_by_name(wide(grounds, ", ".join(f"n{i} numeric(38,2)" for i in range(850))))
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S10: preflight does not ask for a column")
 def test_a_table_without_columns(grounds: Grounds) -> None:
     """PostgreSQL allows it, Hive does not."""
     flow = grounds.flow("bare")
@@ -106,14 +103,12 @@ def test_a_table_without_columns(grounds: Grounds) -> None:
     flow.run("preflight", flow.name).require_sentence("no column|without columns")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S10: preflight does not ask for a column")
 def test_a_query_without_columns(grounds: Grounds) -> None:
     """The same of a query."""
     flow = grounds.flow("barequery", source={"table": None, "query": "select from generate_series(1, 3)"})
     flow.run("preflight", flow.name).require_sentence("no column|without columns")
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S13: the watermark sleeps inside a transaction")
 def test_a_login_that_may_not_idle_in_a_transaction(grounds: Grounds) -> None:
     """A limit of less than a second: we do not idle."""
     flow = grounds.flow(
@@ -131,7 +126,6 @@ def test_a_login_that_may_not_idle_in_a_transaction(grounds: Grounds) -> None:
     assert planned.succeeded, planned.output
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S13: SQLSTATE 57014 is told as a lost session")
 def test_a_login_whose_statements_are_cut_off(grounds: Grounds) -> None:
     """Its own limit ends the statement: the message names the limit, and running again is no cure."""
     flow = grounds.flow(

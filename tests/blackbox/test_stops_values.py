@@ -19,7 +19,6 @@ def require_rows_or_refusal(flow: FlowUnderTest, ids: list[int], cause: str, *, 
         ended.require_sentence(cause, never=never)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S2: JDBC takes ? for a parameter")
 def test_a_question_mark_in_the_condition(grounds: Grounds) -> None:
     """An operator of jsonb."""
     flow = grounds.flow("asked", "id int primary key, d jsonb", source={"where": "d ? 'a' or d ?| array['b','c']"})
@@ -28,7 +27,6 @@ def test_a_question_mark_in_the_condition(grounds: Grounds) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S2: JDBC takes ? for a parameter")
 def test_a_question_mark_in_a_query(grounds: Grounds) -> None:
     """Geometry has such operators, too, and a comment or a dollar quote may hold one that is none."""
     flow = grounds.flow("asks", source={"key": ["id"]})
@@ -71,7 +69,6 @@ def require_flat_memory(flow: FlowUnderTest, rows: int) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S4: Sqoop reads without a fetch size")
 def test_more_text_than_sqoop_has_memory(grounds: Grounds) -> None:
     """160 rows of 4 MB; Sqoop has 512 MB on the local stack."""
     flow = grounds.flow("heavy", "id int primary key, v text")
@@ -80,7 +77,6 @@ def test_more_text_than_sqoop_has_memory(grounds: Grounds) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S4: Sqoop reads without a fetch size")
 def test_few_rows_of_more_text_than_sqoop_has_memory(grounds: Grounds) -> None:
     """As much in rows of 16 MB: a fetch size in rows has to know how large they are."""
     columns = [f"v{i}" for i in range(4)]
@@ -121,7 +117,6 @@ def of_a_query(grounds: Grounds, label: str, query: str) -> FlowUnderTest:
 NOT_REPEATABLE = "deterministic|another result|other values|evaluated twice|volatile"
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S11: the source is evaluated twice")
 def test_a_query_of_random_numbers(grounds: Grounds) -> None:
     """It says something else each time it is asked, and that is what the message says."""
     flow = of_a_query(grounds, "random", "select g as id, random() as r from generate_series(1, 5) g")
@@ -129,7 +124,6 @@ def test_a_query_of_random_numbers(grounds: Grounds) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S11: the source is evaluated twice")
 def test_a_query_of_new_uuids(grounds: Grounds) -> None:
     """The same kind in text."""
     flow = of_a_query(grounds, "uuids", "select g as id, gen_random_uuid() as u from generate_series(1, 5) g")

@@ -157,7 +157,7 @@ def test_the_ledger_may_be_another_connection(monkeypatch: pytest.MonkeyPatch) -
         (
             {"backfill_from": "2026-01-01", "backfill_to": "2026-01-02", "start": "bookmark"},
             "manual",
-            LoadRequest("backfill", "2026-01-01", "2026-01-02"),
+            LoadRequest("backfill", "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"),
         ),
     ],
 )

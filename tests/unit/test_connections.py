@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -82,3 +83,35 @@ def test_a_connection_that_cannot_be_read_is_named_and_not_shown(text: str) -> N
         EnvironmentConnections({"AIRFLOW_CONN_PG": text}).get("pg")
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+NO_OBJECT = ["[]", "[1]", "5", "1.5", "true", '"sslmode"', "not JSON", '{"a": ']
+TYPES = ["postgres", "mongo", "redis", "hdfs", "hiveserver2", "hive_metastore", "datahub-rest"]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("extra", NO_OBJECT)
+def test_an_extra_that_is_no_object_is_one_sentence(kind: str, extra: str) -> None:
+    fields = {"conn_type": kind, "host": "h", "password": "hunter2", "extra": extra}
+    sources = [GivenConnections({"pg": fields}), EnvironmentConnections({"AIRFLOW_CONN_PG": json.dumps(fields)})]
+    if extra not in ("not JSON", '{"a": '):
+        parsed = {**fields, "extra": json.loads(extra)}
+        sources.append(EnvironmentConnections({"AIRFLOW_CONN_PG": json.dumps(parsed)}))
+    sources.append(EnvironmentConnections({"AIRFLOW_CONN_PG": f"{kind}://h/?__extra__={quote(extra, safe='')}"}))
+    for connections in sources:
+        with pytest.raises(ConnectionMissing, match=r"connection pg: its extra is") as caught:
+            connections.get("pg")
+        assert "hunter2" not in str(caught.value)
+        assert extra not in caught.value.what
+
+
+@pytest.mark.parametrize("extra", [None, "", "  ", "null", "{}", {}])
+def test_an_extra_that_says_nothing_is_empty(extra: object) -> None:
+    fields = {"conn_type": "redis", "host": "h", "extra": extra}
+    assert GivenConnections({"r": fields}).get("r").extra == {}
+    assert EnvironmentConnections({"AIRFLOW_CONN_R": json.dumps(fields)}).get("r").extra == {}
+
+
+def test_an_address_of_ipv6_is_in_brackets() -> None:
+    connection = Connection("h", "hdfs", host="::1", port=8020)
+    assert (connection.address, connection.url("hdfs", 8020)) == ("[::1]:8020", "hdfs://[::1]:8020/")

@@ -10,7 +10,15 @@ SOURCES = (ROOT / "include" / "switchyard", ROOT / "stack" / "switchyard_stack")
 RAISED = {
     *("SwitchyardError", "ConnectionMissing", "ServerUnavailable", "PreflightRefused", "StepFailed", "LoadInProgress"),
     *("ReconcileMismatch", "SourceMoved", "PublishConflict", "LedgerStateError", "StackError", "PortTaken"),
-    *("NotHealthy", "MissingPrograms", "FlowHeld", "QuarantineExceeded", "CheckFailed", "TruthConflict"),
+    *(
+        "NotHealthy",
+        "MissingPrograms",
+        "FlowHeld",
+        "QuarantineExceeded",
+        "CheckFailed",
+        "TruthConflict",
+        "SourceRefused",
+    ),
 }
 FOR_PROGRAMMERS = {"docs.py", "reader.py", "demo.py"}
 """Errors of these modules are for the person who calls them; the demo's that matter are told all the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from switchyard.connections import Connection
+from switchyard.connections import Connection, read_extra
 from switchyard.errors import ConnectionMissing
 
 
@@ -34,5 +34,5 @@ def _fields(conn_id: str) -> dict[str, Any]:
         login=found.login or "",
         password=found.password or "",
         schema=found.schema or "",
-        extra=found.extra_dejson,
+        extra=read_extra(conn_id, found.extra),
     ).fields()

@@ -26,6 +26,8 @@ from airflow.sdk.exceptions import (
 )
 
 from switchyard.airflow.dead_runs import warn_of_earlier_run
+from switchyard.errors import SwitchyardError
+from switchyard.flow.moment import parse_range
 from switchyard.handover import (
     FORECAST,
     ORDINARY,
@@ -222,7 +224,11 @@ def _range(context: Context) -> LoadRequest:
     params, run = context["params"], context["dag_run"]
     low, high = params.get("backfill_from"), params.get("backfill_to")
     if low is not None and high is not None:
-        return LoadRequest("backfill", str(low), str(high))
+        try:
+            first, last = parse_range(str(low), str(high), ("backfill_from", "backfill_to"))
+        except SwitchyardError as error:
+            raise AirflowFailException(str(error)) from error
+        return LoadRequest("backfill", first, last)
     if low is not None or high is not None:
         raise AirflowFailException("backfill_from and backfill_to belong together: give both, or none")
     begin, end = run.data_interval_start, run.data_interval_end

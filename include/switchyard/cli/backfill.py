@@ -9,6 +9,7 @@ import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
 from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
+from switchyard.flow.moment import parse_range
 from switchyard.handover import LoadRequest
 
 
@@ -21,7 +22,8 @@ def backfill(
     verbose: Verbose = False,
 ) -> None:
     """Read a range of the cursor again and merge it; the bookmark stays where it is."""
-    _run(flow, LoadRequest("backfill", low, high), directory, take_over, verbose)
+    first, last = parse_range(low, high, ("--from", "--to"))
+    _run(flow, LoadRequest("backfill", first, last), directory, take_over, verbose)
 
 
 def replay(

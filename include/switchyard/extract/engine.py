@@ -12,7 +12,10 @@ from switchyard.extract.statement import Statement
 
 @dataclass(frozen=True)
 class ExtractRequest:
-    """One extraction: `statement` read from `source`, written as JSON lines below `target` (an hdfs:// URL)."""
+    """One extraction: `statement` read from `source`, written as JSON lines below `target` (an hdfs:// URL).
+
+    `options` are PostgreSQL's for the session, `fetch_rows` the most rows that the reader may hold at once.
+    """
 
     name: str
     source: Connection
@@ -22,6 +25,8 @@ class ExtractRequest:
     split_by: str | None
     scratch: Path
     hdfs: Connection
+    options: str = ""
+    fetch_rows: int = 1000
 
 
 class Engine(Protocol):

@@ -8,19 +8,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection
-from switchyard.errors import PreflightRefused, ServerUnavailable
+from switchyard.errors import PreflightRefused, ServerUnavailable, SourceRefused, SwitchyardError
+from switchyard.extract.jdbc import require_address
+from switchyard.extract.session import begin
 from switchyard.flow.bookmark import Server
 from switchyard.flow.spec import Source
-from switchyard.types.carry import SourceColumn
+from switchyard.sqlstates import SqlState, explain
+from switchyard.types.carry import SourceColumn, rule_name
+from switchyard.types.keys import COLLATED
 from switchyard.types.postgres_type import PostgresType
 from switchyard.types.quoting import quote_postgres
 
 if TYPE_CHECKING:
     import psycopg
 
+    from switchyard.extract.session import Session
+
 _CONNECT_SECONDS = 10
-TEXT_SETTINGS = "-c extra_float_digits=1 -c intervalstyle=postgres -c bytea_output=hex"
-"""Options of every session on the source: what a login may have set, and what the text of a value depends on."""
 
 _TYPES = """
 with recursive described as (
@@ -53,12 +57,16 @@ order by d.n
 
 _TABLE = """
 select a.attname, a.attnotnull, a.attgenerated <> '' as generated,
-       coalesce(a.attnum = any(i.indkey), false) as in_primary_key
+       coalesce(a.attnum = any(k.attnums), false) as in_primary_key
 from pg_attribute a
-left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+left join lateral (
+    select (i.indkey::int2[])[0:i.indnkeyatts - 1] as attnums from pg_index i
+    where i.indrelid = a.attrelid and i.indisprimary
+) k on true
 where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
-order by coalesce(array_position(i.indkey::int2[], a.attnum), 0), a.attnum
+order by coalesce(array_position(k.attnums, a.attnum), 0), a.attnum
 """
+"""`indkey` counts from 0, and holds the columns of INCLUDE, too, after the `indnkeyatts` that are the key."""
 
 _RELATION = """
 with recursive tree as (
@@ -86,14 +94,14 @@ class SourceShape:
 
 
 @contextmanager
-def connect(connection: Connection) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """Open a read-only session.
+def connect(connection: Connection) -> Iterator[Session]:
+    """Open a read-only session, in a transaction in which all settings hold (see `session.begin`).
 
-    Raises ServerUnavailable naming the connection, PreflightRefused for a statement of the flow that PostgreSQL
-    cannot run.
+    Raises ServerUnavailable or SourceRefused naming the connection, by the table of SQLSTATEs.
     """
     import psycopg
 
+    require_address(connection)
     try:
         session = psycopg.connect(
             host=connection.host,
@@ -102,21 +110,18 @@ def connect(connection: Connection) -> Iterator[psycopg.Connection[tuple[object,
             password=connection.password,
             dbname=connection.schema,
             connect_timeout=_CONNECT_SECONDS,
-            options=f"-c default_transaction_read_only=on -c datestyle=ISO -c timezone=UTC {TEXT_SETTINGS}",
             application_name="switchyard",
             client_encoding="UTF8",
         )
-    except psycopg.OperationalError as error:
-        raise ServerUnavailable(
-            f"PostgreSQL at {connection.address}, database {connection.schema!r}: {_first_line(error)}",
-            where=f"connection {connection.conn_id}",
-            next="check that the server runs, and the connection's host, port, database, login and password",
-        ) from error
+    except psycopg.Error as error:
+        raise explain_error(error, connection) from error
+    session.read_only = True
     try:
         with session:
+            begin(session)
             yield session
     except psycopg.Error as error:
-        raise _explained(error, connection) from error
+        raise explain_error(error, connection) from error
 
 
 def relation(source: Source) -> str:
@@ -127,12 +132,18 @@ def relation(source: Source) -> str:
     return ".".join(quote_postgres(part) for part in source.table_parts)
 
 
-def read_shape(session: psycopg.Connection[tuple[object, ...]], source: Source, flow: str) -> SourceShape:
+def read_shape(session: Session, source: Source, flow: str) -> SourceShape:
     """Describe the source statement's columns.
 
     Raises PreflightRefused when the table, a column or the query is not there.
     """
     columns = _describe(session, source, flow)
+    if not columns:
+        raise PreflightRefused(
+            "the source has no columns, and Hive has no table without any",
+            where=f"flow {flow}, connection {source.connection}",
+            next="give the table a column, or read another one; a query: select … as name",
+        )
     if source.query is not None:
         return SourceShape(columns, tuple(source.key))
     name = relation(source)
@@ -143,7 +154,7 @@ def read_shape(session: psycopg.Connection[tuple[object, ...]], source: Source, 
     return SourceShape(columns, key, str(found[0]), int(str(found[1])))
 
 
-def read_server(session: psycopg.Connection[tuple[object, ...]], connection: Connection) -> Server:
+def read_server(session: Session, connection: Connection) -> Server:
     """The database that a session is in, as its server names it, and where the connection says it is."""
     row = session.execute(
         "select current_database(), has_function_privilege('pg_control_system()', 'execute')"
@@ -152,26 +163,44 @@ def read_server(session: psycopg.Connection[tuple[object, ...]], connection: Con
     return Server(connection.address, str(system[0]) if system else "", str(row[0]))
 
 
-def count_rows(session: psycopg.Connection[tuple[object, ...]], source: Source, condition: str = "") -> int:
+def blind_collations(session: Session, source: Source, columns: Sequence[SourceColumn]) -> dict[str, str]:
+    """Column → collation, for those whose collation takes different texts for equal ones."""
+    blind = {}
+    for column in columns:
+        if rule_name(column.type).removesuffix("[]") not in COLLATED:
+            continue
+        value = f"(select {quote_postgres(column.name)} from {relation(source)} limit 0)"
+        row = session.execute(
+            "select collname from pg_collation where not collisdeterministic "
+            f"and oid = pg_collation_for({value})::regcollation".encode()
+        ).fetchone()
+        if row:
+            blind[column.name] = str(row[0])
+    return blind
+
+
+def count_rows(session: Session, source: Source, condition: str = "") -> int:
     """Count exactly what the source statement would read now; `condition`: SQL, by default the source's own."""
     where = condition or source.where or "true"
     row = session.execute(f"select count(*) from {relation(source)} where {where}".encode()).fetchone()
     return int(str(row[0])) if row else 0
 
 
-def _describe(session: psycopg.Connection[tuple[object, ...]], source: Source, flow: str) -> tuple[SourceColumn, ...]:
+def _describe(session: Session, source: Source, flow: str) -> tuple[SourceColumn, ...]:
     import psycopg
 
     wanted = ", ".join(quote_postgres(c) for c in source.columns) if source.columns else "*"
+    condition = source.where or "true"
     try:
-        condition = source.where or "true"
         cursor = session.execute(f"select {wanted} from {relation(source)} where {condition} limit 0".encode())
     except psycopg.Error as error:
-        session.rollback()
+        state = explain(error.sqlstate, str(error))
+        if state.passes:
+            raise
         raise PreflightRefused(
             f"the source cannot be read: {_first_line(error)}",
             where=f"flow {flow}, connection {source.connection}",
-            next="check source.table, source.columns, source.where or source.query, and the login's rights",
+            next=f"PostgreSQL {state.cause}: {state.cure}",
         ) from error
     described = cursor.description or []
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
@@ -189,20 +218,18 @@ def _type(described: Sequence[object], element: PostgresType | None) -> Postgres
     return PostgresType(str(text), str(catalog), str(kind), int(str(modifier)), element)
 
 
-def _explained(error: psycopg.Error, connection: Connection) -> Exception:
-    import psycopg
+def explain_error(error: psycopg.Error, connection: Connection) -> SwitchyardError:
+    """What an error of psycopg means, and its cure, by the table of SQLSTATEs."""
+    words = _first_line(error)
+    return explain_state(explain(error.sqlstate, words), words, connection, error.sqlstate or "")
 
-    if isinstance(error, psycopg.OperationalError):
-        return ServerUnavailable(
-            f"PostgreSQL at {connection.address} ended the session: {_first_line(error)}",
-            where=f"connection {connection.conn_id}",
-            next="run again; if it happens twice, see PostgreSQL's log",
-        )
-    return PreflightRefused(
-        f"the source cannot be read: {_first_line(error)}",
-        where=f"connection {connection.conn_id}",
-        next="check source.where or source.query: PostgreSQL could not run it",
-    )
+
+def explain_state(state: SqlState, words: str, connection: Connection, code: str = "") -> SwitchyardError:
+    """The same for a row of the table, and PostgreSQL's own words."""
+    shown = f" (SQLSTATE {code})" if code else ""
+    what = f"PostgreSQL at {connection.address}, database {connection.schema!r}, {state.cause}{shown}: {words}"
+    kind = ServerUnavailable if state.passes else SourceRefused
+    return kind(what, where=f"connection {connection.conn_id}", next=state.cure)
 
 
 def _first_line(error: Exception) -> str:

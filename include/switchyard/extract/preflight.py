@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from switchyard.errors import PreflightRefused
 from switchyard.extract.notes import describe_columns, describe_source
-from switchyard.extract.postgres import SourceShape, read_shape
+from switchyard.extract.postgres import SourceShape, blind_collations, read_shape
 from switchyard.extract.values import hidden_rows, look_at_values, untranslatable_text
 from switchyard.flow.spec import ColumnChoice, Flow
 from switchyard.flow.threshold import rows_allowed
 from switchyard.types.carry import CarriedColumn, carry, unusable_names
+from switchyard.types.keys import key_fault
 from switchyard.types.rules import Refusal
 
 if TYPE_CHECKING:
-    import psycopg
+    from switchyard.extract.session import Session
 
 _NOTHING_SAID = ColumnChoice.model_validate({})
 _SPLITTABLE = ("smallint", "integer", "bigint")
@@ -36,7 +37,7 @@ class Examined:
     notes: tuple[str, ...] = ()
 
 
-def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Examined:
+def examine(session: Session, flow: Flow) -> Examined:
     """Look at names and types; raises PreflightRefused with all findings at once."""
     shape = read_shape(session, flow.source, flow.flow)
     findings = [f"column {name!r} {why}" for name, why in unusable_names(c.name for c in shape.columns).items()]
@@ -53,6 +54,7 @@ def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Exam
     findings += [f"columns names {name!r}, which the source does not have" for name in _unknown(flow, shape)]
     split_by = _choose_split(flow, shape, findings)
     findings += _missing_keys(flow, shape)
+    findings += _keys_of_another_equality(session, flow, shape)
     notes = [*describe_source(flow, shape), *describe_columns(shape, columns)]
     if hidden_rows(session, flow):
         (findings if flow.source.query is None else notes).append(_POLICY)
@@ -60,7 +62,7 @@ def examine(session: psycopg.Connection[tuple[object, ...]], flow: Flow) -> Exam
     return Examined(shape, tuple(columns), split_by, tuple(notes))
 
 
-def examine_values(session: psycopg.Connection[tuple[object, ...]], flow: Flow, examined: Examined) -> Examined:
+def examine_values(session: Session, flow: Flow, examined: Examined) -> Examined:
     """Look for values that a hop cannot hold; returns what was examined, with more notes.
 
     Raises PreflightRefused with all findings at once.
@@ -117,6 +119,19 @@ def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
             if key.lower() not in lower
         ]
     return findings
+
+
+def _keys_of_another_equality(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
+    """Key columns by which a merge would take one row for two: their equality is not that of their bytes."""
+    if flow.lake.mode != "merge":
+        return []
+    keys = [column for column in shape.columns if column.name in shape.primary_key]
+    collations = blind_collations(session, flow.source, keys)
+    faults = (
+        key_fault(column, flow.columns.get(column.name, _NOTHING_SAID).as_, collation=collations.get(column.name))
+        for column in keys
+    )
+    return [fault for fault in faults if fault is not None]
 
 
 def refuse(flow: Flow, findings: Sequence[str]) -> None:

@@ -9,26 +9,26 @@ import shlex
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from switchyard.errors import ServerUnavailable, StepFailed
 from switchyard.extract.engine import ExtractRequest
-from switchyard.extract.postgres import TEXT_SETTINGS
+from switchyard.extract.jdbc import escape_marks, write_url
+from switchyard.extract.postgres import explain_state
 from switchyard.process import run_child
+from switchyard.sqlstates import find_words
 
 log = logging.getLogger(__name__)
 
 _TAIL_LINES = 30
-_SESSION = f"ApplicationName=switchyard&options={quote(TEXT_SETTINGS)}"
-"""pgjdbc sets DateStyle and TimeZone itself, the latter to the JVM's, and leaves the rest to the login (seen)."""
 _ZONE = "UTC"
+"""pgjdbc sets DateStyle and TimeZone itself, the latter to the JVM's, and leaves the rest to the login (seen)."""
+_SESSION = {"ApplicationName": "switchyard", "readOnly": "true", "readOnlyMode": "always"}
 _POLL_MILLISECONDS = 100
 """How often Sqoop asks whether its job has ended. By default a second: a quarter of a small import."""
 _LONGEST_ARGUMENT = 100_000
-_ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written)")
-_NO_POSTGRES = re.compile(
-    r"Connection to .* refused|authentication failed|connection attempt failed|PSQLException: (FATAL|An I/O error)"
-)
+_ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written|OutOfMemoryError)")
+_FROM_POSTGRES = re.compile(r"PSQLException: (.*)")
+_NO_MEMORY = re.compile(r"OutOfMemoryError|Ran out of memory retrieving query results|GC overhead limit")
 _HDFS_FULL = re.compile(r"could only be written to|No space left|quota of .* is exceeded")
 _NO_HDFS = re.compile(
     r"Call From .* failed|End of File Exception between|SafeModeException|NoRouteToHost|All datanodes .* are bad"
@@ -81,12 +81,13 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
         *("-D", f"mapreduce.job.name={request.name}"),
         *("-D", f"mapreduce.map.env.TZ={_ZONE}"),
         *("-D", f"mapreduce.client.progressmonitor.pollinterval={_POLL_MILLISECONDS}"),
-        *("--connect", f"jdbc:postgresql://{source.host}:{source.port or 5432}/{source.schema}?{_SESSION}"),
+        *("--connect", write_url(source, {**_SESSION, **_options(request)})),
         *("--username", source.login),
         *("--password-file", password_file.as_uri()),
         *_query(request),
         *("--target-dir", request.target),
         *("--num-mappers", str(request.mappers)),
+        *("--fetch-size", str(request.fetch_rows)),
         *("--bindir", str(request.scratch / "classes")),
         *("--outdir", str(request.scratch / "sources")),
         "--as-textfile",
@@ -97,9 +98,16 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
     return command
 
 
+def _options(request: ExtractRequest) -> dict[str, str]:
+    return {"options": request.options} if request.options else {}
+
+
 def _query(request: ExtractRequest) -> list[str]:
-    """`--query`, by a file when Linux would not take it as one argument (MAX_ARG_STRLEN, 128 KiB)."""
-    query = request.statement.query
+    """`--query`, by a file when Linux would not take it as one argument (MAX_ARG_STRLEN, 128 KiB).
+
+    Sqoop prepares it, so that pgjdbc looks for parameters; the boundary query it does not.
+    """
+    query = escape_marks(request.statement.query)
     if len(query.encode()) < _LONGEST_ARGUMENT:
         return ["--query", query]
     if "\n" in query:  # a line of the file is an option
@@ -126,12 +134,11 @@ def _write_password(scratch: Path, password: str) -> Path:
 def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Exception:
     whole, text = "\n".join(tail), "\n  ".join(tail[-6:]) or "Sqoop gave no reason"
     source, hdfs = request.source, request.hdfs
-    if _NO_POSTGRES.search(whole):
-        return ServerUnavailable(
-            f"Sqoop could not reach PostgreSQL at {source.address}:\n  {text}",
-            where=f"connection {source.conn_id}",
-            next="check that the server runs and that the connection's login and password are right",
-        )
+    if _NO_MEMORY.search(whole):
+        return _no_memory(request)
+    said = _FROM_POSTGRES.search(whole)
+    if said and (state := find_words(said[1])):
+        return explain_state(state, said[1], source)
     if _HDFS_FULL.search(whole):
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
@@ -147,3 +154,12 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, next="nothing was published; run again")
+
+
+def _no_memory(request: ExtractRequest) -> Exception:
+    return StepFailed(
+        f"Sqoop's heap was too small: it held {request.fetch_rows} rows at once",
+        where=request.name,
+        next="nothing was published; give Sqoop's JVM more (-Xmx in HADOOP_CLIENT_OPTS, on YARN "
+        "mapreduce.map.java.opts), or leave the widest rows out with source.where",
+    )

@@ -2,7 +2,7 @@
 
 PostgreSQL gives one snapshot to one statement, so the manifest row (`{"m": …}`) describes exactly the rows that follow
 it: how many, how many of them fit the lake's types, and the aggregates of every column over those that do. What
-arrives is compared with it, not with a count taken at another moment.
+arrives is compared with it, not with a count taken at another moment. It also says in which session it was made.
 
 A row with a value that does not fit carries `q`: which columns do not fit, with their raw text, and the whole row as
 text; it will be quarantined.
@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from switchyard.extract.postgres import relation
+from switchyard.extract.session import session_row
 from switchyard.flow.spec import Source
 from switchyard.types.aggregates import source_aggregates
 from switchyard.types.carry import CarriedColumn, carrier_field
 from switchyard.types.hive_type import TEXT_BY_TEXT, HiveType
-from switchyard.types.quoting import free_name, quote_postgres
+from switchyard.types.quoting import free_name, quote_literal, quote_postgres
 
 SPLIT_TOKEN = "$CONDITIONS"  # noqa: S105 - Sqoop's placeholder, replaced by each mapper's range
 REFUSED_FIELD = HiveType("struct", parts=(TEXT_BY_TEXT, TEXT_BY_TEXT), fields=("bad", "row"))
@@ -48,15 +49,15 @@ class Bounds:
     def condition(self) -> str:
         """SQL for the rows within."""
         quoted = quote_postgres(self.column)
-        low = [] if self.low is None else [f"{quoted} >= {_literal(self.low)}"]
-        high = [] if self.high is None else [f"{quoted} < {_literal(self.high)}"]
+        low = [] if self.low is None else [f"{quoted} >= {quote_literal(self.low)}"]
+        high = [] if self.high is None else [f"{quoted} < {quote_literal(self.high)}"]
         return " and ".join(low + high + self._among_keys()) or "true"
 
     def _among_keys(self) -> list[str]:
         if not self.keys:
             return []
         names = list(self.keys[0])
-        rows = ", ".join(f"({', '.join(_literal(key[name]) for name in names)})" for key in self.keys)
+        rows = ", ".join(f"({', '.join(quote_literal(key[name]) for name in names)})" for key in self.keys)
         # A literal without a type takes the column's, so values are compared and an index is used: Hive's text of a
         # timestamp or a number is not PostgreSQL's.
         return [f"({', '.join(map(quote_postgres, names))}) in ({rows})"]
@@ -71,19 +72,8 @@ def build_statement(
     left_out: Sequence[CarriedColumn] = (),
 ) -> Statement:
     """Write the statement for a source, its carried columns, and those that only may refuse a row (`left_out`)."""
-    condition = row_condition(source, bounds)
-    rows = f"from {relation(source)} where {condition} and {SPLIT_TOKEN}"
     judged = [column for column in (*columns, *left_out) if column.unfit]
-    unfit = "false"
-    if judged:
-        used = {column.source for column in (*columns, *left_out) if column.source} | (
-            {bounds.column} if bounds else set()
-        )
-        names = ", ".join(map(quote_postgres, sorted(used)))
-        unfit = quote_postgres(free_name("switchyard_refused", used))
-        # Found once a row: `offset 0` keeps PostgreSQL from writing the condition in many places.
-        flagged = f"select {names}, {unfit_condition(judged)} as {unfit} {rows} offset 0"
-        rows = f"from ({flagged}) as switchyard_rows"
+    rows, unfit = _rows(source, columns, bounds, left_out)
     fields = ", ".join(f"{_fitting(column)} as {carrier_field(i)}" for i, column in enumerate(columns))
     refused = f", {_refused(columns, judged, unfit)} as q" if judged else ""
     query = (
@@ -93,7 +83,32 @@ def build_statement(
     if split_by is None:
         return Statement(query, None)
     column = quote_postgres(split_by)
+    condition = row_condition(source, bounds)
     return Statement(query, f"select min({column}), max({column}) from {relation(source)} where {condition}")
+
+
+def build_manifest(
+    source: Source, columns: Sequence[CarriedColumn], bounds: Bounds | None, left_out: Sequence[CarriedColumn]
+) -> str:
+    """Write a statement that yields the manifest row alone, as JSON."""
+    rows, unfit = _rows(source, columns, bounds, left_out)
+    return f"select {_manifest(columns, unfit, bounds)} {rows.replace(SPLIT_TOKEN, 'true')}"
+
+
+def _rows(
+    source: Source, columns: Sequence[CarriedColumn], bounds: Bounds | None, left_out: Sequence[CarriedColumn]
+) -> tuple[str, str]:
+    """FROM and WHERE of the rows; and the condition, of one word, that some column refuses a row."""
+    rows = f"from {relation(source)} where {row_condition(source, bounds)} and {SPLIT_TOKEN}"
+    judged = [column for column in (*columns, *left_out) if column.unfit]
+    if not judged:
+        return rows, "false"
+    used = {column.source for column in (*columns, *left_out) if column.source} | ({bounds.column} if bounds else set())
+    names = ", ".join(map(quote_postgres, sorted(used)))
+    unfit = quote_postgres(free_name("switchyard_refused", used))
+    # Found once a row: `offset 0` keeps PostgreSQL from writing the condition in many places.
+    flagged = f"select {names}, {unfit_condition(judged)} as {unfit} {rows} offset 0"
+    return f"from ({flagged}) as switchyard_rows", unfit
 
 
 def row_condition(source: Source, bounds: Bounds | None) -> str:
@@ -118,7 +133,7 @@ def _manifest(columns: Sequence[CarriedColumn], unfit: str, bounds: Bounds | Non
     highest = f"max({quote_postgres(bounds.column)})::text" if bounds else "null"
     return (
         f"json_build_object('rows', count(*), 'refused', count(*) filter (where {unfit}), 'high', {highest}, "
-        f"'columns', array_to_json(array[{aggregates}]::json[]))"
+        f"'columns', array_to_json(array[{aggregates}]::json[]), 'session', {session_row()})"
     )
 
 
@@ -136,19 +151,11 @@ def _filtered(sql: str, fit: str) -> str:
 
 def _refused(columns: Sequence[CarriedColumn], judged: Sequence[CarriedColumn], unfit: str) -> str:
     """The JSON of a row that is refused; NULL, and no work, for any other."""
-    bad = ", ".join(f"({_literal(c.source)}, {c.raw}, ({c.unfit}) is true)" for c in judged)
+    bad = ", ".join(f"({quote_literal(c.source)}, {c.raw}, ({c.unfit}) is true)" for c in judged)
     listed = dict.fromkeys((*columns, *judged))
-    whole = ", ".join(f"({_literal(c.source)}, {c.raw})" for c in listed if c.source)
+    whole = ", ".join(f"({quote_literal(c.source)}, {c.raw})" for c in listed if c.source)
     return (
         f"case when {unfit} then json_build_object("
         f"'bad', (select json_object_agg(k, v) from (values {bad}) as bad(k, v, is_bad) where is_bad), "
         f"'row', (select json_object_agg(k, v) from (values {whole}) as whole(k, v))) end"
     )
-
-
-def _literal(text: str) -> str:
-    """A text literal that does not depend on standard_conforming_strings, and in which Sqoop finds no placeholder."""
-    quoted = text.replace("'", "''")
-    if "\\" not in text and "$" not in text:
-        return f"'{quoted}'"
-    return "E'" + quoted.replace("\\", "\\\\").replace("$", "\\x24") + "'"

@@ -11,14 +11,13 @@ import time
 from typing import TYPE_CHECKING
 
 from switchyard.extract.postgres import SourceShape, relation
+from switchyard.extract.session import begin
 from switchyard.flow.spec import Flow, Source
 from switchyard.types.postgres_type import PostgresType
 from switchyard.types.quoting import quote_postgres
 
 if TYPE_CHECKING:
-    import psycopg
-
-    Session = psycopg.Connection[tuple[object, ...]]
+    from switchyard.extract.session import Session
 
 _SETTLE_SECONDS = 1.0
 _CLOCK = r"(now\(\)|current_timestamp|transaction_timestamp|statement_timestamp|clock_timestamp|localtimestamp)"
@@ -52,8 +51,9 @@ def reads_by_cursor(flow: Flow) -> bool:
 def find_high(session: Session) -> str:
     """The high watermark, not included: PostgreSQL's text of a timestamptz, in UTC. Takes a second."""
     row = session.execute("select clock_timestamp()::text").fetchone()
+    session.rollback()  # a login may be forbidden to idle in a transaction
     time.sleep(_SETTLE_SECONDS)
-    session.rollback()  # pg_stat_activity is read once a transaction
+    begin(session)
     found = session.execute(_HIGH, [row[0] if row else None]).fetchone()
     assert found is not None  # noqa: S101 - an aggregate gives a row
     return str(found[0])

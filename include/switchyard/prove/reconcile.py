@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from pydantic import JsonValue
 
 from switchyard.errors import ReconcileMismatch, SourceMoved
 from switchyard.flow.proof import Reconcile
@@ -18,11 +20,12 @@ _MANIFEST_PREFIX = b'{"m"'
 
 @dataclass(frozen=True)
 class Landing:
-    """What was found in the landing: one manifest a statement, data lines, bytes."""
+    """What was found in the landing: one manifest a statement, the session of each, data lines, bytes."""
 
     manifests: tuple[Read, ...]
     lines: int
     bytes: int
+    sessions: tuple[Mapping[str, JsonValue], ...] = ()
 
     def read(self, columns: Sequence[CarriedColumn]) -> Read:
         """All statements together."""
@@ -42,7 +45,7 @@ def tally_lines(files: Iterable[Iterable[bytes]]) -> Landing:
 
     A manifest row is `{"m" : "{\"rows\": …}"}`; PostgreSQL's JSON text never holds a raw newline.
     """
-    manifests: list[Read] = []
+    manifests: list[str] = []
     lines, size = 0, 0
     for chunks in files:
         rest = b""
@@ -56,7 +59,9 @@ def tally_lines(files: Iterable[Iterable[bytes]]) -> Landing:
             raise ReconcileMismatch(
                 "a landed file ends in the middle of a line", where="landing", next="nothing was published; run again"
             )
-    return Landing(tuple(manifests), lines - len(manifests), size)
+    sessions = tuple(session for text in manifests if (session := json.loads(text).get("session")))
+    read = tuple(Read.from_text(text, "the manifest row of the landing") for text in manifests)
+    return Landing(read, lines - len(manifests), size, sessions)
 
 
 def check_landing(
@@ -136,7 +141,7 @@ def check_shrink(before: int | None, rows: int, flow: str, policy: Reconcile) ->
     )
 
 
-def _manifests(buffer: bytes) -> Iterator[Read]:
+def _manifests(buffer: bytes) -> Iterator[str]:
     start = 0
     while True:
         at = buffer.find(_MANIFEST_PREFIX, start)
@@ -147,4 +152,4 @@ def _manifests(buffer: bytes) -> Iterator[Read]:
             return
         start = end
         if at == 0 or buffer[at - 1 : at] == b"\n":
-            yield Read.from_text(json.loads(buffer[at:end])["m"], "the manifest row of the landing")
+            yield json.loads(buffer[at:end])["m"]

@@ -71,7 +71,7 @@ def rule_for(column: SourceColumn, choice: str | None = None) -> TypeRule | Refu
 
     `choice` is the flow's `as` for the column: `string`, or `decimal(p,s)` for numeric and money.
     """
-    base = _rule_name(column.type)
+    base = rule_name(column.type)
     if choice == "string":
         return _as_string(column, base)
     if choice is not None:
@@ -155,10 +155,10 @@ def unusable_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _rule_name(kind: PostgresType) -> str:
+def rule_name(kind: PostgresType) -> str:
     """The type's row in the table; an array's is its element's with `[]`."""
     if kind.element is not None:
-        return f"{_rule_name(kind.element)}[]"
+        return f"{rule_name(kind.element)}[]"
     if kind.precision == 0:
         return kind.name
     return "numeric(p,s)" if 0 <= kind.scale <= kind.precision <= 38 else "numeric(p,s) beyond DECIMAL(38)"

@@ -38,6 +38,14 @@ def in_bytes(text: str) -> str:
     return f'({text}) collate pg_catalog."C"'
 
 
+def quote_literal(text: str) -> str:
+    """A PostgreSQL literal that does not depend on standard_conforming_strings, and in which Sqoop sees no `$`."""
+    quoted = text.replace("'", "''")
+    if "\\" not in text and "$" not in text:
+        return f"'{quoted}'"
+    return "E'" + quoted.replace("\\", "\\\\").replace("$", "\\x24") + "'"
+
+
 def quote_hive(name: str) -> str:
     """Quote an identifier for HiveQL."""
     return "`" + name.replace("`", "``") + "`"

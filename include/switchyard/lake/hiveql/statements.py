@@ -22,6 +22,7 @@ QUARANTINE_COLUMNS = (
 QUARANTINE_PARTITION = HiveColumn("load_id", STRING, "the load that refused it")
 _BYTES_PREFIX = "\\x"
 """How PostgreSQL writes bytes as text, so that a quarantined key is found at the source again."""
+_AGGREGATES_AT_ONCE = 400
 
 
 def seq_partition(columns: Iterable[str]) -> HiveColumn:
@@ -170,6 +171,20 @@ def _as_text(column: HiveColumn) -> str:
     if column.type == BINARY:
         return f"concat({quote_text(_BYTES_PREFIX)}, lower(hex({name})))"
     return f"cast({name} as string)"
+
+
+def column_groups(columns: Sequence[CarriedColumn]) -> list[list[CarriedColumn]]:
+    """The columns, divided so that no query of `count_all` has more aggregates than HiveServer2 compiles in 1 GiB."""
+    groups: list[list[CarriedColumn]] = [[]]
+    size = 0
+    for column in columns:
+        more = len(hive_aggregates(column))
+        if groups[-1] and size + more > _AGGREGATES_AT_ONCE:
+            groups.append([])
+            size = 0
+        groups[-1].append(column)
+        size += more
+    return groups
 
 
 def count_all(table: str, columns: Sequence[CarriedColumn]) -> str:

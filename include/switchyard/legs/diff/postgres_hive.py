@@ -18,6 +18,7 @@ from switchyard.compare.rows import compare_row
 from switchyard.errors import NothingToCompare, SwitchyardError
 from switchyard.extract import postgres
 from switchyard.extract.preflight import examine
+from switchyard.extract.session import begin
 from switchyard.flow import naming
 from switchyard.flow.proof import DiffMode
 from switchyard.flow.spec import Flow
@@ -135,10 +136,12 @@ def _read_sides(
             where=f"flow {flow.flow}",
             next="set source.key, or use --mode digest",
         )
+    session.rollback()  # a login may be forbidden to idle in a transaction
     files = tables_files.download(runtime.hdfs(flow), version.paths, scratch / "hive")
     schema = read_schema(files) or pa.schema([pa.field(c.name, pa.string()) for c in version.columns])
     statement = build_statement(flow, examined.columns, key, version.columns, schema, bookmark)
     rows = scratch / "rows.parquet" if values else None
+    begin(session)
     left = read_source(session, statement, scratch / "left", rows)
     right = read_lake(files, statement, scratch / "right")
     return _Sides(statement, files, rows, left, right)

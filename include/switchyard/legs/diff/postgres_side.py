@@ -26,7 +26,7 @@ from switchyard.serve.documents.encoder import read_batches
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import BINARY
-from switchyard.types.quoting import quote_postgres
+from switchyard.types.quoting import quote_literal, quote_postgres
 
 _BATCH_BYTES = 16 << 20
 _FIRST_ROWS, _MOST_ROWS = 500, 20_000
@@ -66,8 +66,7 @@ def build_statement(
     named = {column.source: column for column in carried}
     moved, condition = "false", f"({flow.source.where or 'true'})"
     if bookmark is not None and flow.source.cursor is not None:
-        literal = bookmark.replace("'", "''")
-        moved = f"coalesce({quote_postgres(flow.source.cursor)} >= '{literal}', false)"
+        moved = f"coalesce({quote_postgres(flow.source.cursor)} >= {quote_literal(bookmark)}, false)"
     if flow.lake.mode == "merge" and flow.source.tombstone is not None:
         deleted = _is_deleted(named[flow.source.tombstone])
         condition += f" and (not {deleted} or {moved})"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import land_step
+from switchyard.connections import Connection
 from switchyard.extract import postgres
 from switchyard.extract.engine import Engine, ExtractRequest
+from switchyard.extract.session import SourceSession, begin, require_same, startup_options
 from switchyard.extract.sqoop import SqoopEngine
 from switchyard.extract.statement import build_statement, row_condition
+from switchyard.extract.width import rows_at_once, widest_row
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
@@ -15,6 +18,7 @@ from switchyard.ledger.loads import Load
 from switchyard.ledger.reports import LandedCounts
 from switchyard.ledger.results import Landed
 from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.runtime import Done, Runtime
 from switchyard.prove.reconcile import check_landing, tally_lines
@@ -33,6 +37,7 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
     statement = build_statement(
         flow.source, planned.columns, planned.split_by, bounds=planned.bounds, left_out=planned.left_out
     )
+    fetch_rows = _measure(source, flow, planned)
     before = _count(runtime, flow, planned)
     with runtime.scratch() as scratch:
         ENGINES[flow.engine.name].extract(
@@ -45,17 +50,17 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
                 split_by=quote_postgres(planned.split_by) if planned.split_by else None,
                 scratch=scratch,
                 hdfs=hdfs.connection,
+                options=startup_options(planned.session),
+                fetch_rows=fetch_rows,
             )
         )
     landing = tally_lines(hdfs.read_chunks(file.path) for file in hdfs.list_files(staging))
-    check_landing(
-        landing,
-        flow.flow,
-        policy=flow.reconcile,
-        may_be_empty=planned.bounds is not None,
-        before=before,
-        after=_count(runtime, flow, planned),
-    )
+    for session in landing.sessions:
+        require_same("Sqoop", SourceSession.from_json(session), planned.session)
+    after = _count(runtime, flow, planned)
+    with blaming_the_source(runtime, flow, planned):
+        may_be_empty = planned.bounds is not None
+        check_landing(landing, flow.flow, policy=flow.reconcile, may_be_empty=may_be_empty, before=before, after=after)
     read = landing.read(planned.columns)
     landed = Landed(try_id, staging, read, read.rows, landing.lines, landing.bytes)
     ledger.advance(load, "landed", expected=["planned", "landed"], result=landed)
@@ -66,6 +71,14 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
         columns=[(column.source, column.name) for column in planned.columns if column.source],
     )
     return Done(landed.counts, lineage)
+
+
+def _measure(source: Connection, flow: Flow, planned: Planned) -> int:
+    """How many rows the engine may hold at once; raises SourceRefused when the plan looked at another server."""
+    with postgres.connect(source) as session:
+        require_same("this step", begin(session), planned.session)
+        condition = row_condition(flow.source, planned.bounds)
+        return rows_at_once(widest_row(session, flow.source, planned.columns, condition))
 
 
 def _count(runtime: Runtime, flow: Flow, planned: Planned) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from switchyard.extract import postgres
+from switchyard.extract.session import begin
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.handover import ORDINARY, LoadRequest, StepReport
@@ -53,6 +54,7 @@ def plan(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> Load 
                 ingest_window.require_rows(session, flow, request, window)
                 if not ingest_window.has_rows(session, flow, window):
                     return NothingNew(f"the source has no rows that are new: {window.told}")
+                seen = begin(session)
             planned_columns = versions.hive_columns(agreed.columns)
             before = versions.ensure_table(runtime, flow, flow.lake.table, planned_columns)
             high = window.high if request.kind == "load" else None
@@ -65,6 +67,7 @@ def plan(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> Load 
                 sweep=window.sweep,
                 replays=request.replays,
                 bookmark=next_bookmark(flow, version, now, high),
+                session=seen,
             )
             load = ledger.plan(
                 NewLoad(

@@ -98,7 +98,7 @@ def _copy(runtime: Runtime, flow: Flow, wanted: Sequence[str], window: Window, i
     """One line a row that would be read."""
     condition = row_condition(flow.source, window.bounds)
     query = f"select {', '.join(wanted)} from {relation(flow.source)} where {condition}"
-    statement = f"copy ({query}) to stdout (format csv, null '\\N')".encode()
+    statement = f"copy ({query}) to stdout (format csv, null E'\\\\N')".encode()
     with (
         postgres.connect(runtime.connections.get(flow.source.connection)) as session,
         session.cursor().copy(statement) as copy,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from switchyard.extract.preflight import Examined
+from switchyard.extract.session import SourceSession
 from switchyard.extract.statement import Bounds
 from switchyard.flow.bookmark import Bookmark
 from switchyard.flow.spec import Flow
@@ -26,6 +27,7 @@ class Planned(StepResult):
     `sweep`: the load reads the whole source, so that a key which it does not find is deleted. `replays`: the load whose
     refused rows are read again. `rollback` and `adopted` are of loads that read no source. `bookmark`: the table's when
     the load is published; `head`: of the version that it starts from, None in a plan of an earlier release.
+    `session`: what the plan saw of the source's server, None likewise.
     """
 
     step: ClassVar[str] = "plan"
@@ -44,6 +46,7 @@ class Planned(StepResult):
     adopted: AdoptionPlan | None = None
     bookmark: Bookmark | None = None
     head: int | None = None
+    session: SourceSession | None = None
 
     @property
     def hive_columns(self) -> list[HiveColumn]:
@@ -70,6 +73,7 @@ def draft(
     sweep: bool,
     replays: str | None = None,
     bookmark: Bookmark | None = None,
+    session: SourceSession | None = None,
 ) -> Planned:
     """Put together what a new load is planned with."""
     return Planned(
@@ -86,6 +90,7 @@ def draft(
         replays=replays,
         bookmark=bookmark,
         head=before.head,
+        session=session,
     )
 
 

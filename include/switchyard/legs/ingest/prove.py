@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch
@@ -17,11 +18,14 @@ from switchyard.lake.partitions import add_partition
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Converted, Landed, Proved
 from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.manifest import Manifest
 from switchyard.legs.ingest.workspace import Batch
 from switchyard.legs.runtime import Done, Runtime, require_state
 from switchyard.prove.checks import Verdict
 from switchyard.prove.reconcile import check_converted, check_equation, check_shrink
+from switchyard.types.aggregates import Aggregates
+from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
 from switchyard.types.quoting import quote_hive
 
@@ -65,9 +69,9 @@ def _count(batch: Batch, hive: HiveSession) -> Proved:
     """Compare all counts: what the source statement read = what became of it."""
     load, flow, planned = batch.load, batch.flow, batch.planned
     landed, converted = load.result(Landed), load.result(Converted)
-    counted = hive.run(statements.count_all(converted.batch, planned.columns))[0]
-    rows, aggregates = statements.read_counts(counted, planned.columns)
-    check_converted(landed.read, rows, aggregates, planned.columns, flow.flow)
+    rows, aggregates = _count_batch(hive, converted.batch, planned.columns, flow.flow)
+    with blaming_the_source(batch.runtime, flow, planned):
+        check_converted(landed.read, rows, aggregates, planned.columns, flow.flow)
     kept = rows if converted.kept == converted.batch else _rows(hive, converted.kept)
     quarantined = _quarantine(batch, hive, converted)
     parts = {"kept": kept, "quarantined": quarantined}
@@ -90,6 +94,21 @@ def _count(batch: Batch, hive: HiveSession) -> Proved:
         check_shrink(planned.before_rows, proved.hive_rows, flow.flow, flow.reconcile)
     _check_threshold(batch, landed.read.rows, quarantined)
     return proved
+
+
+def _count_batch(
+    hive: HiveSession, table: str, columns: Sequence[CarriedColumn], flow: str
+) -> tuple[int, list[Aggregates]]:
+    """Rows of a batch, and the aggregates of every column: by several queries when the table is wide."""
+    rows: int | None = None
+    aggregates: list[Aggregates] = []
+    for group in statements.column_groups(columns):
+        counted, found = statements.read_counts(hive.run(statements.count_all(table, group))[0], group)
+        if rows is not None:
+            check_equation("Hive counted of the batch", counted, {"before": rows}, flow, _EXACT)
+        rows = counted
+        aggregates += found
+    return rows or 0, aggregates
 
 
 def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: Proved) -> Proved:

@@ -1,0 +1,222 @@
+"""Sessions on a source, in which nothing is left to what the login happens to have set.
+
+What a value's text or the meaning of our SQL depends on is read in the very session that reads the rows: psycopg's,
+where we set it, and Sqoop's, where the statement's manifest row carries it. A setting that does not hold is refused,
+and so is a Sqoop that read another database, server or setting than the plan saw.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from switchyard.errors import SourceRefused
+from switchyard.records import Record
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Session: TypeAlias = psycopg.Connection[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that has to have a value of ours: `value` sets it, `holds` is a pattern of what will do.
+
+    `by_driver`: pgjdbc sets it itself, so that it needs no startup option. `ours`: a login may set it.
+    """
+
+    name: str
+    value: str
+    why: str
+    holds: str = ""
+    by_driver: bool = False
+    ours: bool = True
+
+    def is_held(self, value: str | None) -> bool:
+        """Whether a value will do. A setting that the server does not have cannot do harm."""
+        return value is None or re.fullmatch(self.holds or re.escape(self.value), value) is not None
+
+
+HELD: tuple[Setting, ...] = (
+    Setting("extra_float_digits", "1", "the digits of a float", holds="[123]"),
+    Setting("DateStyle", "ISO", "the text of dates and times", holds="ISO, .*", by_driver=True),
+    Setting("IntervalStyle", "postgres", "the text of an interval"),
+    Setting("TimeZone", "UTC", "the text of a timestamptz", holds="UTC|GMT|Etc/UTC|Etc/GMT", by_driver=True),
+    Setting("bytea_output", "hex", "the text of bytes"),
+    Setting("client_encoding", "UTF8", "every text", by_driver=True),
+    Setting("standard_conforming_strings", "on", "where a literal ends"),
+    Setting("quote_all_identifiers", "off", "the text of a regclass, and the names of types"),
+    Setting("transaction_read_only", "on", "that a source is never written to", by_driver=True),
+    Setting("row_security", "on", "which rows a policy lets through"),
+    Setting("gin_fuzzy_search_limit", "0", "that an index gives all rows"),
+    Setting("zero_damaged_pages", "off", "that damaged rows are not left out in silence", ours=False),
+    Setting("ignore_checksum_failure", "off", "that damaged rows are not read as whole ones", ours=False),
+)
+"""Settings with a value of ours."""
+
+SAME = (
+    *("DateStyle", "search_path", "lc_monetary", "lc_numeric", "lc_time", "xmloption", "xmlbinary", "array_nulls"),
+    *("transform_null_equals", "backslash_quote", "timezone_abbreviations", "default_text_search_config"),
+    *("pg_trgm.similarity_threshold", "pg_trgm.word_similarity_threshold", "pg_trgm.strict_word_similarity_threshold"),
+)
+"""Settings that stay the login's, because source.where and source.query may be written for them: what the plan saw,
+the session that reads must have."""
+
+_READ = tuple(dict.fromkeys((*(setting.name for setting in HELD), *SAME)))
+
+
+def session_row() -> str:
+    """SQL: one JSON object that says which session this is. Its literals mean the same under any setting."""
+    names = ", ".join(f"'{name}'" for name in _READ)
+    values = ", ".join(f"current_setting('{name}', true)" for name in _READ)
+    return (
+        "json_build_object('database', current_database(), 'address', host(inet_server_addr()), "
+        "'port', inet_server_port(), "
+        "'started', to_char(pg_postmaster_start_time() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), "
+        "'standby', pg_is_in_recovery(), 'login', current_user, "
+        "'schemas', array_to_string(current_schemas(true), ', '), "
+        f"'settings', json_object(array[{names}], array[{values}]))"
+    )
+
+
+@dataclass(frozen=True)
+class SourceSession(Record):
+    """Which session read: the database, the server, the login, and the settings that hold in it.
+
+    `started` is the server's start, in UTC: no two servers share its microsecond, and a restart changes it. `options`
+    are the settings that a session of this login has only when it asks for them.
+    """
+
+    database: str
+    address: str | None
+    port: int | None
+    started: str
+    standby: bool
+    login: str
+    schemas: str
+    settings: Mapping[str, str | None]
+    options: Mapping[str, str] | None = None
+
+    @property
+    def server(self) -> str:
+        """For people."""
+        role = "a standby" if self.standby else "a primary"
+        return f"{self.address or 'a socket'}:{self.port}, {role}, started {self.started}"
+
+    def not_held(self) -> list[Setting]:
+        """The settings that do not have a value that will do."""
+        wrong = [setting for setting in HELD if not setting.is_held(self.settings.get(setting.name))]
+        return wrong if self._finds_our_functions() else [*wrong, self._search_path()]
+
+    def _finds_our_functions(self) -> bool:
+        schemas = [name for name in self.schemas.split(", ") if not name.startswith("pg_temp_")]
+        return schemas[:1] == ["pg_catalog"]
+
+    def _search_path(self) -> Setting:
+        path = self.settings.get("search_path")
+        return Setting("search_path", f"pg_catalog, {path}" if path else "pg_catalog", "which function count() is")
+
+    def differences(self, planned: SourceSession) -> list[str]:
+        """What is not as the plan saw it, one sentence each."""
+        pairs = [
+            ("database", self.database, planned.database),
+            ("server", self.server, planned.server),
+            ("user", self.login, planned.login),
+            ("schemas", self.schemas, planned.schemas),
+        ]
+        if (self.started, self.standby) == (planned.started, planned.standby):
+            pairs.pop(1)  # one server has several addresses
+        pairs += [(name, str(self.settings.get(name)), str(planned.settings.get(name))) for name in _compared(planned)]
+        return [f"{what} {here}, and the plan saw {there}" for what, here, there in pairs if here != there]
+
+
+def _compared(planned: SourceSession) -> list[str]:
+    """`search_path` is compared as the schemas that it leads to."""
+    return [name for name in SAME if name in planned.settings and name != "search_path"]
+
+
+def begin(session: Session) -> SourceSession:
+    """Begin a transaction in which every setting holds; what was open before ends.
+
+    The settings are the transaction's, so that a pooler neither loses them nor hands them on to somebody else. Raises
+    SourceRefused for one that the server does not let us set.
+    """
+    session.rollback()
+    given = _look(session)
+    order_is_the_logins = _is_the_logins(session, "DateStyle")
+    wanted = {setting.name: setting.value for setting in given.not_held()}
+    held = given
+    if wanted:
+        asked = ", ".join("set_config(%s, %s, true)" for _ in wanted)
+        session.execute(f"select {asked}".encode(), [text for pair in wanted.items() for text in pair])
+        held = _look(session)
+    if wrong := held.not_held():
+        raise _refused(held, wrong, "psycopg's session", "ask the server's administrator for it")
+    by_driver = {setting.name for setting in HELD if setting.by_driver}
+    options = {name: value for name, value in wanted.items() if name not in by_driver}
+    if order_is_the_logins:
+        options["DateStyle"] = str(held.settings["DateStyle"])  # the driver's own ISO would hide the login's order
+    return replace(held, options=options)
+
+
+def _is_the_logins(session: Session, name: str) -> bool:
+    """Whether a setting comes from ALTER ROLE or ALTER DATABASE, which a client's startup parameter goes before."""
+    row = session.execute("select source from pg_settings where name = %s", [name]).fetchone()
+    return bool(row and row[0] in ("user", "database", "database user"))
+
+
+def require_same(reader: str, read: SourceSession, planned: SourceSession | None) -> None:
+    """Refuse rows that another session read than the one that was planned; raises SourceRefused.
+
+    `planned` is None for a load that an earlier release planned.
+    """
+    if wrong := read.not_held():
+        dropped = f"a pooler between {reader} and PostgreSQL drops startup options (or let it pass them)"
+        raise _refused(read, wrong, f"the session of {reader}", dropped)
+    if planned is not None and (differences := read.differences(planned)):
+        raise SourceRefused(
+            f"{reader} did not read where the plan looked: {'; '.join(differences)}",
+            where=f"database {planned.database}, user {planned.login}",
+            next="nothing was published; let the connection lead to one server and one database; if that server was "
+            "restarted, or a setting of its login changed meanwhile, run again",
+        )
+
+
+def startup_options(planned: SourceSession | None) -> str:
+    """PostgreSQL's `options` for a session that cannot set anything itself: empty when the login has all by itself."""
+    if planned is None or planned.options is None:
+        wanted: Mapping[str, str] = {s.name: s.value for s in HELD if s.ours and not s.by_driver}
+    else:
+        wanted = planned.options
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in wanted.items())
+
+
+def _look(session: Session) -> SourceSession:
+    row = session.execute(f"select {session_row()}".encode()).fetchone()
+    assert row is not None and isinstance(row[0], dict)  # noqa: S101 - a SELECT without FROM
+    return SourceSession.from_json(row[0])
+
+
+def _refused(session: SourceSession, wrong: Sequence[Setting], whose: str, or_else: str) -> SourceRefused:
+    listed = ", ".join(f"{s.name} is {session.settings.get(s.name)!r} ({s.why} depends on it)" for s in wrong)
+    cure = "; ".join(f'alter role "{session.login}" set {s.name} = {_literal(s)}' for s in wrong)
+    return SourceRefused(
+        f"settings do not hold in {whose}: {listed}",
+        where=f"database {session.database}, user {session.login}",
+        next=f"nothing was published; {cure}; {or_else}",
+    )
+
+
+def _literal(setting: Setting) -> str:
+    """A setting's value as ALTER ROLE takes it; search_path is a list."""
+    if setting.name == "transaction_read_only":
+        return "on"
+    return setting.value if setting.name == "search_path" else f"'{setting.value}'"
+
+
+def _escaped(value: str) -> str:
+    r"""A value within `options`, where spaces divide and a backslash takes the next character as it is."""
+    return re.sub(r"([\\\s])", r"\\\1", value)

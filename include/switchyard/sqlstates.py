@@ -1,0 +1,238 @@
+"""What an SQLSTATE of PostgreSQL means to the person who is paged, and what to do: one table, for every reporter.
+
+psycopg gives the code. libpq, while it connects, and Sqoop give the server's words only, so that a row may have a
+pattern of them, too. Source of codes and conditions: PostgreSQL's manual, appendix A.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SqlState:
+    """One row: `code` has five characters, or two for the rest of a class.
+
+    `cause` ends the sentence "PostgreSQL at host:port …". `passes`: running again may succeed although nobody changed
+    anything. `words` is a regular expression of the message, for reporters that leave the code out.
+    """
+
+    code: str
+    cause: str
+    cure: str
+    passes: bool = False
+    words: str = ""
+
+
+_SERVER = "check that the server runs, and the connection's host and port"
+_LOGIN = "correct the connection's login and password, or pg_hba.conf; then run again"
+_STATEMENT = "correct source.table, source.columns, source.where or source.query"
+_VALUE = "mend the rows, leave them out with source.where, or cast them in source.query"
+_AGAIN = "nothing was published; run again"
+_POOLER = "let the pooler keep one session for one client (pgbouncer: pool_mode = session), or connect past it"
+
+SQLSTATES: tuple[SqlState, ...] = (
+    SqlState(
+        "08P01",
+        "was asked through a pooler that refuses startup parameters",
+        "pgbouncer: ignore_startup_parameters = extra_float_digits,options; the settings that it then drops are given "
+        "by alter role … set …, as the preflight says; or connect past the pooler",
+        words=r"unsupported startup parameter",
+    ),
+    SqlState(
+        "08",
+        "does not answer",
+        _SERVER + "; then run again",
+        passes=True,
+        words=r"Connection to .* refused|[Cc]onnection refused|connection attempt failed|could not translate host name"
+        r"|timeout expired|I/O error occurred|server closed the connection|connection has been closed"
+        r"|could not receive data|no connection to the server|Connection reset",
+    ),
+    SqlState("0A000", "does not have what the statement asks for", _STATEMENT),
+    SqlState(
+        "21", "found several rows where the statement allows one", _STATEMENT, words=r"more than one row returned"
+    ),
+    SqlState("22012", "divided by zero", _VALUE, words=r"division by zero"),
+    SqlState(
+        "22",
+        "found a value that the statement cannot use",
+        _VALUE,
+        words=r"invalid input syntax|out of range|invalid byte sequence|has no equivalent in encoding",
+    ),
+    SqlState("23", "refused the statement by a constraint", _STATEMENT),
+    SqlState(
+        "25P03",
+        "ended the session, which had idled in a transaction",
+        "raise the login's limit: alter role … set idle_in_transaction_session_timeout",
+        words=r"idle-in-transaction timeout",
+    ),
+    SqlState(
+        "25P04",
+        "ended the session, whose transaction took too long",
+        "raise the login's limit: alter role … set transaction_timeout",
+        words=r"due to transaction timeout",
+    ),
+    SqlState(
+        "25006",
+        "refused to write: sessions on a source are read-only",
+        "take out of source.query and source.where what writes, such as nextval() or a function that stores something",
+        words=r"in a read-only transaction",
+    ),
+    SqlState("25", "is in another state of the transaction than expected", _AGAIN, passes=True),
+    SqlState("26", "does not know a statement that was prepared before: another server session answered", _POOLER),
+    SqlState("28P01", "refused the password", _LOGIN, words=r"password authentication failed"),
+    SqlState(
+        "28",
+        "refused the login",
+        _LOGIN,
+        words=r"no pg_hba\.conf entry|role .* does not exist|authentication failed|is not permitted to log in",
+    ),
+    SqlState("34", "does not know a cursor that was opened before: another server session answered", _POOLER),
+    SqlState(
+        "3D000",
+        "has no database of that name",
+        "correct the connection's schema, which names the database",
+        words=r"database .* does not exist",
+    ),
+    SqlState("3F000", "has no schema of that name", "correct source.table", words=r"schema .* does not exist"),
+    SqlState(
+        "40001",
+        "ended the statement, which its own changes overtook",
+        "run again; on a standby also: hot_standby_feedback = on, or a larger max_standby_streaming_delay",
+        passes=True,
+        words=r"conflict with recovery|could not serialize access",
+    ),
+    SqlState("40", "rolled the transaction back", _AGAIN, passes=True, words=r"deadlock detected"),
+    SqlState(
+        "42501",
+        "does not let the login read it",
+        "grant the login SELECT on the table, USAGE on its schema, EXECUTE on functions",
+        words=r"permission denied for",
+    ),
+    SqlState("42601", "cannot read the SQL", "correct source.where or source.query", words=r"syntax error at"),
+    SqlState(
+        "42703",
+        "has no column of that name",
+        "correct source.columns, source.where or source.query; names with capitals want double quotes",
+        words=r"column .* does not exist",
+    ),
+    SqlState(
+        "42883",
+        "has no function or operator of that name for these types",
+        _STATEMENT,
+        words=r"(function|operator) .* does not exist|operator does not exist",
+    ),
+    SqlState(
+        "42P01",
+        "has no table of that name",
+        "correct source.table (schema.table) or source.query",
+        words=r"relation .* does not exist",
+    ),
+    SqlState("42", "cannot run the statement", _STATEMENT + ", or the login's rights", words=r"is ambiguous"),
+    SqlState(
+        "53100",
+        "has no disk space left",
+        "free space on the database's server, or raise temp_file_limit; then run again",
+        words=r"could not (extend|write).*No space left",
+    ),
+    SqlState(
+        "53200",
+        "is out of memory",
+        "ask for less at once (source.columns, source.where), or give the database's server more memory",
+        words=r"ERROR: +out of memory|FATAL: +out of memory",
+    ),
+    SqlState(
+        "53300",
+        "has no connection left for the login",
+        "run again when others have ended; or raise max_connections, or the login's CONNECTION LIMIT, or lower the "
+        "source's Airflow pool",
+        passes=True,
+        words=r"too many (clients|connections)|remaining connection slots|no more connections allowed",
+    ),
+    SqlState(
+        "53400",
+        "reached a limit that is configured",
+        "raise the limit that the message names",
+        words=r"exceeds temp_file_limit",
+    ),
+    SqlState("53", "is short of something", "see PostgreSQL's log; then run again", passes=True),
+    SqlState(
+        "54",
+        "was asked for more than it can do in one statement",
+        "carry fewer columns (source.columns), or divide the table between two flows",
+        words=r"target lists can have at most|stack depth limit exceeded|row is too big",
+    ),
+    SqlState(
+        "55P03",
+        "did not get a lock within lock_timeout",
+        "run again when the other session has ended, or raise the login's lock_timeout",
+        passes=True,
+        words=r"due to lock timeout|could not obtain lock",
+    ),
+    SqlState(
+        "55",
+        "has the object in another state than the statement needs",
+        "bring it into that state, as REFRESH does with a materialized view; then run again",
+        words=r"has not been populated",
+    ),
+    SqlState(
+        "57014",
+        "cut the statement off",
+        "raise the login's limit (alter role … set statement_timeout), or read less at once; if a person cancelled "
+        "it, run again",
+        words=r"canceling statement due to (statement timeout|user request)",
+    ),
+    SqlState(
+        "57P03",
+        "does not take connections yet, or no longer",
+        "wait until the server has started (or was promoted), then run again",
+        passes=True,
+        words=r"the database system is (starting up|shutting down|in recovery|not yet accepting)",
+    ),
+    SqlState(
+        "57P05",
+        "ended the session, which had idled",
+        "raise the login's limit: alter role … set idle_session_timeout",
+        words=r"due to idle-session timeout",
+    ),
+    SqlState(
+        "57",
+        "ended the session",
+        "the server was restarted, or somebody ended the session: run again; see PostgreSQL's log if it happens twice",
+        passes=True,
+        words=r"terminating connection",
+    ),
+    SqlState(
+        "58",
+        "could not read or write a file",
+        "see PostgreSQL's log: its disk may be failing",
+        words=r"could not read block",
+    ),
+    SqlState("HV", "could not read a foreign table", "check the foreign server, and the user mapping of the login"),
+    SqlState("P0", "ran a function that raised an error", "correct the function, or source.where or source.query"),
+    SqlState(
+        "XX",
+        "has an internal error, or damaged data",
+        "see PostgreSQL's log before anything else; a damaged table is restored from a backup",
+        words=r"invalid page in block|missing chunk number|compressed .* data is corrupt",
+    ),
+)
+"""A row with words comes before a wider one whose words it shares."""
+
+OTHER = SqlState("", "could not go on", "see PostgreSQL's log, then run again", passes=True)
+"""For a code or words that no row has."""
+
+_BY_CODE = {row.code: row for row in SQLSTATES}
+
+
+def explain(code: str | None, words: str) -> SqlState:
+    """Find the row of an error: by its code, by the code's class, or (no code) by the server's words."""
+    if code:
+        return _BY_CODE.get(code) or _BY_CODE.get(code[:2]) or OTHER
+    return find_words(words) or OTHER
+
+
+def find_words(words: str) -> SqlState | None:
+    """The first row whose words are in a text; None when there is none."""
+    return next((row for row in SQLSTATES if row.words and re.search(row.words, words)), None)

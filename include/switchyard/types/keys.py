@@ -1,0 +1,77 @@
+"""Which columns can tell rows apart in the lake: those whose equality at the source is that of their bytes.
+
+The lake, a merge and a delta compare a key by the value that travelled. Where PostgreSQL takes two different texts for
+one value (a citext in another case, 1.0 and 1.00), one row would become two. Pure.
+"""
+
+from __future__ import annotations
+
+from switchyard.types.carry import SourceColumn, rule_name
+
+BY_BYTES = frozenset(
+    {
+        *(
+            "smallint",
+            "integer",
+            "bigint",
+            "oid",
+            "boolean",
+            "numeric(p,s)",
+            "numeric(p,s) beyond DECIMAL(38)",
+            "money",
+        ),
+        *("text", "character varying", "character", '"char"', "name", "bytea", "uuid", "enum", "bit"),
+        *("bit varying", "date", "timestamp without time zone", "timestamp with time zone", "time without time zone"),
+        *("time with time zone", "inet", "cidr", "macaddr", "macaddr8", "pg_lsn", "ltree"),
+    }
+)
+"""Equal values have one text, and only equal ones."""
+
+COLLATED = frozenset({"text", "character varying", "character"})
+"""Of these, those of a deterministic collation: equality of the others is the collation's."""
+
+_FLOAT = ("0 and -0 are equal", "carry it as a number of fixed scale: source.query with {c}::numeric(p,s)")
+_ANOTHER = "name another key: source.key"
+OTHERWISE: dict[str, tuple[str, str]] = {
+    "citext": ("equality ignores case", "carry one spelling: source.query with lower({c})::text as {c}"),
+    "character of no length": ("blanks at the end do not count", "source.query with {c}::text as {c}"),
+    "numeric": ("1.0 and 1.00 are equal", 'give it one scale: columns: {{{c}: {{as: "decimal(38,10)"}}}}'),
+    "real": _FLOAT,
+    "double precision": _FLOAT,
+    "interval": ("1 day and 24:00:00 are equal", "source.query with justify_interval({c})::text as {c}"),
+    "jsonb": ("numbers in it are equal when their texts are not", _ANOTHER),
+    "json": ("it has no equality", _ANOTHER),
+    "xml": ("it has no equality", _ANOTHER),
+    "jsonpath": ("it has no equality", _ANOTHER),
+    "composite": ("its equality is that of its fields", "name its fields: source.query with ({c}).field as field"),
+    "range": ("bounds may be equal when their texts are not", "source.query with lower({c}), upper({c})"),
+    "multirange": ("bounds may be equal when their texts are not", _ANOTHER),
+}
+"""Why the bytes do not tell equality, and the cure."""
+
+_UNKNOWN = ("whether equal values have one text is not known of this type", _ANOTHER)
+
+
+def key_fault(column: SourceColumn, choice: str | None = None, *, collation: str | None = None) -> str | None:
+    """Say why a column cannot be a key that a merge goes by, and the cure; None when it can.
+
+    `choice` is the flow's `as`; `collation` the name of the column's collation, if it is a nondeterministic one.
+    """
+    kind = column.type
+    while kind.element is not None:
+        kind = kind.element
+    base = rule_name(kind)
+    if base == "character" and kind.modifier == -1:
+        base = "character of no length"
+    if base == "numeric" and choice is not None and choice != "string":
+        return None
+    if collation is not None and base in COLLATED:
+        why, cure = f"equality is that of the collation {collation}", OTHERWISE["citext"][1]
+    elif base in BY_BYTES:
+        return None
+    else:
+        why, cure = OTHERWISE.get(base, _UNKNOWN)
+    return (
+        f"key column {column.name!r} is {column.type.text}: {why}, so that one row could become two in the lake; "
+        + cure.format(c=column.name)
+    )
