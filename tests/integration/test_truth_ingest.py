@@ -247,7 +247,7 @@ def test_a_partition_that_was_shown_is_finished_without_the_ledgers_memory(
 
 
 @pytest.mark.kin
-def test_a_foreign_partition_is_dropped_and_a_copied_table_refused(new_case: Callable[..., Case]) -> None:
+def test_a_foreign_partition_is_dropped_and_a_renamed_table_refused(new_case: Callable[..., Case]) -> None:
     case = new_case("stray", source={"cursor": "at", "cursor_clock": "database"}, lake={"mode": "append"})
     case.sql(TABLE)
     insert(case, 1, 3)
@@ -257,7 +257,7 @@ def test_a_foreign_partition_is_dropped_and_a_copied_table_refused(new_case: Cal
     case.run("ingest")
     assert [part.seq for part in case.version().chain] == [1, 2]
     assert (ids(case), case.version().strays) == ([1, 2, 3, 4], ())
-    case.servers.hive(f"create table `{case.name}`.u like `{case.name}`.t")
+    case.servers.hive(f"alter table `{case.name}`.t rename to `{case.name}`.u")
     case.change(lake={"table": "u"})
     with pytest.raises(SwitchyardError, match="has the parameters of"):
         ingest_leg.plan(case.runtime, case.flow())

@@ -14,8 +14,12 @@ from switchyard.flow.spec import Flow
 
 
 def frozen_spec(flow: Flow) -> dict[str, Any]:
-    """The whole flow in JSON values, defaults included, so that a later default does not change an old load."""
-    return flow.model_dump(mode="json", by_alias=True)
+    """The whole flow in JSON values, defaults included, so that a later default does not change an old load.
+
+    A section that is newer than a release is left out of a flow without it: that release reads the rest.
+    """
+    spec = flow.model_dump(mode="json", by_alias=True)
+    return {key: value for key, value in spec.items() if key != "ledger" or value is not None}
 
 
 def spec_hash(flow: Flow) -> str:

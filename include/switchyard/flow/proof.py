@@ -159,6 +159,17 @@ class Reconcile(Closed):
 DiffMode = Literal["counts", "digest", "values"]
 
 
+class LedgerPolicy(Closed):
+    """What the ledger keeps of a flow's history."""
+
+    keep: int = Field(
+        ge=10,
+        le=1_000_000,
+        description="how many of the newest loads of each leg the ledger keeps at least; tidy prunes older ones whose "
+        "directories are gone and which nothing names; without this key it keeps all",
+    )
+
+
 class Diff(Closed):
     """How the nightly `diff` compares this flow's stores, by value."""
 

@@ -31,7 +31,7 @@ from switchyard.flow.fields import (
     check_where,
 )
 from switchyard.flow.identifiers import PgTable, parse_pg_table
-from switchyard.flow.proof import Check, Contract, Diff, DiffMode, Reconcile
+from switchyard.flow.proof import Check, Contract, Diff, DiffMode, LedgerPolicy, Reconcile
 from switchyard.flow.refusal import refuse
 from switchyard.flow.sql import mentions
 
@@ -236,6 +236,7 @@ class Flow(Closed):
         default_factory=list, description="promises about the data, tested on every landing before it is published"
     )
     diff: Diff = Field(default_factory=Diff)
+    ledger: LedgerPolicy | None = Field(None, description="what the ledger keeps of the flow's history; default: all")
     columns: dict[SourceColumn, ColumnChoice] = Field(
         default_factory=dict, description="what is said of single columns, by their name in the source"
     )

@@ -99,3 +99,11 @@ def _set_aside(session: sa.Connection, table: str, flow: str, stamp: str) -> str
     session.execute(sa.text(f"insert into {name} select * from {table} where flow = :flow"), {"flow": flow})
     session.execute(sa.text(f"delete from {table} where flow = :flow"), {"flow": flow})
     return name
+
+
+def forget(ledger: Ledger, flow: str, load_ids: Sequence[str]) -> None:
+    """Delete loads of a flow; its seqs are not given out again."""
+    if not load_ids:
+        return
+    with ledger.session() as session:
+        session.execute(loads.delete().where(loads.c.flow == flow, loads.c.load_id.in_(load_ids)))

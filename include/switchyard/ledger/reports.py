@@ -72,10 +72,11 @@ class Adopted(Record):
 
 @dataclass(frozen=True)
 class Tidied(Record):
-    """Directories and staging tables that nobody needed any more."""
+    """Directories and staging tables that nobody needed any more; loads that the ledger forgot (`ledger.keep`)."""
 
     deleted: int
     dropped_tables: int
+    pruned: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from switchyard.errors import Problem
 from switchyard.flow.files import not_yet
 from switchyard.flow.files.unions import NO_BRANCH, join_branches
 from switchyard.flow.files.yaml_tree import Map, Seq, mark_at
-from switchyard.flow.proof import Contract, Diff, Reconcile
+from switchyard.flow.proof import Contract, Diff, LedgerPolicy, Reconcile
 from switchyard.flow.refusal import REFUSED, nearest
 from switchyard.flow.spec import Cache, Engine, Flow, Lake, Serve, Source
 
@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "reconcile": Reconcile,
     "contract": Contract,
     "diff": Diff,
+    "ledger": LedgerPolicy,
 }
 
 Path = tuple[str | int, ...]

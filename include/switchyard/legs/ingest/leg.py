@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from switchyard.extract import postgres
@@ -22,6 +23,7 @@ from switchyard.legs.ingest import prove as ingest_prove
 from switchyard.legs.ingest import publish as ingest_publish
 from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.planned import draft
+from switchyard.legs.ingest.prune import prune
 from switchyard.legs.ingest.settle import require_released, settle
 from switchyard.legs.ingest.start import find_start, next_bookmark, read_now
 from switchyard.legs.runtime import Done, Runtime, run_step
@@ -111,7 +113,9 @@ def tidy(runtime: Runtime, load_id: str) -> StepReport[Tidied]:
 
     def body(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Tidied]:
         outcomes.prune(ledger)
-        return Done(vacuum.vacuum(runtime, ledger, thaw(load.spec), "ingest"))
+        flow = thaw(load.spec)
+        tidied = vacuum.vacuum(runtime, ledger, flow, "ingest")
+        return Done(replace(tidied, pruned=prune(runtime, ledger, flow)))
 
     return _checked_step(runtime, "tidy", load_id, body)
 
