@@ -1,7 +1,7 @@
 """An upgrade, in the middle of everything: what the release before this one left on the servers is finished and served.
 
-tests/fixtures/release_0 holds ten flows whose loads were killed in every state; its README.md says which is where. They
-are restored, read, and then run by the command line alone: the rows decide whether a load was finished rightly.
+tests/fixtures/release_0 holds flows whose loads were killed in every state; its README.md says which is where. They are
+restored, read, and then run by the command line alone: the rows decide whether a load was finished rightly.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ COMMANDS: dict[str, tuple[tuple[tuple[str, ...], int], ...]] = {
     ),
     "backfill": ((("run", "ingest", "backfill"), 0), (("run", "serve", "backfill"), 0)),
     "first": ((("run", "ingest", "first"), 0),),
+    "airflow": ((("run", "ingest", "airflow"), 1), (("run", "ingest", "airflow", "--take-over"), 0)),
+    "quiet": ((("run", "ingest", "quiet"), 0), (("run", "serve", "quiet"), 0)),
+    "healed": ((("run", "serve", "healed"), 0),),
 }
 """What is run on each flow, and the exit code of the previous release."""
 
@@ -62,6 +65,7 @@ FINISHED = {
     "altered": {"ingest": "published", "serve": "served"},
     "replace": {"serve": "served"},
     "held": {"serve": "served"},
+    "healed": {"serve": "served"},
     "undone": {"ingest": "published"},
 }
 """Loads that had begun to publish must be finished; any other may be abandoned, too."""
@@ -232,6 +236,9 @@ def test_old_flows_have_a_status(dump: Dump, before: dict[str, Any]) -> None:
         "undone": (3, None),
         "backfill": (2, 1),
         "first": (None, None),
+        "airflow": (None, None),
+        "quiet": (1, 1),
+        "healed": (1, 1),
     }
     assert [label for label, row in status.items() if row["on hold"]] == ["held"]
     assert "somebody wrote 'wrong'" in status["held"]["on hold"]
@@ -242,7 +249,10 @@ def test_what_was_served_is_compared_with_hive(before: dict[str, Any]) -> None:
     assert code == 0, text
 
 
-@pytest.mark.parametrize("label", ["append", "merge", "altered", "replace", "product", "adopted", "held", "backfill"])
+@pytest.mark.parametrize(
+    "label",
+    ["append", "merge", "altered", "replace", "product", "adopted", "held", "backfill", "quiet"],
+)
 def test_every_cached_key_is_served(dump: Dump, before: dict[str, Any], label: str) -> None:
     """By MongoDB when a killed publish left the gate closed. Else by Redis, if the reader believes the old gate.
 
@@ -285,7 +295,7 @@ def rows_at_the_end(dump: Dump, label: str) -> Rows:
     return [(i, "a" if v == "late" else v, n) for i, v, n in found] if label == "backfill" else found
 
 
-@pytest.mark.parametrize("label", ["append", "merge", "altered", "replace", "adopted", "held", "backfill"])
+@pytest.mark.parametrize("label", ["append", "merge", "altered", "replace", "adopted", "held", "backfill", "healed"])
 def test_it_is_served(dump: Dump, ran: dict[str, Future[Ran]], label: str) -> None:
     ran[label].result()
     assert served_rows(dump, label) == rows_at_the_end(dump, label)
@@ -309,6 +319,19 @@ def assert_cache_is_true(dump: Dump, label: str) -> None:
         reads = read_cached(dump, label)
         assert all(served == stored for served, stored in reads["pairs"])
     assert reads["hits"] >= len([served for served, _ in reads["pairs"] if served is not None]), "the cache is in use"
+
+
+def test_cached_values_outlive_a_release(dump: Dump, ran: dict[str, Future[Ran]]) -> None:
+    """Nothing was to be served: when a serve run has looked, Redis answers every key with the value of before."""
+    ran["quiet"].result()
+    reads = read_cached(dump, "quiet")
+    assert all(served == stored for served, stored in reads["pairs"])
+    assert reads["hits"] == len(reads["pairs"]) == 3
+    assert served_rows(dump, "quiet") == source_rows(dump, "quiet")
+
+
+def test_a_load_of_an_airflow_run_waits_for_its_run(ran: dict[str, Future[Ran]]) -> None:
+    assert "--take-over" in ran["airflow"].result().commands[0][1]
 
 
 def test_a_hold_of_before_holds(dump: Dump, ran: dict[str, Future[Ran]]) -> None:
