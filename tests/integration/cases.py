@@ -133,6 +133,15 @@ class Case:
         """All of the collection, by `_id`."""
         return sorted(self.servers.mongo[self.name].find({}), key=lambda document: str(document["_id"]))
 
+    def indexes(self) -> list[tuple[str, ...]]:
+        """Key columns of the collection's indexes, without our marker's."""
+        listed = self.servers.mongo[self.name].list_indexes()
+        return sorted(tuple(index["key"]) for index in listed if not index["name"].startswith("switchyard|"))
+
+    def record(self) -> dict[str, Any] | None:
+        """MongoDB's record of the collection."""
+        return self.servers.mongo["switchyard"].find_one({"_id": self.name})
+
     def cache(self) -> ReadThroughCache:
         """What an application would use."""
         return ReadThroughCache.from_flow(self.flow(), self.connections)
@@ -193,6 +202,7 @@ class Case:
             hdfs.delete(root)
         for collection in self.servers.mongo.list_collection_names(filter={"name": {"$regex": f"^{self.name}"}}):
             self.servers.mongo.drop_collection(collection)
+        self.servers.mongo["switchyard"].delete_many({"flow": self.name})
         for key in self.servers.redis.scan_iter(match=f"{{{self.name}}}:*", count=1000):
             self.servers.redis.delete(key)
         for table in ("loads", "flows"):

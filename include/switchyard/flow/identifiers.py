@@ -40,6 +40,9 @@ STAGING_COLLECTION = re.compile(r".*__s[0-9]+_[0-9a-f]+")
 HDFS_ROOT = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. :/@-]{0,99}")
 
+OWN_COLLECTION = "switchyard"
+"""Our own records of the served collections of a MongoDB database."""
+
 OWN_DATABASES = frozenset({"switchyard_staging", "sys", "information_schema"})
 
 _PG_PART = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<bare>[A-Za-z_\x80-\U0010ffff][\w$]*)')
@@ -108,6 +111,8 @@ def check_collection(name: str) -> str:
         raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", next=f"write {name[7:]}")
     if not COLLECTION.fullmatch(name):
         raise refuse(f"{name!r} cannot name a collection: letters, digits, _, - and . only, no digit first")
+    if name == OWN_COLLECTION:
+        raise refuse(f"collection {name} holds Switchyard's own records", next="choose another name")
     if len(name) > COLLECTION_BYTES:
         raise refuse(f"{len(name)} characters are too long for a collection: at most {COLLECTION_BYTES}")
     if STAGING_COLLECTION.fullmatch(name):

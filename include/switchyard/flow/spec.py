@@ -148,7 +148,7 @@ class Serve(Closed):
     collection: Collection = Field(description="MongoDB collection; only this flow writes it")
     key: Annotated[list[LakeColumn], Field(min_length=1), Unique] = Field(description="columns that become _id")
     indexes: Annotated[list[Annotated[list[LakeColumn], Field(min_length=1, max_length=32), Unique]], Unique] = Field(
-        default_factory=list, max_length=63, description="columns of each index, ascending: [[name], [subnet, name]]"
+        default_factory=list, max_length=62, description="columns of each index, ascending: [[name], [subnet, name]]"
     )
     select: Annotated[str, AfterValidator(check_select)] | None = Field(
         None, description="HiveQL SELECT over the lake table; Hive materialises its result"

@@ -151,7 +151,9 @@ class ServePlanned(StepResult):
     """What a serve load was planned with.
 
     `previous`: directories of the version that MongoDB shows, None when that is not known; `paths`: directories of the
-    version to serve, None when `serve.select` makes one; `timestamps`: those of the columns that are timestamps.
+    version to serve, None when `serve.select` makes one; `timestamps`: those of the columns that are timestamps;
+    `ingest_load`: the load that made the lake version; `marker`: name of the marker index that the collection had,
+    empty when it had none, None when an earlier release planned it.
     """
 
     step: ClassVar[str] = "plan"
@@ -159,17 +161,20 @@ class ServePlanned(StepResult):
     columns: tuple[str, ...]
     timestamps: tuple[str, ...]
     paths: tuple[str, ...] | None = None
+    ingest_load: str = ""
+    marker: str | None = None
 
 
 @dataclass(frozen=True)
 class Selected(StepResult):
-    """A product: the lake version that it was made from, and its columns."""
+    """A product: the lake version that it was made from, the load that made that one, and its columns."""
 
     step: ClassVar[str] = "select"
     version: int
     rows: int
     columns: tuple[str, ...]
     timestamps: tuple[str, ...]
+    ingest_load: str = ""
 
     @property
     def counts(self) -> SelectedCounts:

@@ -113,13 +113,18 @@ class Ledger:
 
     def get(self, load_id: str) -> Load:
         """Find a load; raises LedgerStateError when there is none."""
-        with self.session() as session:
-            row = session.execute(sa.select(loads).where(loads.c.load_id == load_id)).one_or_none()
-        if row is None:
+        load = self.find(load_id)
+        if load is None:
             raise LedgerStateError(
                 f"no load {load_id!r} in the ledger", where=self.connection.conn_id, next="switchyard loads lists them"
             )
-        return _load(row)
+        return load
+
+    def find(self, load_id: str) -> Load | None:
+        """Find a load; None when there is none."""
+        with self.session() as session:
+            row = session.execute(sa.select(loads).where(loads.c.load_id == load_id)).one_or_none()
+        return _load(row) if row else None
 
     def advance(
         self,

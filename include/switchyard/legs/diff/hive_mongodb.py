@@ -50,7 +50,7 @@ def diff_served(runtime: Runtime, flow: Flow, mode: DiffMode, *, heal: bool = Fa
                 result = _compare_served(runtime, ledger, load, mode)
             except CollectionReplaced:
                 continue
-            return _note(ledger, load, result, heal=heal)
+            return _note(runtime, ledger, load, result, heal=heal)
     raise SourceMoved(
         f"the collection was published {_ATTEMPTS} times while it was compared",
         where=f"flow {flow.flow}",
@@ -151,11 +151,11 @@ def _describe(flow: Flow, load: Load, mode: DiffMode, diff_id: str, hive_rows: i
     )
 
 
-def _note(ledger: Ledger, load: Load, result: DiffResult, *, heal: bool) -> DiffResult:
+def _note(runtime: Runtime, ledger: Ledger, load: Load, result: DiffResult, *, heal: bool) -> DiffResult:
     """Write the result to the load that it judges; order a snapshot if that was asked for."""
     ordered = heal and not result.equal
     ledger.advance(load, load.state, expected=[load.state], result=result.compared)
     if ordered:
-        order_heal(ledger, load, result.compared.diff)
+        order_heal(runtime, ledger, load, result.compared.diff)
         log.info("ordered a snapshot of flow %s: diff %s", load.flow, result.compared.diff)
     return replace(result, compared=replace(result.compared, heal_ordered=ordered))

@@ -7,14 +7,25 @@ and the cache's floor is raised. The load that comes of it carries no order.
 
 from __future__ import annotations
 
+from switchyard.flow.frozen import thaw
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import HealOrdered
 from switchyard.ledger.store import Ledger
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve.served import served_part
+from switchyard.serve.mongo.record import order_snapshot
+from switchyard.serve.mongo.target import MongoTarget
 
 
-def order_heal(ledger: Ledger, served: Load, diff_id: str) -> None:
-    """Let the next serve load of the flow be a whole snapshot; an order twice is one."""
+def order_heal(runtime: Runtime, ledger: Ledger, served: Load, diff_id: str) -> None:
+    """Let the next serve load of the flow be a whole snapshot; an order twice is one.
+
+    MongoDB's record keeps the order, too: it outlives the ledger.
+    """
     ledger.advance(served, served.state, expected=[served.state], result=HealOrdered(diff_id))
+    flow = thaw(served.spec)
+    with MongoTarget(runtime.connections.get(served_part(flow).connection)) as mongo:
+        order_snapshot(mongo, served_part(flow).collection, served.load_id, diff_id)
 
 
 def trusted(served: Load | None) -> Load | None:

@@ -25,10 +25,10 @@ from switchyard.ledger.reports import NothingNew, SelectedCounts, ServeTidied
 from switchyard.ledger.results import CacheSettled, InPlaceBegun, Selected, ServePlanned, ServePublished, Staged
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Done, Runtime, require_state, run_step
+from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
-from switchyard.legs.serve import served
-from switchyard.legs.serve.heal import trusted
+from switchyard.legs.serve.recorded import begin_writing, end_writing, own_marker, planned_record, require_recorded
 from switchyard.legs.serve.served import served_part
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
@@ -50,26 +50,32 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
         ledger.migrate()
         with ledger.lock(flow.flow, "serve"):
             require_agreement(runtime, ledger, flow)
+            check.require_known(runtime, ledger, flow)
             recover(runtime, ledger, flow)
             version = _current_version(runtime, flow)
             serve_refresh_cache.check(runtime, flow)
-            last = trusted(ledger.last_finished(flow.flow, "serve"))
-            with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-                mongo.ping()
-                there = mongo.exists(serve.collection)
-            same = last and there and last.version == version.seq and _same_serving(thaw(last.spec), flow)
+            standing = check.find_standing(runtime, ledger, flow)
+            last = standing.last
+            same = last and last.version == version.seq and _same_serving(last, flow, version)
             if last and same and serve_refresh_cache.restore_gate(runtime, ledger, flow, last):
                 return NothingNew(f"seq {version.seq} of {version.database}.{version.table} is served already")
-            previous = served.shown_version(ledger, last, flow, there)
-            paths = None if serve.select else version.paths
+            plan = ServePlanned(
+                served.shown_version(ledger, last, flow, standing.shown.exists),
+                _names(version.columns),
+                _timestamps(version.columns),
+                None if serve.select else version.paths,
+                version.load_id,
+                standing.marker,
+            )
             load = ledger.plan(
                 NewLoad(
                     flow=flow,
                     leg="serve",
                     version=version.seq,
                     location=None if serve.select else version.path,
-                    above=serve_refresh_cache.used_seq(runtime, flow),
-                    plan=ServePlanned(previous, _names(version.columns), _timestamps(version.columns), paths),
+                    previous_seq=standing.record_seq,
+                    above=max(standing.used, serve_refresh_cache.used_seq(runtime, flow)),
+                    plan=plan,
                 )
             )
     log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)
@@ -132,7 +138,8 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Done[SelectedCounts
     flow = thaw(load.spec)
     require_state(load, "planned")
     made = serve_select.materialise(runtime, flow, load)
-    selected = Selected(made.version, made.rows, _names(made.columns), _timestamps(made.columns))
+    columns = (_names(made.columns), _timestamps(made.columns))
+    selected = Selected(made.version, made.rows, *columns, made.ingest_load)
     ledger.advance(load, "planned", expected=["planned"], result=selected, location=made.location, version=made.version)
     lineage = select_step(flow, lake_columns={column.name: column.type for column in made.source_columns})
     return Done(selected.counts, lineage)
@@ -177,9 +184,11 @@ def _publish_snapshot(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, 
         mongo.drop_stagings(serve.collection, older_than_seq=load.seq, keep=staging)
         resumed = load.state == "publishing"
         load = ledger.advance(load, "publishing", expected=["staged", "publishing"])
-        serve_refresh_cache.close_gate(runtime, ledger, flow, load)
-        if staging is not None and not (resumed and _is_renamed(mongo, serve, staged)):
+        begin_writing(mongo, flow, load)
+        serve_refresh_cache.close_gate(runtime, flow, load)
+        if staging is not None and not (resumed and _is_renamed(mongo, serve, load, staged)):
             mongo.publish_snapshot(staging, serve.collection)
+        end_writing(mongo, flow, load)
 
 
 def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> InPlaceReport:
@@ -187,8 +196,15 @@ def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) 
     serve, resumed = served_part(flow), load.state == "publishing"
     with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         mongo.drop_stagings(serve.collection, older_than_seq=load.seq)
-    load = ledger.advance(load, "publishing", expected=["staged", "publishing"], result=InPlaceBegun())
-    serve_refresh_cache.close_gate(runtime, ledger, flow, load)
+        load = ledger.advance(load, "publishing", expected=["staged", "publishing"], result=InPlaceBegun())
+        begin_writing(mongo, flow, load)
+        serve_refresh_cache.close_gate(runtime, flow, load)
+        applied = _apply_in_place(runtime, ledger, flow, load, resumed=resumed)
+        end_writing(mongo, flow, load)
+    return applied
+
+
+def _apply_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, *, resumed: bool) -> InPlaceReport:
     try:
         from switchyard.legs.serve import stage as serve_stage
 
@@ -202,6 +218,7 @@ def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) 
 def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Done[CacheSettled]:
     flow = thaw(load.spec)
     require_state(load, "refreshing", "served")
+    require_recorded(runtime, flow, load)
     done = Done(CacheSettled())
     if flow.cache is not None:
         with runtime.scratch() as scratch:
@@ -211,10 +228,18 @@ def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Done[CacheSe
     return done
 
 
-def _is_renamed(mongo: MongoTarget, serve: Serve, staged: Staged) -> bool:
-    """Whether an earlier try of the publish got as far as the rename: the staging is gone and the collection is it."""
+def _is_renamed(mongo: MongoTarget, serve: Serve, load: Load, staged: Staged) -> bool:
+    """Whether an earlier try of the publish got as far as the rename: the staging is gone and the collection is it.
+
+    The staging of an earlier release has no marker; its documents say it.
+    """
     assert staged.staging is not None  # noqa: S101 - the caller saw it
-    return not mongo.exists(staged.staging) and mongo.digest(serve.collection).hex == staged.digest
+    if mongo.exists(staged.staging):
+        return False
+    there = mongo.marker(serve.collection)
+    if there is not None:
+        return there == own_marker(load)
+    return mongo.digest(serve.collection).hex == staged.digest
 
 
 def _served_fields(flow: Flow, load: Load) -> list[tuple[str, str]]:
@@ -261,8 +286,14 @@ def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
             where=f"flow {flow.flow}, leg serve",
             next=f"run the ingest leg first: switchyard run ingest {flow.flow}",
         )
+    check.require_own_table(flow, version)
     return version
 
 
-def _same_serving(before: Flow, now: Flow) -> bool:
-    return before.serve == now.serve and before.cache == now.cache
+def _same_serving(last: Load, now: Flow, version: TableVersion) -> bool:
+    """Whether the load that is served came from this very version of this table, by the same part of the flow file."""
+    before = thaw(last.spec)
+    same_table = (before.lake.database, before.lake.table) == (now.lake.database, now.lake.table)
+    record = planned_record(before, last)
+    same_version = record.ingest_load in ("", version.load_id)  # an earlier release did not write it down
+    return same_table and same_version and before.serve == now.serve and before.cache == now.cache

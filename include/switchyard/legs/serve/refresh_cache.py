@@ -17,6 +17,7 @@ from switchyard.ledger.loads import Load
 from switchyard.ledger.results import CacheSettled, ServePlanned, Staged
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve.recorded import planned_record
 from switchyard.legs.serve.served import served_part
 from switchyard.serve.cache.publisher import CachePublisher, Warming
 from switchyard.serve.mongo.connection import server_of_connection
@@ -34,15 +35,15 @@ def _publisher(runtime: Runtime, flow: Flow) -> CachePublisher | None:
     return CachePublisher(flow.flow, runtime.connections.get(flow.cache.connection), identity)
 
 
-def close_gate(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None:
+def close_gate(runtime: Runtime, flow: Flow, load: Load) -> None:
     """Close the gate for this load, before anything of it is visible; readers go to MongoDB and fill nothing."""
     publisher = _publisher(runtime, flow)
     if publisher is None:
         return
-    served = ledger.last_finished(flow.flow, "serve")
     gate = publisher.gate()
     if gate is None or gate.seq != load.seq or not gate.is_open:
-        publisher.close(load.seq, served=served.seq if served and load.result(ServePlanned).previous else None)
+        counted_from = load.previous_seq if load.result(ServePlanned).previous is not None else None
+        publisher.close(load.seq, served=counted_from)
 
 
 def check(runtime: Runtime, flow: Flow) -> None:
@@ -56,8 +57,9 @@ def restore_gate(runtime: Runtime, ledger: Ledger, flow: Flow, served: Load) -> 
     """Bring back a gate that Redis lost, when there is nothing to serve. False: the version has to be served again.
 
     That is so when this load's gate stands for another collection: the connection's server was changed, and only a new
-    seq tells the values of the two apart. A gate of another seq and another collection is another environment's, and
-    is left alone: the readers of this one use MongoDB.
+    seq tells the values of the two apart. It is so, too, when the gate is of a higher seq: a publish was given up, or
+    both MongoDB and the ledger were restored, and the cache has values of later. A gate of another seq and another
+    collection is another environment's, and is left alone: the readers of this one use MongoDB.
     """
     publisher = _publisher(runtime, flow)
     if publisher is None:
@@ -68,7 +70,10 @@ def restore_gate(runtime: Runtime, ledger: Ledger, flow: Flow, served: Load) -> 
             return False
         log.warning("the cache of flow %s serves another collection: readers of this one use MongoDB", flow.flow)
         return True
+    if gate is not None and gate.seq > served.seq:
+        return False
     publisher.restore(served.seq, upgrade=_always_served(ledger, flow))
+    publisher.tell(planned_record(flow, served).told())
     return True
 
 
@@ -106,6 +111,7 @@ def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> CacheSett
             warm=warming,
             warm_ids=fillable,
         )
+    publisher.tell(planned_record(flow, load).told())
     return CacheSettled(
         invalidated=settled.invalidated.keys,
         unlinked=settled.invalidated.unlinked,

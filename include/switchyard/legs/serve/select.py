@@ -20,9 +20,10 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Product:
-    """A published product: the lake version it was made from, its landing, rows and columns."""
+    """A published product: the lake version it was made from, that one's load, its landing, rows and columns."""
 
     version: int
+    ingest_load: str
     location: str
     rows: int
     columns: tuple[HiveColumn, ...]
@@ -80,7 +81,7 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
             where=f"flow {flow.flow}, leg serve",
             next="nothing was published; run again, or make the query deterministic",
         )
-    return Product(source.seq, landing, rows, columns, source.columns)
+    return Product(source.seq, source.load_id, landing, rows, columns, source.columns)
 
 
 def _publish(runtime: Runtime, flow: Flow, load: Load, made: Product) -> None:

@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING
 
 from switchyard.errors import LedgerStateError, ReconcileMismatch
 from switchyard.flow import naming
+from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import ServePlanned, Staged, StagedReplacements
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.serve.served import directories, served_part
+from switchyard.legs.serve.recorded import own_marker
+from switchyard.legs.serve.served import directories, paths_of, served_part
 from switchyard.legs.tables.files import download
 from switchyard.serve.delta import DeltaReport, changed_rows, compute_delta, read_changed_ids
 from switchyard.serve.documents.encoder import DocumentEncoder, read_batches, read_schema
+from switchyard.serve.mongo.digest import ContentDigest
 from switchyard.serve.mongo.in_place import (
     InPlaceReport,
     Replacements,
@@ -31,6 +34,7 @@ from switchyard.serve.mongo.in_place import (
     check_applied,
     write_replacements,
 )
+from switchyard.serve.mongo.marker import Marker
 from switchyard.serve.mongo.target import CollectionState, MongoTarget
 
 if TYPE_CHECKING:
@@ -62,7 +66,7 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
         if not unchanged and found.in_place:
             replacements = _write_replacements(runtime, flow, load, new, found.report, scratch)
         elif not unchanged:
-            digest = _write_staging(mongo, flow, staging, new)
+            digest = _write_staging(mongo, flow, staging, new, own_marker(load))
     return Staged(
         staging=staging if digest else None,
         digest=digest,
@@ -75,6 +79,20 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
         deleted=found.report.deleted,
         unchanged=found.report.unchanged,
     )
+
+
+def digest_version(runtime: Runtime, load: Load) -> ContentDigest | None:
+    """What the documents of a load's version digest to, made of its files anew; None when its files are gone."""
+    flow, digest = thaw(load.spec), ContentDigest()
+    hdfs, paths = runtime.hdfs(flow), paths_of(load)
+    if paths is None or not all(map(hdfs.exists, paths)):
+        return None
+    with runtime.scratch() as scratch:
+        files = download(hdfs, paths, scratch / "served")
+        schema = read_schema(files)
+        for batch in _encoder(flow, schema).encode_all(read_batches(files)) if schema else ():
+            digest.add(batch)
+    return digest
 
 
 def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> InPlaceReport:
@@ -130,7 +148,7 @@ def _write_replacements(
     return StagedReplacements(file, made.documents, made.digest)
 
 
-def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path]) -> str:
+def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path], marker: Marker) -> str:
     """Write and prove the staging collection, by count and by value; returns its digest."""
     serve = served_part(flow)
     schema = read_schema(files)
@@ -138,7 +156,7 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
     if lost := mongo.foreign_indexes(serve.collection, serve.indexes):
         named = "; ".join(", ".join(columns) for columns in lost)
         log.warning("%s: this snapshot drops indexes that serve.indexes does not name: %s", serve.collection, named)
-    written = mongo.stage(staging, batches, serve.indexes)
+    written = mongo.stage(staging, batches, serve.indexes, marker)
     rows, stored = _count_rows(files), mongo.digest(staging)
     if not rows == written.documents == stored.documents or stored.hex != written.digest:
         raise ReconcileMismatch(

@@ -1,10 +1,9 @@
 """MongoDB as the serve leg's target: stage a collection, count it, publish it by one rename.
 
 The publish is `renameCollection` with `dropTarget`: each query started sees the old documents or the new ones. A cursor
-that is open then is killed with a retryable error (`switchyard.serve.read`). Nothing in the collection says which load
-it is, so that its documents are Hive's rows and no more: the staging collection's name is the marker, because the
-rename ends it in the same atomic step. Staging there = not published; gone = published (or dropped by a later load,
-which the ledger knows).
+that is open then is killed with a retryable error (`switchyard.serve.mongo.read`). No document says which load it is
+of, so that the documents are Hive's rows and no more: the name of an empty index does (`serve.mongo.marker`), which a
+rename carries along in the same atomic step.
 
 A rename replaces the whole collection, its indexes and options included. `stage` builds the flow's indexes;
 `foreign_indexes` names those that others made on the live collection, which the publish would drop.
@@ -14,7 +13,7 @@ A rename replaces the whole collection, its indexes and options included. `stage
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +29,7 @@ from switchyard.errors import PublishConflict, ServerUnavailable, StepFailed, Va
 from switchyard.flow.naming import staging_collection_prefix
 from switchyard.serve.mongo.connection import REFUSED_LOGIN, Document, connect, explained, short
 from switchyard.serve.mongo.digest import ContentDigest
+from switchyard.serve.mongo.marker import MARKER_FIELD, Marker
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _MAJORITY = WriteConcern(w="majority")
@@ -127,7 +127,11 @@ class MongoTarget:
         return [columns for columns in self._indexes(name) if columns not in ours]
 
     def stage(
-        self, staging: str, batches: Iterable[Sequence[bytes]], indexes: Sequence[Sequence[str]] = ()
+        self,
+        staging: str,
+        batches: Iterable[Sequence[bytes]],
+        indexes: Sequence[Sequence[str]] = (),
+        marker: Marker | None = None,
     ) -> StagedReport:
         """Write encoded documents into a new staging collection and build its indexes; majority-acknowledged.
 
@@ -142,6 +146,8 @@ class MongoTarget:
         with explained(self.connection):
             self.database.drop_collection(staging)
             self.database.create_collection(staging)
+            if marker is not None:
+                self._create_marker(staging, marker)
             target = self.raw(staging)
             for batch in batches:
                 self._insert(target, batch)
@@ -155,6 +161,24 @@ class MongoTarget:
         with explained(self.connection):
             for columns in indexes:
                 self.collection(name).create_index([(column, 1) for column in columns])
+
+    def marker(self, name: str) -> Marker | None:
+        """Which load wrote a collection last, as its marker says; None without one, or without the collection."""
+        markers = [marker for marker in map(Marker.parse, self._index_names(name)) if marker is not None]
+        return max(markers, key=lambda marker: marker.serve_seq, default=None)
+
+    def mark(self, name: str, marker: Marker) -> None:
+        """Make this marker the collection's only one. Again is fine."""
+        there = self._index_names(name)
+        with explained(self.connection):
+            for other in there:
+                if Marker.parse(other) not in (None, marker):
+                    self.collection(name).drop_index(other)
+            if marker.index_name not in there:
+                self._create_marker(name, marker)
+
+    def _create_marker(self, name: str, marker: Marker) -> None:
+        self.collection(name).create_index([(MARKER_FIELD, 1)], name=marker.index_name, sparse=True)
 
     def replace(self, name: str, documents: Sequence[RawBSONDocument]) -> None:
         """Put whole documents in the place of those of the same `_id`, or beside them; majority-acknowledged."""
@@ -246,9 +270,21 @@ class MongoTarget:
         return StepFailed(what, where=where, next=next)
 
     def _indexes(self, name: str) -> list[tuple[str, ...]]:
+        """Key columns of the indexes, but for `_id` and the marker."""
+        listed = self._list_indexes(name)
+        return [tuple(index["key"]) for index in listed if tuple(index["key"]) not in (("_id",), (MARKER_FIELD,))]
+
+    def _index_names(self, name: str) -> list[str]:
+        return [str(index["name"]) for index in self._list_indexes(name)]
+
+    def _list_indexes(self, name: str) -> list[Mapping[str, Any]]:
         with explained(self.connection):
-            found = [tuple(index["key"]) for index in self.collection(name).list_indexes()] if self.exists(name) else []
-        return [columns for columns in found if columns != ("_id",)]
+            try:
+                return list(self.collection(name).list_indexes())
+            except OperationFailure as error:
+                if error.code != _NAMESPACE_NOT_FOUND:
+                    raise
+        return []
 
 
 def seq_of_staging(name: str, prefix: str) -> int | None:

@@ -1,0 +1,142 @@
+"""The check of the ledger against MongoDB, before serve recovers or acts; `judge` decides, this looks and obeys."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from switchyard.errors import LedgerStateError, SwitchyardError
+from switchyard.flow import naming
+from switchyard.flow.frozen import thaw
+from switchyard.flow.spec import Flow
+from switchyard.lake.metastore import TableVersion
+from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve.heal import trusted
+from switchyard.legs.serve.judge import Judgement, KnownLoad, Verdict, judge
+from switchyard.legs.serve.recorded import own_marker, planned_record
+from switchyard.legs.serve.served import served_part
+from switchyard.serve.mongo.record import Shown, read_shown, write_record
+from switchyard.serve.mongo.target import MongoTarget, seq_of_staging
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a serve load may start from.
+
+    Args:
+        shown: what MongoDB says of the collection.
+        last: the load whose documents the collection shows; None: that is not known.
+        used: the highest serve seq that was used for the collection, as far as MongoDB knows.
+    """
+
+    shown: Shown
+    last: Load | None
+    used: int
+
+    @property
+    def marker(self) -> str:
+        """Name of the collection's marker index; empty without one."""
+        return self.shown.marker.index_name if self.shown.marker else ""
+
+    @property
+    def record_seq(self) -> int | None:
+        """The serve seq that the next record replaces; None: there is no record."""
+        return self.shown.record.serve_seq if self.shown.record else None
+
+
+def require_own_table(flow: Flow, version: TableVersion) -> None:
+    """Raise SwitchyardError when a Hive table is another flow's: its rows are not this flow's to read."""
+    if version.flow != flow.flow:
+        raise SwitchyardError(
+            f"Hive table {version.database}.{version.table} belongs to flow {version.flow!r}",
+            where=f"flow {flow.flow}, connection {flow.lake.metastore}",
+            next=f"correct lake.table; or, if the flow was renamed: switchyard rename {version.flow} {flow.flow}",
+        )
+
+
+def require_known(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
+    """Refuse, before anything is recovered, when MongoDB shows what this ledger does not know.
+
+    Raises:
+        LedgerStateError: the ledger is older than MongoDB, or another's. SwitchyardError: another flow's collection.
+    """
+    with MongoTarget(runtime.connections.get(served_part(flow).connection)) as mongo:
+        _judge(mongo, ledger, flow)
+
+
+def find_standing(runtime: Runtime, ledger: Ledger, flow: Flow) -> Standing:
+    """What the collection shows, after recovery; a record that is missing is written when the documents prove it.
+
+    Raises as `require_known` does.
+    """
+    serve = served_part(flow)
+    with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        shown, last, judgement = _judge(mongo, ledger, flow)
+        if judgement.verdict is Verdict.COMPARE and last is not None:
+            if _adopt(runtime, ledger, mongo, last):
+                shown, last, judgement = _judge(mongo, ledger, flow)
+            else:
+                judgement = Judgement(Verdict.SNAPSHOT, f"{judgement.why}, and its documents are not that load's")
+        prefix = naming.staging_collection_prefix(serve.collection)
+        stagings = [seq_of_staging(name, prefix) or 0 for name in mongo.stagings(serve.collection)]
+    used = max(shown.seq, *stagings, 0)
+    if judgement.verdict is Verdict.GO_ON:
+        return Standing(shown, trusted(last), used)
+    if judgement.verdict is Verdict.SNAPSHOT:
+        log.warning("flow %s is served anew, whole, and what is cached is void: %s", flow.flow, judgement.why)
+    return Standing(shown, None, used)
+
+
+def last_served(ledger: Ledger, flow: Flow) -> Load | None:
+    """The load that was served last to the flow's collection; a flow may have served others before."""
+    serve = served_part(flow)
+    for load in ledger.list_loads(flow.flow, "serve", ["served"]):
+        earlier = served_part(thaw(load.spec))
+        if (earlier.connection, earlier.collection) == (serve.connection, serve.collection):
+            return load
+    return None
+
+
+def _judge(mongo: MongoTarget, ledger: Ledger, flow: Flow) -> tuple[Shown, Load | None, Judgement]:
+    collection = served_part(flow).collection
+    shown, last = read_shown(mongo, collection), last_served(ledger, flow)
+    recorded = ledger.find(shown.record.load_id) if shown.record else None
+    judgement = judge(flow.flow, shown, _known(last), _known(recorded))
+    where = f"flow {flow.flow}, connection {mongo.connection.conn_id}, collection {collection}"
+    if judgement.verdict is Verdict.LEDGER_OLDER:
+        raise LedgerStateError(
+            f"the ledger is older than MongoDB, or another's: {judgement.why}",
+            where=where,
+            next="nothing was changed; restore the ledger's newest backup, or make it again: switchyard ledger rebuild",
+        )
+    if judgement.verdict is Verdict.ANOTHER_FLOW:
+        raise SwitchyardError(
+            f"the collection is not this flow's: {judgement.why}",
+            where=where,
+            next=f"choose another serve.collection; or, if the flow was renamed: switchyard rename OLD {flow.flow}",
+        )
+    return shown, last, judgement
+
+
+def _known(load: Load | None) -> KnownLoad | None:
+    return KnownLoad(load.load_id, load.seq, load.state) if load else None
+
+
+def _adopt(runtime: Runtime, ledger: Ledger, mongo: MongoTarget, last: Load) -> bool:
+    """Write the record and the marker that are missing, if the documents are those of the load that was served last."""
+    from switchyard.legs.serve.stage import digest_version  # with Arrow: only where the record is missing
+
+    record = planned_record(thaw(last.spec), last).as_served()
+    expected = digest_version(runtime, last)
+    if expected is None or mongo.digest(record.collection) != expected:
+        return False
+    version = ledger.find_version(last.flow, record.lake_seq)
+    ingest_load = record.ingest_load or (version.load_id if version else "")
+    mongo.mark(record.collection, own_marker(last))
+    write_record(mongo, replace(record, ingest_load=ingest_load), after=None)
+    log.info("flow %s: MongoDB's documents are those of load %s, and its record is written", last.flow, last.load_id)
+    return True

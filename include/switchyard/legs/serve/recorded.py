@@ -1,0 +1,94 @@
+"""The record that a serve load writes into MongoDB: `writing` before anything is visible, `served` when all is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from switchyard.errors import PublishConflict
+from switchyard.flow.spec import Flow
+from switchyard.ledger.loads import Load
+from switchyard.ledger.results import Selected, ServePlanned, Staged
+from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve.served import served_part
+from switchyard.serve.mongo.marker import Marker
+from switchyard.serve.mongo.record import ServedRecord, read_shown, write_record
+from switchyard.serve.mongo.target import MongoTarget
+
+
+def planned_record(flow: Flow, load: Load) -> ServedRecord:
+    """The record of a load while it is written. Its collection will have the load's marker."""
+    selected = load.find_result(Selected)
+    staged = load.find_result(Staged)
+    return ServedRecord(
+        collection=served_part(flow).collection,
+        flow=flow.flow,
+        table=f"{flow.lake.database}.{flow.lake.table}",
+        serve_seq=load.seq,
+        load_id=load.load_id,
+        lake_seq=load.version or 0,
+        ingest_load=(selected.ingest_load if selected else "") or load.result(ServePlanned).ingest_load,
+        publish="delta" if staged and staged.replacements else "snapshot",
+        state="writing",
+        marker=own_marker(load).index_name,
+    )
+
+
+def begin_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
+    """Say in MongoDB that this load is being written; from here on its seq is used.
+
+    Raises:
+        PublishConflict: MongoDB does not show any more what the load was planned on: another load's record is there, or
+            the collection was restored meanwhile.
+    """
+    record = _record(flow, load)
+    planned, there = load.result(ServePlanned).marker, mongo.marker(record.collection)
+    shown = there.index_name if there else ""
+    counted_on_it = load.result(ServePlanned).previous is not None
+    if counted_on_it and planned is not None and shown not in (planned, own_marker(load).index_name):
+        raise PublishConflict(
+            f"the collection was of {planned or 'no load'} when this load was planned, now of {shown or 'no load'}",
+            where=f"flow {load.flow}, collection {record.collection}",
+            next="nothing was published; run the serve leg again: a snapshot replaces the collection",
+        )
+    write_record(mongo, record, after=load.previous_seq)
+
+
+def end_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
+    """Say in MongoDB that all of this load is visible."""
+    record = _record(flow, load)
+    if record.marker == own_marker(load).index_name:
+        mongo.mark(record.collection, own_marker(load))
+    write_record(mongo, record.as_served(), after=load.previous_seq)
+
+
+def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:
+    """Raise PublishConflict when MongoDB does not show all of this load, or shows another.
+
+    A load that an earlier release published has no record; the next plan compares its documents, and writes one.
+    """
+    collection = served_part(flow).collection
+    with MongoTarget(runtime.connections.get(served_part(flow).connection)) as mongo:
+        record = read_shown(mongo, collection).record
+    if record is None and load.result(ServePlanned).marker is None:
+        return
+    if record is None or record.load_id != load.load_id or record.state != "served":
+        there = f"load {record.load_id}, {record.state}" if record else "no load"
+        raise PublishConflict(
+            f"MongoDB's record is of {there}, and not of load {load.load_id}: it was restored, or another run went on",
+            where=f"flow {load.flow}, collection {collection}",
+            next="run the serve leg again: it looks at what is there",
+        )
+
+
+def own_marker(load: Load) -> Marker:
+    """The marker of the collection that a load writes."""
+    return Marker(load.seq, load.version or 0, load.load_id)
+
+
+def _record(flow: Flow, load: Load) -> ServedRecord:
+    """The record of a staged load: when nothing changed, the collection keeps the marker that it has."""
+    record = planned_record(flow, load)
+    staged, planned = load.result(Staged), load.result(ServePlanned)
+    if staged.staging is None and staged.replacements is None and planned.marker is not None:
+        return replace(record, marker=planned.marker)
+    return record
