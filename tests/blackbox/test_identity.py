@@ -65,7 +65,6 @@ def test_a_reader_of_another_mongodb_does_not_get_the_old_ones_documents(cached:
     require_no_old_document(cached, before)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W11: the other flow's rows are served")
 def test_a_flow_does_not_serve_another_flows_table(grounds: Grounds, cached: FlowUnderTest) -> None:
     flow = grounds.flow("thief", ROWS, serve={}, lake={"database": cached.name})
     flow.sql("insert into {t} values (1, 'its own')")
@@ -75,7 +74,6 @@ def test_a_flow_does_not_serve_another_flows_table(grounds: Grounds, cached: Flo
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W11: equal, exit code 0")
 def test_a_flow_is_not_compared_with_another_flows_table(grounds: Grounds, cached: FlowUnderTest) -> None:
     flow = grounds.flow("compared", ROWS, lake={"database": cached.name})
     flow.sql("insert into {t} values (1, 'its own')")

@@ -10,17 +10,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from switchyard.flow.naming import Leg
 from switchyard.ledger.loads import Kind, Load
 from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import flows, loads
 
-_OWNER = "known from HDFS and the metastore"
+_OWNER = "known from HDFS, the metastore and MongoDB"
 _LEFT_ALONE = dt.timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class RegisteredLoad:
-    """An ingest load as the ledger shall have it."""
+    """A load as the ledger shall have it."""
 
     load_id: str
     flow: str
@@ -39,11 +40,13 @@ class RegisteredLoad:
     error: str | None = None
     published_at: dt.datetime | None = None
     superseded_at: dt.datetime | None = None
+    leg: Leg = "ingest"
+    version: int | None = None
 
     def values(self) -> dict[str, Any]:
         """Columns of `loads`."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return own | {"leg": "ingest", "owner": _OWNER, "updated_at": dt.datetime.now(dt.UTC)}
+        return own | {"owner": _OWNER, "updated_at": dt.datetime.now(dt.UTC)}
 
 
 def is_lately_learned(load: Load) -> bool:
@@ -62,11 +65,11 @@ def write_load(session: sa.Connection, load: RegisteredLoad) -> sa.Row[Any]:
     """The same, in a transaction of the caller's."""
     values = load.values()
     changes = {name: value for name, value in values.items() if name != "load_id"}
-    raise_seq = insert(flows).values(flow=load.flow, last_ingest_seq=load.seq)
+    counter = flows.c.last_ingest_seq if load.leg == "ingest" else flows.c.last_serve_seq
+    raise_seq = insert(flows).values({"flow": load.flow, counter.name: load.seq})
     session.execute(
         raise_seq.on_conflict_do_update(
-            index_elements=[flows.c.flow],
-            set_={"last_ingest_seq": sa.func.greatest(flows.c.last_ingest_seq, load.seq)},
+            index_elements=[flows.c.flow], set_={counter.name: sa.func.greatest(counter, load.seq)}
         )
     )
     statement = insert(loads).values(values).on_conflict_do_update(index_elements=[loads.c.load_id], set_=changes)

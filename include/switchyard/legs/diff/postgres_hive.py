@@ -32,6 +32,7 @@ from switchyard.legs.diff.postgres_side import SourceStatement, build_statement,
 from switchyard.legs.diff.result import DIFFERENCES, DiffResult, judge_digests, judge_values, new_diff_id
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables import files as tables_files
+from switchyard.legs.tables.versions import require_own
 from switchyard.serve.documents.encoder import read_schema
 
 
@@ -77,6 +78,7 @@ def _published(runtime: Runtime, flow: Flow) -> TableVersion:
             where=f"flow {flow.flow}",
             next=f"run the ingest leg first: switchyard run ingest {flow.flow}",
         )
+    require_own(flow, flow.lake.table, version)
     return version
 
 

@@ -72,7 +72,8 @@ def rebuild(runtime: Runtime, ledger: Ledger, flow: Flow, *, plan_only: bool = F
             "bookmark": history.bookmark,
             "held": history.held,
         }
-        aside = replace_flow(ledger, flow.flow, history.loads, state, stamp)
+        loads = (*history.loads, *(serve.loads if serve else ()))
+        aside = replace_flow(ledger, flow.flow, loads, state, stamp)
         return Rebuilt(agreement, history, serve, aside)
 
 

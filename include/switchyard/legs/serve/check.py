@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from switchyard.errors import LedgerStateError, SwitchyardError
+from switchyard.errors import SwitchyardError, TruthConflict
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
-from switchyard.lake.metastore import TableVersion
 from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
@@ -18,7 +17,7 @@ from switchyard.legs.serve.judge import Judgement, KnownLoad, Verdict, judge
 from switchyard.legs.serve.recorded import own_marker, planned_record
 from switchyard.legs.serve.served import served_part
 from switchyard.serve.mongo.record import Shown, read_shown, write_record
-from switchyard.serve.mongo.target import MongoTarget, seq_of_staging
+from switchyard.serve.mongo.target import MongoTarget
 
 log = logging.getLogger(__name__)
 
@@ -48,21 +47,11 @@ class Standing:
         return self.shown.record.serve_seq if self.shown.record else None
 
 
-def require_own_table(flow: Flow, version: TableVersion) -> None:
-    """Raise SwitchyardError when a Hive table is another flow's: its rows are not this flow's to read."""
-    if version.flow != flow.flow:
-        raise SwitchyardError(
-            f"Hive table {version.database}.{version.table} belongs to flow {version.flow!r}",
-            where=f"flow {flow.flow}, connection {flow.lake.metastore}",
-            next=f"correct lake.table; or, if the flow was renamed: switchyard rename {version.flow} {flow.flow}",
-        )
-
-
 def require_known(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
     """Refuse, before anything is recovered, when MongoDB shows what this ledger does not know.
 
     Raises:
-        LedgerStateError: the ledger is older than MongoDB, or another's. SwitchyardError: another flow's collection.
+        TruthConflict: the ledger is older than MongoDB, or another's. SwitchyardError: another flow's collection.
     """
     with MongoTarget(runtime.connections.get(served_part(flow).connection)) as mongo:
         _judge(mongo, ledger, flow)
@@ -81,14 +70,20 @@ def find_standing(runtime: Runtime, ledger: Ledger, flow: Flow) -> Standing:
                 shown, last, judgement = _judge(mongo, ledger, flow)
             else:
                 judgement = Judgement(Verdict.SNAPSHOT, f"{judgement.why}, and its documents are not that load's")
-        prefix = naming.staging_collection_prefix(serve.collection)
-        stagings = [seq_of_staging(name, prefix) or 0 for name in mongo.stagings(serve.collection)]
-    used = max(shown.seq, *stagings, 0)
+        used = max(shown.seq, mongo.staged_seq(serve.collection), product_seq(runtime, flow))
     if judgement.verdict is Verdict.GO_ON:
         return Standing(shown, trusted(last), used)
     if judgement.verdict is Verdict.SNAPSHOT:
         log.warning("flow %s is served anew, whole, and what is cached is void: %s", flow.flow, judgement.why)
     return Standing(shown, None, used)
+
+
+def product_seq(runtime: Runtime, flow: Flow) -> int:
+    """The seq of the product's Hive table; 0 for a flow without a product, and for one without a version."""
+    if served_part(flow).select is None:
+        return 0
+    version = runtime.metastore(flow).read_version(*naming.served_table(flow.lake, served_part(flow)))
+    return max(version.seq, 0) if version else 0
 
 
 def last_served(ledger: Ledger, flow: Flow) -> Load | None:
@@ -104,11 +99,12 @@ def last_served(ledger: Ledger, flow: Flow) -> Load | None:
 def _judge(mongo: MongoTarget, ledger: Ledger, flow: Flow) -> tuple[Shown, Load | None, Judgement]:
     collection = served_part(flow).collection
     shown, last = read_shown(mongo, collection), last_served(ledger, flow)
-    recorded = ledger.find(shown.record.load_id) if shown.record else None
+    named = shown.record or shown.marker
+    recorded = ledger.find(named.load_id) if named else None
     judgement = judge(flow.flow, shown, _known(last), _known(recorded))
     where = f"flow {flow.flow}, connection {mongo.connection.conn_id}, collection {collection}"
     if judgement.verdict is Verdict.LEDGER_OLDER:
-        raise LedgerStateError(
+        raise TruthConflict(
             f"the ledger is older than MongoDB, or another's: {judgement.why}",
             where=where,
             next="nothing was changed; restore the ledger's newest backup, or make it again: switchyard ledger rebuild",

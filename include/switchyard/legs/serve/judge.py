@@ -53,11 +53,12 @@ def judge(flow: str, shown: Shown, last: KnownLoad | None, recorded: KnownLoad |
         flow: whose collection it is.
         shown: what MongoDB says.
         last: the load that was served last to this collection, as the ledger knows.
-        recorded: the load that MongoDB's record names, as the ledger knows it; None: it does not.
+        recorded: the load that MongoDB's record names, or without one the marker, as the ledger knows it; None: it does
+            not.
     """
     record = shown.record
     if record is None:
-        return _without_record(shown, last)
+        return _without_record(shown, last, recorded)
     if record.flow != flow:
         return Judgement(Verdict.ANOTHER_FLOW, f"flow {record.flow!r} serves it, by load {record.load_id}")
     named = f"MongoDB's record names load {record.load_id}, serve seq {record.serve_seq}"
@@ -89,10 +90,13 @@ def _served(shown: Shown, last: KnownLoad | None, named: str) -> Judgement:
     return Judgement(Verdict.GO_ON)
 
 
-def _without_record(shown: Shown, last: KnownLoad | None) -> Judgement:
-    if shown.marker is not None and (last is None or shown.marker.serve_seq > last.seq):
-        why = f"the collection is of load {shown.marker.load_id}, which this ledger has not served"
-        return Judgement(Verdict.LEDGER_OLDER, why)
+def _without_record(shown: Shown, last: KnownLoad | None, marked: KnownLoad | None) -> Judgement:
+    if shown.marker is not None:
+        named = f"the collection is of load {shown.marker.load_id}"
+        if marked is None or marked.state not in (*_AT_WORK, "served", "abandoned"):
+            return Judgement(Verdict.LEDGER_OLDER, f"{named}, which this ledger has not served")
+        if marked.state == "abandoned":
+            return Judgement(Verdict.SNAPSHOT, f"{named}, which was given up, and has no record")
     if last is None:
         return Judgement(Verdict.NEW)
     if not shown.exists:

@@ -7,7 +7,6 @@ rename carries along in the same atomic step.
 
 A rename replaces the whole collection, its indexes and options included. `stage` builds the flow's indexes;
 `foreign_indexes` names those that others made on the live collection, which the publish would drop.
-`renameCollection` cannot rename to or from a sharded collection.
 """
 
 from __future__ import annotations
@@ -164,7 +163,7 @@ class MongoTarget:
 
     def marker(self, name: str) -> Marker | None:
         """Which load wrote a collection last, as its marker says; None without one, or without the collection."""
-        markers = [marker for marker in map(Marker.parse, self._index_names(name)) if marker is not None]
+        markers = filter(None, map(Marker.parse, self._index_names(name)))
         return max(markers, key=lambda marker: marker.serve_seq, default=None)
 
     def mark(self, name: str, marker: Marker) -> None:
@@ -215,6 +214,11 @@ class MongoTarget:
         prefix = staging_collection_prefix(collection)
         with explained(self.connection):
             return sorted(n for n in self.database.list_collection_names() if seq_of_staging(n, prefix) is not None)
+
+    def staged_seq(self, collection: str) -> int:
+        """The highest serve seq that a staging of the collection has in its name; 0 without one."""
+        prefix = staging_collection_prefix(collection)
+        return max((seq_of_staging(name, prefix) or 0 for name in self.stagings(collection)), default=0)
 
     def drop_stagings(
         self, collection: str, *, older_than_seq: int | None = None, keep: str | None = None
