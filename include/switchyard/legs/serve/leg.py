@@ -28,7 +28,14 @@ from switchyard.legs.runtime import Done, Runtime, require_state, run_step
 from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
-from switchyard.legs.serve.recorded import begin_writing, end_writing, own_marker, planned_record, require_recorded
+from switchyard.legs.serve.recorded import (
+    begin_writing,
+    end_writing,
+    own_marker,
+    planned_record,
+    require_files,
+    require_recorded,
+)
 from switchyard.legs.serve.served import served_part
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
@@ -199,6 +206,7 @@ def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) 
         load = ledger.advance(load, "publishing", expected=["staged", "publishing"], result=InPlaceBegun())
         begin_writing(mongo, flow, load)
         serve_refresh_cache.close_gate(runtime, flow, load)
+        require_files(runtime, flow, load)
         applied = _apply_in_place(runtime, ledger, flow, load, resumed=resumed)
         end_writing(mongo, flow, load)
     return applied

@@ -61,6 +61,18 @@ def end_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
     write_record(mongo, record.as_served(), after=load.previous_seq)
 
 
+def require_files(runtime: Runtime, flow: Flow, load: Load) -> None:
+    """Raise PublishConflict when the files of a publish in place are gone: tidy deletes them after the last step."""
+    staged, hdfs = load.result(Staged), runtime.hdfs(flow)
+    wanted = [staged.changes, *([staged.replacements.file] if staged.replacements else [])]
+    if not all(map(hdfs.exists, wanted)):
+        raise PublishConflict(
+            f"the changes of load {load.load_id} are not in HDFS any more, so they cannot be replayed",
+            where=f"flow {load.flow}, leg serve",
+            next="run the serve leg again: a snapshot replaces the collection",
+        )
+
+
 def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:
     """Raise PublishConflict when MongoDB does not show all of this load, or shows another.
 
