@@ -24,6 +24,7 @@ from switchyard.ledger import locks
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
 from switchyard.ledger.migrations import migrate
 from switchyard.ledger.results import FlowChanges, PlanOutline, StepResult, TableLeft
+from switchyard.ledger.statements import change_flow, facts_with, supersede
 from switchyard.ledger.tables import flows, loads
 
 if TYPE_CHECKING:
@@ -182,9 +183,9 @@ class Ledger:
         results = [result] if rev is None else [result, TableLeft(rev)]
         done = FINISHED[load.leg]
         with self.session() as session:
-            _supersede(session, load, above)
+            session.execute(supersede(load, above))
             if flow_changes:
-                _change_flow(session, load.flow, flow_changes)
+                session.execute(change_flow(load.flow, flow_changes))
             row = session.execute(
                 loads.update()
                 .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", done)))
@@ -273,29 +274,6 @@ class Ledger:
                 where=f"connection {self.connection.conn_id}",
                 next="check that the server runs and that the connection's host, port, database and login are right",
             ) from error
-
-
-def _supersede(session: Session, load: Load, above: int) -> None:
-    """Date the end of the loads that this one replaces."""
-    replaced = (
-        loads.c.flow == load.flow,
-        loads.c.leg == load.leg,
-        loads.c.state == FINISHED[load.leg],
-        loads.c.superseded_at.is_(None),
-        loads.c.seq < load.seq,
-        loads.c.seq > above,
-    )
-    session.execute(loads.update().where(*replaced).values(superseded_at=sa.func.now()))
-
-
-def _change_flow(session: Session, flow: str, changes: FlowChanges) -> None:
-    statement = flows.update().where(flows.c.flow == flow).values(bookmark=changes.bookmark)
-    session.execute(statement if changes.held is None else statement.values(held=changes.held))
-
-
-def facts_with(*results: StepResult) -> sa.ColumnElement[Any]:
-    """The facts of a load with these results, in place of earlier ones of the same steps."""
-    return loads.c.facts.op("||")(sa.cast({result.step: result.to_json() for result in results}, loads.c.facts.type))
 
 
 def _load(row: sa.Row[Any]) -> Load:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import TableLeft
-from switchyard.ledger.store import Ledger, facts_with
+from switchyard.ledger.statements import facts_with
+from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import flows, loads
 
 
