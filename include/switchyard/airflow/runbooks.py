@@ -20,7 +20,7 @@ Moves `{source}` of connection `{flow.source.connection}` into the Hive table
 | task | what it does | when it fails |
 |---|---|---|
 | preflight | looks at the live source: names, types, values, keys, cursor; holds its columns against the contract | the message names each column and its cure; nothing was run |
-| plan | recovers what an earlier run left, chooses the rows to read, writes the load into the ledger; ends here when nothing is new | names the connection, the run that is at work, or why the flow is on hold |
+| plan | checks the ledger against the table, recovers what an earlier run left, chooses the rows to read, writes the load into the ledger; ends here when nothing is new | names the connection, the run that is at work, why the flow is on hold, or what table and ledger disagree about |
 | land | Sqoop writes JSON lines into a directory of its own; they are counted | run again: a try has a name of its own, debris is never read |
 | convert | Hive makes typed Parquet of them, sets refused rows aside, and in mode merge writes the new version by key | NULL or ambiguous keys: correct `source.key`, or the rows; else see HiveServer2's log, and run again |
 | prove | rows read = landed = kept + quarantined, values too; a merge adds up; judges the checks | the numbers, the check or the SELECT that shows the refused rows are in the message; nothing was published |
@@ -33,6 +33,8 @@ safe. `plan: true` says what a run would do and changes nothing. `switchyard loa
 - **Which rows.** Mode replace reads all, and so does a merge with `source.sweep: always`. Other loads of append and
   merge read by `source.cursor`: from the bookmark, which is how far the last published load read, up to the start of the
   oldest transaction that is open in the source. One that stays open holds every load back: `pg_stat_activity` shows it.
+- **From the beginning**: the Param `start`, or `switchyard run ingest {flow.flow} --from-beginning`: after the table was
+  dropped, or when the source or its filter is another one and the bookmark was refused.
 - **A range again**, mode merge with a cursor: the Params `backfill_from` and `backfill_to`, Airflow's Backfill, or
   `switchyard backfill {flow.flow} --from … --to …`. The bookmark stays.
 - **Refused rows** do not fit a type, or break a check of severity `quarantine`. They are in
