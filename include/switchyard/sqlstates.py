@@ -47,7 +47,8 @@ SQLSTATES: tuple[SqlState, ...] = (
         passes=True,
         words=r"Connection to .* refused|[Cc]onnection refused|connection attempt failed|could not translate host name"
         r"|timeout expired|I/O error occurred|server closed the connection|connection has been closed"
-        r"|could not receive data|no connection to the server|Connection reset",
+        r"|could not receive data|no connection to the server|Connection reset|failed to resolve host|No route to host"
+        r"|Network is unreachable|Temporary failure in name resolution",
     ),
     SqlState("0A000", "does not have what the statement asks for", _STATEMENT),
     SqlState(

@@ -14,6 +14,8 @@ MET = [
     ("08006", "An I/O error occurred while sending to the backend.", "run again", True),
     ("08006", "server closed the connection unexpectedly", "run again", True),
     ("08001", 'could not translate host name "nowhere" to address: Name or service not known', "host and port", True),
+    ("08001", "failed to resolve host 'nowhere': [Errno -2] Name or service not known", "host and port", True),
+    ("08001", "connection timeout expired", "host and port", True),
     ("22012", "ERROR: division by zero", "source.where", False),
     ("22P02", 'ERROR: invalid input syntax for type integer: "x"', "source.query", False),
     ("22003", "ERROR: integer out of range", "mend the rows", False),

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from switchyard.connections import Connection
-from switchyard.errors import LedgerStateError, LoadInProgress, ServerUnavailable
+from switchyard.errors import LedgerStateError, LoadInProgress
 from switchyard.flow.naming import Leg
 from switchyard.handover import DagRun
 from switchyard.ledger import locks
+from switchyard.ledger.errors import explain_error
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
 from switchyard.ledger.migrations import migrate
 from switchyard.ledger.results import FlowChanges, PlanOutline, StepResult, TableLeft
@@ -268,12 +269,8 @@ class Ledger:
         try:
             with self._engine.connect() as session:
                 yield session
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            raise ServerUnavailable(
-                f"the ledger's PostgreSQL at {self.connection.address} does not answer: {_first_line(error)}",
-                where=f"connection {self.connection.conn_id}",
-                next="check that the server runs and that the connection's host, port, database and login are right",
-            ) from error
+        except sa.exc.DBAPIError as error:
+            raise explain_error(error, self.connection) from error
 
 
 def _load(row: sa.Row[Any]) -> Load:
@@ -282,7 +279,3 @@ def _load(row: sa.Row[Any]) -> Load:
 
 def _new_load_id() -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dt%H%M%S}_{secrets.token_hex(3)}"
-
-
-def _first_line(error: sa.exc.DBAPIError) -> str:
-    return str(error.orig).strip().splitlines()[0]
