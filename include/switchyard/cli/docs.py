@@ -42,6 +42,12 @@ numeric or money column, `as: "decimal(p,s)"` carries the number; a value that i
 What is text of NaN, infinity, BC or a scale stays so.
 """
 
+_TYPES_KEYS = """
+## Keys of a merge
+
+A merge goes by the bytes of a key. Where PostgreSQL takes two texts for one value, one row could become two: the
+preflight refuses such a key by name, and text of a nondeterministic collation, and types that nobody has judged.
+"""
 _TYPES_LISTS = """
 ## Lists
 
@@ -102,8 +108,10 @@ def generated_files(dags: Path) -> dict[str, str]:
 
 def types_page() -> str:
     """The type table, from `switchyard.types.rules`."""
+    from switchyard.types.keys import OTHERWISE
     from switchyard.types.rules import AS_STRING, REFUSALS, RULES
 
+    keys = [(_code(name), why, cure.format(c="c")) for name, (why, cure) in OTHERWISE.items()]
     rules = [
         (_code(rule.postgres), _code(rule.hive.format(p="p", s="s")), rule.mongo, rule.unfit_means, rule.note)
         for rule in RULES
@@ -121,6 +129,8 @@ def types_page() -> str:
             _table(("PostgreSQL", "why", "what to do"), refused),
             _TYPES_STRING,
             _table(("PostgreSQL", "the text", "note", "refused values"), texts),
+            _TYPES_KEYS,
+            _table(("PostgreSQL", "why", "what to do"), keys),
             _TYPES_LISTS,
             _TYPES_NAMES,
             "## The expressions\n\nWhat PostgreSQL is asked for, column `c`, and how Hive reads the text back.\n",
