@@ -18,7 +18,11 @@ COMMANDS = (
     Command("lint", "switchyard.cli.files:lint", "Check all flow files; print everything wrong in them."),
     Command("pools", "switchyard.cli.files:pools", "Print the flows' Airflow pools, for `airflow pools import`."),
     Command("schema", "switchyard.cli.files:schema", "Write the JSON Schemas that editors use."),
-    Command("docs", "switchyard.cli.docs:docs", "Write the generated docs; --check says whether they are fresh."),
+    Command(
+        "docs",
+        "switchyard.cli.docs:app",
+        "Write the generated docs; `docs errors` prints every error.",
+    ),
     Command("preflight", "switchyard.cli.legs:preflight", "Look at a flow's live source before anything moves."),
     Command("plan", "switchyard.cli.legs:plan", "Say what a run would do, counts included; change nothing."),
     Command("run", "switchyard.cli.legs:run", "Run one leg of a flow."),

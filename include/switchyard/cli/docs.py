@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from switchyard.cli.generated import write_generated
+from switchyard.cli.options import Format, OutputFormat
 from switchyard.errors import SwitchyardError
 
 if TYPE_CHECKING:
@@ -88,7 +91,12 @@ would do and changes nothing; none catches up, and each has at most one active r
 """
 
 
+app = typer.Typer(invoke_without_command=True)
+
+
+@app.callback()
 def docs(
+    context: typer.Context,
     into: Annotated[Path, typer.Option("--into", help="Where to write.", metavar="DIR")] = Path("docs"),
     dags: Annotated[Path, typer.Option("--dags", help="Directory of the DAG files.", metavar="DIR")] = Path("dags"),
     check: Annotated[
@@ -96,7 +104,22 @@ def docs(
     ] = False,
 ) -> None:
     """Write the generated docs: types.md, DAGs.md, and the JSON Schemas that editors use."""
-    write_generated(generated_files(dags), into, check=check)
+    if context.invoked_subcommand is None:
+        write_generated(generated_files(dags), into, check=check)
+
+
+@app.command()
+def errors(output: OutputFormat = Format.TEXT) -> None:
+    """Print every error with its place and its cure; `…` stands for what varies."""
+    from switchyard.cli.error_list import list_errors
+
+    texts = list_errors()
+    if output is Format.JSON:
+        typer.echo(json.dumps([asdict(text) for text in texts], indent=2, ensure_ascii=False))
+        return
+    for text in texts:
+        where = f"{text.where}: " if text.where else ""
+        typer.echo(f"{text.kind}  {text.place}\n  {where}{text.what}\n  → {text.cure or 'said where it is raised'}\n")
 
 
 def generated_files(dags: Path) -> dict[str, str]:
