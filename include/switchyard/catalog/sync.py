@@ -134,7 +134,9 @@ def _run_child(asked: dict[str, Any], secrets: tuple[str, ...], timeout_seconds:
         )
     except subprocess.TimeoutExpired as error:
         raise StepFailed(
-            f"ingestion was stopped after {timeout_seconds:.0f} s", next="raise the task's timeout, or see what hangs"
+            f"ingestion was stopped after {timeout_seconds:.0f} s",
+            where="metadata_sync",
+            next="raise the task's timeout, or see what hangs",
         ) from error
     messages = _hide(done.stderr, secrets)
     log.debug("ingestion said: %s", messages)

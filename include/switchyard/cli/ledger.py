@@ -53,6 +53,7 @@ def rebuild(
     if not dags_paused and not plan:
         raise SwitchyardError(
             "the locks that keep two runs apart are in the ledger that is to be made again",
+            where="switchyard ledger rebuild",
             next="pause the DAGs (airflow dags pause), end runs that are at work, then say so: --dags-paused; "
             "--plan shows what would be written",
         )

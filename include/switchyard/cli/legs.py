@@ -111,6 +111,7 @@ def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> LoadReques
     if leg is not Leg.INGEST or (from_beginning and trust_bookmark):
         raise SwitchyardError(
             "--from-beginning and --trust-bookmark say where a load of the ingest leg begins: give one",
+            where="switchyard run",
             next="leave the other out; the serve leg serves what Hive shows",
         )
     return LoadRequest(start="beginning" if from_beginning else "trusted-bookmark")

@@ -29,7 +29,7 @@ def no_duplicates(values: T) -> T:
     """Refuse a list that says something twice."""
     for at, value in enumerate(values):
         if value in values[:at]:
-            raise refuse(f"{value!r} is listed twice", at=[at])
+            raise refuse(f"{value!r} is listed twice", next="name it once", at=[at])
     return values
 
 
@@ -44,9 +44,13 @@ def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
     if len(text) > _LONGEST_SQL:
         raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", next="make it a view")
     if fault := find_fault(text, dialect):
-        raise refuse(f"this SQL {fault}")
-    if not text.strip() or (starts and first_word(text) not in starts):
-        raise refuse("this is not a query" if starts else "the condition is empty", next=" or ".join(starts))
+        raise refuse(
+            f"this SQL {fault}", next="write one piece of SQL that is whole by itself: it is put into brackets"
+        )
+    if starts and first_word(text) not in starts:
+        raise refuse("this is not a query", next=f"begin it with {' or '.join(starts)}")
+    if not text.strip():
+        raise refuse("the condition is empty", next="write one, or leave the key out")
     if "$CONDITIONS" in text or "${" in text:
         raise refuse("this SQL has a placeholder, and nothing fills it in", next="leave out $CONDITIONS and ${…}")
     return text

@@ -87,14 +87,17 @@ def check_hive(name: str) -> str:
     if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
         raise refuse(f"names like {name!r} are Switchyard's own, for what a diff finds", next="rename it")
     if len(name) > HIVE_LENGTH:
-        raise refuse(f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}")
+        raise refuse(
+            f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}", next="shorten it"
+        )
     return name
 
 
 def check_lake_column(name: str) -> str:
     """A column of a lake table or product, which is also a field of the documents."""
     if not LAKE_COLUMN.fullmatch(name):
-        raise refuse(f"{name!r} cannot name a lake column: letters, digits and _ only, no digit first, not _id")
+        what = f"{name!r} cannot name a lake column: letters, digits and _ only, no digit first, not _id"
+        raise refuse(what, next="give the column another name with source.query")
     if name != name.lower():
         raise refuse(f"{name!r} is not how Hive spells it: it folds column names", next=f"write {name.lower()}")
     return name
@@ -110,11 +113,14 @@ def check_collection(name: str) -> str:
     if name.startswith("system."):
         raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", next=f"write {name[7:]}")
     if not COLLECTION.fullmatch(name):
-        raise refuse(f"{name!r} cannot name a collection: letters, digits, _, - and . only, no digit first")
+        what = f"{name!r} cannot name a collection: letters, digits, _, - and . only, no digit first"
+        raise refuse(what, next="e.g. grid_nodes")
     if name == OWN_COLLECTION:
         raise refuse(f"collection {name} holds Switchyard's own records", next="choose another name")
     if len(name) > COLLECTION_BYTES:
-        raise refuse(f"{len(name)} characters are too long for a collection: at most {COLLECTION_BYTES}")
+        raise refuse(
+            f"{len(name)} characters are too long for a collection: at most {COLLECTION_BYTES}", next="shorten it"
+        )
     if STAGING_COLLECTION.fullmatch(name):
         raise refuse(f"{name!r} looks like a staging collection, which a publish would drop", next="rename it")
     return name
@@ -130,7 +136,9 @@ def check_root(path: str) -> str:
 def check_label(text: str) -> str:
     """A tag or domain; Airflow's tags have at most 100 characters."""
     if not LABEL.fullmatch(text):
-        raise refuse(f"{_shown(text)} is not a plain word or two, of at most 100 characters")
+        raise refuse(
+            f"{_shown(text)} is not a plain word or two, of at most 100 characters", next="e.g. grid operations"
+        )
     return text
 
 
@@ -188,13 +196,14 @@ def _unquote(match: re.Match[str], text: str) -> str:
 
 def _check_postgres_name(name: str) -> str:
     if not name or "\0" in name:
-        raise refuse(f"{name!r} cannot be a name in PostgreSQL")
+        raise refuse(f"{name!r} cannot be a name in PostgreSQL", next="write the name as PostgreSQL has it")
     if "$CONDITIONS" in name:
         raise refuse(
             f"{_shown(name)}: Sqoop would replace $CONDITIONS", next="read it through a view with another name"
         )
     if len(name.encode()) > POSTGRES_NAME_BYTES:
-        raise refuse(f"{_shown(name)} has {len(name.encode())} bytes; PostgreSQL cuts names at {POSTGRES_NAME_BYTES}")
+        what = f"{_shown(name)} has {len(name.encode())} bytes; PostgreSQL cuts names at {POSTGRES_NAME_BYTES}"
+        raise refuse(what, next="write the name as PostgreSQL has it")
     return name
 
 

@@ -29,7 +29,7 @@ class Between(Closed):
     @model_validator(mode="after")
     def _a_bound(self) -> Between:
         if self.min is None and self.max is None:
-            raise refuse("`between` needs `min`, `max` or both")
+            raise refuse("`between` needs `min`, `max` or both", next="e.g. {column: wattage, min: 0}")
         return self
 
 
@@ -90,7 +90,8 @@ class Check(Closed):
     def _one_kind(self) -> Check:
         said = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(said) != 1:
-            raise refuse(f"a check is one of {', '.join(KINDS)}: here are {', '.join(said) or 'none'}")
+            what = f"a check is one of {', '.join(KINDS)}: here are {', '.join(said) or 'none'}"
+            raise refuse(what, next="write one list item for each check")
         if self.severity == "quarantine" and said[0] in OF_THE_TABLE:
             raise refuse(f"`{said[0]}` judges the whole load, no single row", next="severity warn or fail")
         return self

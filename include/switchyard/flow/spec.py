@@ -85,17 +85,19 @@ class Source(Closed):
     def _one_statement(self) -> Source:
         if (self.table is None) == (self.query is None):
             found = "neither is there" if self.table is None else "both are there"
-            raise refuse(f"give exactly one of `table` and `query`: {found}")
+            raise refuse(f"give exactly one of `table` and `query`: {found}", next="e.g. table: public.orders")
         for part in ("where", "columns"):
             if self.query is not None and getattr(self, part) is not None:
                 raise refuse(f"`{part}` belongs to `table`", next=f"put the {part} into the query", at=[part])
         for column in self.key:
             if self.columns is not None and column not in self.columns:
-                raise refuse(f"key column {column!r} is not among the `columns` to read", at=["key"])
+                raise refuse(
+                    f"key column {column!r} is not among the `columns` to read", next="add it there", at=["key"]
+                )
         for name in ("cursor", "tombstone"):
             column = getattr(self, name)
             if self.columns is not None and column is not None and column not in self.columns:
-                raise refuse(f"column {column!r} is not among the `columns` to read", at=[name])
+                raise refuse(f"column {column!r} is not among the `columns` to read", next="add it there", at=[name])
         return self
 
     @property
@@ -137,7 +139,8 @@ class Lake(Closed):
     @model_validator(mode="after")
     def _not_ours(self) -> Lake:
         if self.database in identifiers.OWN_DATABASES:
-            raise refuse(f"Hive database {self.database} is Switchyard's or Hive's own", at=["database"])
+            what = f"Hive database {self.database} is Switchyard's or Hive's own"
+            raise refuse(what, next="choose another database", at=["database"])
         return self
 
 
@@ -169,7 +172,8 @@ class Serve(Closed):
     @model_validator(mode="after")
     def _product_has_a_table(self) -> Serve:
         if self.select is None and self.table is not None:
-            raise refuse("`table` names the product of `select`, and there is no `select`", at=["table"])
+            what = "`table` names the product of `select`, and there is no `select`"
+            raise refuse(what, next="leave it out, or add serve.select", at=["table"])
         if self.select is not None and self.table is None:
             try:
                 identifiers.check_hive(self.collection)
@@ -207,7 +211,8 @@ class Engine(Closed):
     @model_validator(mode="after")
     def _split_for_mappers(self) -> Engine:
         if self.mappers > 1 and self.split_by is None:
-            raise refuse(f"{self.mappers} mappers need `split_by`, the column that divides the rows", at=["mappers"])
+            what = f"{self.mappers} mappers need `split_by`, the column that divides the rows"
+            raise refuse(what, next="name an integer column, e.g. split_by: id; or set mappers to 1", at=["mappers"])
         if self.mappers == 1 and self.split_by is not None:
             cure = "set mappers to 2 or more, or leave split_by out"
             raise refuse("`split_by` divides rows among mappers, and there is one", next=cure, at=["split_by"])
@@ -245,7 +250,8 @@ class Flow(Closed):
     def _parts_fit(self) -> Flow:
         _check_mode(self.source, self.lake)
         if self.cache is not None and self.serve is None:
-            raise refuse("`cache` needs `serve`: Redis holds what MongoDB serves", at=["cache"])
+            what = "`cache` needs `serve`: Redis holds what MongoDB serves"
+            raise refuse(what, next="add serve, or leave cache out", at=["cache"])
         if self.serve is not None and self.serve.select is not None:
             _check_product(self.lake, self.serve, self.serve.select)
         return self
@@ -264,7 +270,8 @@ def _check_mode(source: Source, lake: Lake) -> None:
     if lake.mode != "merge":
         for name in ("tombstone", "sweep"):
             if getattr(source, name) not in (None, "never"):
-                raise refuse(f"`{name}` is for mode merge, and this flow's is {lake.mode}", at=["source", name])
+                what = f"`{name}` is for mode merge, and this flow's is {lake.mode}"
+                raise refuse(what, next=f"set lake.mode to merge, or leave {name} out", at=["source", name])
 
 
 def _check_product(lake: Lake, serve: Serve, select: str) -> None:

@@ -94,14 +94,16 @@ def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
         return begin(runtime, step, _flow_of(call), request)
     if call.load_id is None:
         raise SwitchyardError(
-            f"step {call.step} goes on with a load", next="name it: --load LOAD; switchyard loads lists them"
+            f"step {call.step} goes on with a load",
+            where=f"leg {call.leg}",
+            next="name it: --load LOAD; switchyard loads lists them",
         )
     return step.from_load(runtime, call.load_id)
 
 
 def _flow_of(call: StepCall) -> Flow:
     if call.flow is None:
-        raise SwitchyardError("this step begins from a flow", next="name it: --flow FLOW")
+        raise SwitchyardError("this step begins from a flow", where=f"step {call.step}", next="name it: --flow FLOW")
     return thaw(call.flow)
 
 

@@ -96,7 +96,11 @@ def run_step(
     with runtime.ledger() as ledger:
         load = ledger.get(load_id)
         if load.leg != leg:
-            raise SwitchyardError(f"load {load_id} belongs to leg {load.leg}, not {leg}", where=f"step {step}")
+            raise SwitchyardError(
+                f"load {load_id} belongs to leg {load.leg}, not {leg}",
+                where=f"step {step}",
+                next="name a load of this leg: switchyard loads",
+            )
         with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
             done = body(ledger, load)
     report = StepReport(step, load.flow, load_id, time.monotonic() - started, done.result, done.lineage)

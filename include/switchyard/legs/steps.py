@@ -48,7 +48,9 @@ def find_step(leg: Leg, name: str) -> Step:
     """A step of a leg; raises SwitchyardError naming those that there are."""
     found = {step.name: step for step in steps_of(leg)}
     if name not in found:
-        raise SwitchyardError(f"leg {leg} has no step {name!r}", next=f"its steps are {', '.join(found)}")
+        raise SwitchyardError(
+            f"leg {leg} has no step {name!r}", where="switchyard step", next=f"its steps are {', '.join(found)}"
+        )
     return found[name]
 
 

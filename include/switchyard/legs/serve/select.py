@@ -51,7 +51,11 @@ def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
 def _read_source(runtime: Runtime, flow: Flow) -> TableVersion:
     version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
     if version is None:
-        raise SwitchyardError(f"Hive table {flow.lake.database}.{flow.lake.table} is gone", where=f"flow {flow.flow}")
+        raise SwitchyardError(
+            f"Hive table {flow.lake.database}.{flow.lake.table} is gone",
+            where=f"flow {flow.flow}, leg serve",
+            next=f"load it again: switchyard run ingest {flow.flow}",
+        )
     return version
 
 

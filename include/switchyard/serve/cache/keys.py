@@ -16,6 +16,7 @@ from bson import Decimal128
 from switchyard.errors import ValueRefused
 from switchyard.flow.naming import cache_value, encode_key
 
+_PLACE = "a cached key"
 _EXACT = decimal.Context(prec=60)
 
 
@@ -46,12 +47,14 @@ def canonical(value: Any) -> Any:
             return dt.datetime(value.year, value.month, value.day)
         case bytes():
             return bytes(value)
-    raise ValueRefused(f"a {type(value).__name__} cannot be a key's value", next="ask with the key column's own type")
+    raise ValueRefused(
+        f"a {type(value).__name__} cannot be a key's value", where=_PLACE, next="ask with the key column's own type"
+    )
 
 
 def _number(value: decimal.Decimal) -> int | decimal.Decimal:
     if not value.is_finite():
-        raise ValueRefused(f"{value} cannot be a key's value", next="ask with a finite number")
+        raise ValueRefused(f"{value} cannot be a key's value", where=_PLACE, next="ask with a finite number")
     if value == value.to_integral_value():
         return int(value)
     return value.normalize(_EXACT)
@@ -60,5 +63,7 @@ def _number(value: decimal.Decimal) -> int | decimal.Decimal:
 def _instant(value: dt.datetime) -> dt.datetime:
     naive = value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
     if naive.microsecond % 1000:
-        raise ValueRefused(f"key {naive.isoformat()} is finer than MongoDB's millisecond", next="ask with whole ones")
+        raise ValueRefused(
+            f"key {naive.isoformat()} is finer than MongoDB's millisecond", where=_PLACE, next="ask with whole ones"
+        )
     return naive

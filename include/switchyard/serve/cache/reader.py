@@ -223,7 +223,11 @@ class ReadThroughCache:
             values = [key]
         if len(values) != max(1, len(self.key)):
             what = f"the key of flow {self.flow} is ({', '.join(self.key) or 'one value'})"
-            raise ValueRefused(what, next="give each of its columns; tell ReadThroughCache their names with key=")
+            raise ValueRefused(
+                what,
+                where="ReadThroughCache",
+                next="give each of its columns; tell ReadThroughCache their names with key=",
+            )
         return values
 
     def _count(self, **more: int) -> None:
