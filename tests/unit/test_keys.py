@@ -3,9 +3,10 @@
 import pytest
 from postgres_types import postgres_type
 
+from switchyard.types.as_string import AS_STRING
 from switchyard.types.carry import SourceColumn
 from switchyard.types.keys import BY_BYTES, COLLATED, OTHERWISE, key_fault
-from switchyard.types.rules import AS_STRING, REFUSALS, RULES
+from switchyard.types.rules import REFUSALS, RULES
 
 NAMES = {name.removesuffix("[]") for rule in (*RULES, *REFUSALS, *AS_STRING) for name in rule.postgres.split(", ")}
 NO_TYPE = {

@@ -17,9 +17,10 @@ from switchyard.extract.width import add, divide_widths, rows_at_once
 from switchyard.flow.spec import Source
 from switchyard.lake.hiveql.statements import column_groups
 from switchyard.types.aggregates import hive_aggregates
+from switchyard.types.as_string import AS_STRING
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
 from switchyard.types.quoting import quote_literal
-from switchyard.types.rules import AS_STRING, RULES, TypeRule
+from switchyard.types.rules import RULES, TypeRule
 
 _PLAIN = re.compile(r"(?P<escaped>[eE]'(?:[^'\\]|''|\\.)*')|\"(?:[^\"]|\"\")*\"|(?P<plain>'(?:[^']|'')*')")
 

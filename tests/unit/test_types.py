@@ -7,10 +7,11 @@ import pytest
 from postgres_types import postgres_type
 
 from switchyard.types.aggregates import source_aggregates
+from switchyard.types.as_string import AS_STRING
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry, unusable_names
 from switchyard.types.hive_type import STRING
 from switchyard.types.postgres_type import PostgresType
-from switchyard.types.rules import AS_STRING, REFUSALS, RULES, Refusal
+from switchyard.types.rules import REFUSALS, RULES, Refusal
 
 
 @pytest.mark.parametrize(

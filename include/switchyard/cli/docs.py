@@ -131,8 +131,9 @@ def generated_files(dags: Path) -> dict[str, str]:
 
 def types_page() -> str:
     """The type table, from `switchyard.types.rules`."""
+    from switchyard.types.as_string import AS_STRING
     from switchyard.types.keys import OTHERWISE
-    from switchyard.types.rules import AS_STRING, REFUSALS, RULES
+    from switchyard.types.rules import REFUSALS, RULES
 
     keys = [(_code(name), why, cure.format(c="c")) for name, (why, cure) in OTHERWISE.items()]
     rules = [

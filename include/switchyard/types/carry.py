@@ -10,10 +10,11 @@ from typing import Annotated
 from pydantic import PlainSerializer
 
 from switchyard.records import Record
+from switchyard.types.as_string import AS_STRING
 from switchyard.types.hive_type import STRING, HiveType
 from switchyard.types.postgres_type import PostgresType
 from switchyard.types.quoting import in_bytes, quote_postgres
-from switchyard.types.rules import AS_STRING, AS_STRING_CURE, REFUSALS, RULES, TEXT_ELEMENTS, Refusal, TypeRule
+from switchyard.types.rules import AS_STRING_CURE, REFUSALS, RULES, TEXT_ELEMENTS, Refusal, TypeRule
 
 
 @dataclass(frozen=True)

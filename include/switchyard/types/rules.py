@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from switchyard.types.quoting import in_bytes
 
-_TEXT = "{c}::text"
+WHOLE_TEXT = "{c}::text"
 AS_STRING_CURE = "carry its text: columns: {{{c}: {{as: string}}}}"
 _LEAVE_OUT = "leave such rows out with source.where, or the column with source.columns"
 
@@ -29,9 +29,9 @@ class TypeRule:
     postgres: str
     hive: str
     mongo: str
-    carry: str = _TEXT
+    carry: str = WHOLE_TEXT
     cast: str = "{c}"
-    raw: str = _TEXT
+    raw: str = WHOLE_TEXT
     staged: str = "string"
     unfit: str = ""
     unfit_means: str = ""
@@ -51,7 +51,7 @@ class Refusal:
 _OUT_OF_CALENDAR = "not isfinite({c}) or {c} < '0001-01-01' or {c} >= '10000-01-01'"
 _OUT_OF_CALENDAR_UTC = _OUT_OF_CALENDAR.replace("{c} ", "({c} at time zone 'UTC') ")
 _CALENDAR = "infinity, BC or a year after 9999, which Hive's calendar does not have"
-_NO_NUMBER = f"{in_bytes(_TEXT)} in ('NaN', 'Infinity', '-Infinity')"
+_NO_NUMBER = f"{in_bytes(WHOLE_TEXT)} in ('NaN', 'Infinity', '-Infinity')"
 _NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
 _LONGEST = 20_000_000
 """`StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later, which Hive reads JSON with."""
@@ -71,7 +71,7 @@ def _text(postgres: str, note: str = "") -> TypeRule:
     return TypeRule(postgres, "STRING", "string", note=note)
 
 
-def _bytes(hive: str, mongo: str, cast: str, note: str = "") -> TypeRule:
+def bytes_rule(hive: str, mongo: str, cast: str, note: str = "") -> TypeRule:
     """Bytes travel as two digits each; of too many not even the text can be made."""
     return TypeRule(
         "bytea",
@@ -79,7 +79,7 @@ def _bytes(hive: str, mongo: str, cast: str, note: str = "") -> TypeRule:
         mongo,
         carry="encode({c}, 'hex')",
         cast=cast,
-        raw=f"case when {_TOO_MANY_BYTES} then substring({{c}} for {_SHOWN // 2})::text else {_TEXT} end",
+        raw=f"case when {_TOO_MANY_BYTES} then substring({{c}} for {_SHOWN // 2})::text else {WHOLE_TEXT} end",
         unfit=_TOO_MANY_BYTES,
         unfit_means=f"more than {_MOST_BYTES:,} bytes, whose digits Hive's JSON reader does not take",
         cure=_LEAVE_OUT,
@@ -117,7 +117,7 @@ _SCALARS: tuple[TypeRule, ...] = (
     ),
     TypeRule("name", "STRING", "string"),
     _text("citext"),
-    _bytes("BINARY", "binary", "unhex({c})"),
+    bytes_rule("BINARY", "binary", "unhex({c})"),
     TypeRule(
         "date", "DATE", "date (midnight UTC)", cast="cast({c} as date)", unfit=_OUT_OF_CALENDAR, unfit_means=_CALENDAR
     ),
@@ -215,7 +215,7 @@ _SHORT = (
 """Types of text whose longest value is far below what Hive reads."""
 
 
-def _limited(rule: TypeRule) -> TypeRule:
+def limited(rule: TypeRule) -> TypeRule:
     """The rule with a value that is too long refused, and cut where the quarantine keeps its text.
 
     Every JSON string has that limit: a text, an element of a list, and the text of a value that is refused for any
@@ -239,7 +239,7 @@ def _limited(rule: TypeRule) -> TypeRule:
     )
 
 
-RULES: tuple[TypeRule, ...] = tuple(map(_limited, (*_SCALARS, *_ARRAYS)))
+RULES: tuple[TypeRule, ...] = tuple(map(limited, (*_SCALARS, *_ARRAYS)))
 
 REFUSALS: tuple[Refusal, ...] = (
     Refusal(
@@ -270,53 +270,3 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal("hstore", "its keys may hold NULL, and differ from row to row"),
     Refusal("any other type", "there is no rule for it in the type table"),
 )
-
-_OWN_TEXT = TypeRule(
-    "any other type",
-    "STRING",
-    "string",
-    note="PostgreSQL's own text, as `::text` makes it: infinity, NaN and BC included",
-)
-_LIST = TypeRule(
-    "array",
-    "STRING",
-    "string",
-    carry="array_to_json({c}::text[])::text",
-    unfit=in_bytes("array_dims({c})") + " ~ '[[](?!1:)'",
-    unfit_means="an array with bounds of its own, which JSON does not have",
-    cure="carry PostgreSQL's text of it: source.query with the column cast to text",
-    note="a JSON list, of lists for several dimensions, of the elements' texts",
-)
-_AS_STRING: tuple[TypeRule, ...] = (
-    replace(
-        _LIST,
-        postgres="array of whole numbers, boolean or text",
-        carry="array_to_json({c})::text",
-        note="a JSON list, of lists for several dimensions",
-    ),
-    _LIST,
-    TypeRule(
-        "composite",
-        "STRING",
-        "string",
-        carry="row_to_json({c})::text",
-        unfit=in_bytes(_TEXT) + " ~ '[[]-?[0-9]+:-?[0-9]+[]]={{'",
-        unfit_means="an array with bounds of its own inside, which JSON does not have",
-        cure=_LIST.cure,
-        note="a JSON object",
-    ),
-    _bytes("STRING", "string", "{c}", "hexadecimal digits"),
-    TypeRule("character", "STRING", "string", carry="{c}", note="blank padding kept"),
-    TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
-    TypeRule(
-        "timestamp with time zone",
-        "STRING",
-        "string",
-        carry="case when isfinite({c}) then replace(({c} at time zone 'UTC')::text || '+00', ' BC+00', '+00 BC')"
-        " else {c}::text end",
-        note="PostgreSQL's own text, in UTC",
-    ),
-    _OWN_TEXT,
-)
-AS_STRING: tuple[TypeRule, ...] = tuple(rule if rule.postgres == "bytea" else _limited(rule) for rule in _AS_STRING)
-"""What `as: string` makes of a type. None of them depends on a setting of the session but those that we set."""

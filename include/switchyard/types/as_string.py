@@ -1,0 +1,64 @@
+"""What `as: string` makes of every PostgreSQL type."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from switchyard.types.quoting import in_bytes
+from switchyard.types.rules import WHOLE_TEXT, TypeRule, bytes_rule, limited
+
+_OWN_TEXT = TypeRule(
+    "any other type",
+    "STRING",
+    "string",
+    note="PostgreSQL's own text, as `::text` makes it: infinity, NaN and BC included",
+)
+
+
+_LIST = TypeRule(
+    "array",
+    "STRING",
+    "string",
+    carry="array_to_json({c}::text[])::text",
+    unfit=in_bytes("array_dims({c})") + " ~ '[[](?!1:)'",
+    unfit_means="an array with bounds of its own, which JSON does not have",
+    cure="carry PostgreSQL's text of it: source.query with the column cast to text",
+    note="a JSON list, of lists for several dimensions, of the elements' texts",
+)
+
+
+_AS_STRING: tuple[TypeRule, ...] = (
+    replace(
+        _LIST,
+        postgres="array of whole numbers, boolean or text",
+        carry="array_to_json({c})::text",
+        note="a JSON list, of lists for several dimensions",
+    ),
+    _LIST,
+    TypeRule(
+        "composite",
+        "STRING",
+        "string",
+        carry="row_to_json({c})::text",
+        unfit=in_bytes(WHOLE_TEXT) + " ~ '[[]-?[0-9]+:-?[0-9]+[]]={{'",
+        unfit_means="an array with bounds of its own inside, which JSON does not have",
+        cure=_LIST.cure,
+        note="a JSON object",
+    ),
+    bytes_rule("STRING", "string", "{c}", "hexadecimal digits"),
+    TypeRule("character", "STRING", "string", carry="{c}", note="blank padding kept"),
+    TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
+    TypeRule(
+        "timestamp with time zone",
+        "STRING",
+        "string",
+        carry="case when isfinite({c}) then replace(({c} at time zone 'UTC')::text || '+00', ' BC+00', '+00 BC')"
+        " else {c}::text end",
+        note="PostgreSQL's own text, in UTC",
+    ),
+    _OWN_TEXT,
+)
+
+
+AS_STRING: tuple[TypeRule, ...] = tuple(rule if rule.postgres == "bytea" else limited(rule) for rule in _AS_STRING)
+"""What `as: string` makes of a type. None of them depends on a setting of the session but those that we set."""
