@@ -78,7 +78,7 @@ def _alter_table(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> in
     planned = load.result(Planned)
     columns, size = planned.hive_columns, versions.size_of(load.result(Proved))
     assert load.location is not None  # noqa: S101 - a proved load has a landing
-    if planned.adopted is not None:
+    if planned.adopted is not None and planned.rollback is None:  # a rollback to it has its plan
         return versions.adopt_version(runtime, flow, load, size, proved_at=planned.adopted.changed_at)
     published = ledger.list_loads(load.flow, "ingest", ["published"]) if planned.head is None else []
     own = own_parameters(load, bookmark_of_load(runtime, load, published))
