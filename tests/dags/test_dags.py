@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, CronDataIntervalTimetable, CronTriggerTimetable
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from switchyard.airflow.dags import ingest_dag, ingest_dags, serve_dags
@@ -172,3 +173,16 @@ def test_a_run_says_where_its_load_begins(params: dict[str, str], run_type: str,
     assert requests["plan"] == request_of_plan
     assert requests["preflight"] == (request_of_plan if request_of_plan.kind == "load" else ORDINARY)
     assert [requests[step] for step in ("land", "publish", "tidy")] == [ORDINARY] * 3
+
+
+@pytest.mark.parametrize(("low", "high"), [("xyz", "2026-01-02"), ("2026-02-30", "2026-03-01"), ("2026-01-02", "")])
+def test_a_param_that_is_no_moment_fails_before_anything_is_asked(low: str, high: str) -> None:
+    source = {"connection": "c", "table": "s.t", "cursor": "at"}
+    lake = {"database": "d", "table": "t", "mode": "merge"}
+    dag = ingest_dag(Flow.model_validate({"flow": "f", "source": source, "lake": lake}))
+    run = SimpleNamespace(run_type="manual", data_interval_start=None, data_interval_end=None)
+    context: Any = {"params": {"backfill_from": low, "backfill_to": high, "start": "bookmark"}, "dag_run": run}
+    plan = dag.get_task("plan")
+    assert isinstance(plan, StepOperator)
+    with pytest.raises(AirflowFailException, match=r"backfill_(from|to).*is not a moment"):
+        plan._request(context)
