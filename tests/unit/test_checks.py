@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from switchyard.flow.proof import Check
 from switchyard.prove.checks import Verdict, check_findings, row_conditions, table_checks
-from switchyard.types.domains import Exact, domain_of
+from switchyard.types.domains import ExactNumber, domain_of
 from switchyard.types.hive_type import HiveType
 from switchyard.types.quoting import UnfitBound, quote_text
 
@@ -56,23 +56,26 @@ def test_half_a_character_is_no_text() -> None:
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ({"not_null": "nmae"}, "check `not_null nmae` names 'nmae', which is no lake column; there are id, small"),
+        (
+            {"not_null": "nmae"},
+            "check `not_null nmae` names 'nmae', which is not a column of the lake table; its columns: id, small",
+        ),
         ({"unique": ["id", "list"]}, "cannot compare lists: list is ARRAY<INT>"),
         ({"between": {"column": "name", "min": 1}}, 'min 1 is not text, and the column is: write "1", in quotes'),
-        ({"between": {"column": "id", "min": "x"}}, "min 'x' is no number"),
-        ({"between": {"column": "id", "max": float("nan")}}, "max nan is no number of at most 400 digits"),
-        ({"between": {"column": "ratio", "max": float("inf")}}, "max inf is no number"),
+        ({"between": {"column": "id", "min": "x"}}, "min 'x' is not a number"),
+        ({"between": {"column": "id", "max": float("nan")}}, "max nan is not a number of at most 400 digits"),
+        ({"between": {"column": "ratio", "max": float("inf")}}, "max inf is not a number"),
         ({"between": {"column": "small", "min": 32768}}, "min 32768 is more than smallint holds, so every value would"),
         ({"between": {"column": "small", "max": -40000}}, "max -40000 is less than smallint holds"),
         ({"between": {"column": "price", "min": "1e9999"}}, "is more than decimal(10,2) holds"),
         ({"between": {"column": "ratio", "min": 10**399}}, "is beyond the largest double"),
-        ({"between": {"column": "day", "min": "2024-02-30"}}, 'is no date: write "2024-01-31", in quotes'),
-        ({"between": {"column": "at", "max": "soon"}}, "is no timestamp: write"),
+        ({"between": {"column": "day", "min": "2024-02-30"}}, 'is not a date: write "2024-01-31", in quotes'),
+        ({"between": {"column": "at", "max": "soon"}}, "is not a timestamp: write"),
         ({"between": {"column": "ok", "max": 1}}, "boolean has no order: use accepted_values"),
         ({"between": {"column": "raw", "max": 1}}, "raw is BINARY: write a condition, `sql`"),
         ({"between": {"column": "list", "max": 1}}, "list is ARRAY<INT>: write a condition, `sql`"),
-        ({"accepted_values": {"column": "id", "values": [1, 1.5]}}, "1.5 is no value of int"),
-        ({"accepted_values": {"column": "price", "values": [1, 0.001]}}, "0.001 is no value of decimal(10,2)"),
+        ({"accepted_values": {"column": "id", "values": [1, 1.5]}}, "1.5 is not a value of int"),
+        ({"accepted_values": {"column": "price", "values": [1, 0.001]}}, "0.001 is not a value of decimal(10,2)"),
         ({"accepted_values": {"column": "ok", "values": ["yes"]}}, "among others, and a boolean is true or false"),
         ({"regex": {"column": "id", "pattern": "1"}}, "is for text, and id is INT: write sql: cast"),
         ({"freshness": {"column": "name", "within": "2h"}}, "is for a date or a timestamp, and name is STRING"),
@@ -125,7 +128,7 @@ def test_a_bound_between_two_values_of_the_type_is_moved_inwards() -> None:
     assert decimal.below("c", -1e9) == "false"
     assert decimal.above("c", "99999999999999999999999999") == "false"
     wide = domain_of(HiveType.parse("DECIMAL(38,10)"))
-    assert isinstance(wide, Exact)
+    assert isinstance(wide, ExactNumber)
     assert (wide.low, len(wide.low.as_tuple().digits)) == (wide.high.copy_negate(), 38)
     whole = domain_of(HiveType.parse("BIGINT"))
     assert whole is not None

@@ -15,7 +15,7 @@ from postgres_types import postgres_type
 from switchyard.flow.proof import Contract
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
-from switchyard.types.domains import Exact, domain_of
+from switchyard.types.domains import ExactNumber, domain_of
 from switchyard.types.hive_type import BIGINT, DOUBLE, INT, HiveType
 from switchyard.types.widening import misfit
 
@@ -195,7 +195,7 @@ def test_the_same_text_under_another_name_is_nothing() -> None:
 @given(columns_types, columns_types, st.data())
 def test_a_wider_type_holds_every_value(wide: HiveType, narrow: HiveType, data: st.DataObject) -> None:
     one, other = domain_of(wide), domain_of(narrow)
-    if not (isinstance(one, Exact) and isinstance(other, Exact)):
+    if not (isinstance(one, ExactNumber) and isinstance(other, ExactNumber)):
         return
     smallest = Decimal((0, (1,), -other.scale))
     drawn = data.draw(st.decimals(other.low, other.high, places=other.scale, allow_nan=False, allow_infinity=False))
@@ -206,7 +206,7 @@ def test_a_wider_type_holds_every_value(wide: HiveType, narrow: HiveType, data: 
         assert not all(kept[:3])
 
 
-def fits(value: Decimal, kind: Exact) -> bool:
+def fits(value: Decimal, kind: ExactNumber) -> bool:
     moved = value.scaleb(kind.scale, Context(prec=100))
     return kind.low <= value <= kind.high and moved == moved.to_integral_value(context=Context(prec=100))
 

@@ -57,8 +57,8 @@ def test_a_number_of_one_scale(kind: str, choice: str | None) -> None:
         ("jsonb", None, "numbers in it"),
         ("json", None, "no equality"),
         ("xml", None, "no equality"),
-        ("hstore", "string", "not known"),
-        ("own.isbn", "string", "not known"),
+        ("hstore", "string", "it is unknown whether"),
+        ("own.isbn", "string", "it is unknown whether"),
         ("character", None, "blanks"),
     ],
 )

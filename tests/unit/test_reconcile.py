@@ -165,7 +165,7 @@ def digits(number: int, scale: int) -> tuple[tuple[int, ...], int]:
 
 def test_an_equation_names_every_part() -> None:
     assert check_equation("read", 5, {"kept": 3, "quarantined": 2}, "f", EXACT) is None
-    with pytest.raises(ReconcileMismatch, match=r"read 5 rows, and there are 3 kept \+ 1 quarantined = 4"):
+    with pytest.raises(ReconcileMismatch, match=r"read 5 rows, but 3 kept \+ 1 quarantined = 4 rows"):
         check_equation("read", 5, {"kept": 3, "quarantined": 1}, "f", EXACT)
     tolerant = Reconcile(policy="tolerance", tolerance="20%")
     assert "= 4" in str(check_equation("read", 5, {"kept": 4}, "f", tolerant))

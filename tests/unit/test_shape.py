@@ -1,7 +1,7 @@
 """The shape of the code, counted: what passes between rooms has types, and what is too large or ill named gets no more.
 
-The ceilings are what was counted when a rule came, or has been reached since. They only go down: whoever lowers a count
-lowers its ceiling too.
+The ceilings are what was counted when a rule came, or has been reached since. They only go down: a change
+that lowers a count lowers its ceiling.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ READERS_OF_FACTS = {
 
 LOOSE_CEILING = {"Any": 5, "object": 1, "dict[str, …]": 11, "cast": 2}
 PARTICIPLE_CEILING = {
-    "found": 106, "made": 22, "seen": 22, "known": 18, "said": 16, "there": 17, "asked": 8, "gone": 8, "told": 6,
-    "given": 6, "done": 5,
+    "found": 84, "made": 17, "seen": 21, "known": 16, "said": 5, "there": 16, "asked": 8, "gone": 7, "told": 3,
+    "given": 5, "done": 5,
 }  # fmt: skip
 LONG_FUNCTION_CEILING = 6
 LONG_FILE_CEILING = 4

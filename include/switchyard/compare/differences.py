@@ -1,4 +1,4 @@
-"""What a comparison found, added up as it comes, and written as a table: a row per key and column."""
+"""Differences, counted as they come and written to a table: one row per key and column."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import pyarrow.parquet as pq
 
 from switchyard.compare.join import Difference
 
-_SHOWN = 20
+_MOST_EXAMPLES = 20
 
 
 def table_schema(left: str, right: str) -> pa.Schema:
-    """Columns of the table of differences between two stores, with `hive_value`, `mongodb_value` and so on."""
-    named = [f"{side}_{part}" for side in (left, right) for part in ("type", "value")]
-    texts: list[Any] = [pa.field(name, pa.string()) for name in ("diff_id", "key", "kind", "column_name", *named)]
+    """The Arrow schema of the differences between two stores, with `hive_value`, `mongodb_value` and so on."""
+    of_sides = [f"{side}_{part}" for side in (left, right) for part in ("type", "value")]
+    texts: list[Any] = [pa.field(name, pa.string()) for name in ("diff_id", "key", "kind", "column_name", *of_sides)]
     return pa.schema([*texts, pa.field("bucket", pa.int32()), pa.field("compared_at", pa.timestamp("us"))])
 
 
-class Found:
+class DifferenceWriter:
     """Counts differences and writes them to a Parquet file; flat in memory. Use as a context manager."""
 
     def __init__(self, diff_id: str, left: str, right: str, path: Path) -> None:
@@ -38,7 +38,7 @@ class Found:
         self._at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         self._writer = pq.ParquetWriter(path, self._schema, compression="snappy")
 
-    def __enter__(self) -> Found:
+    def __enter__(self) -> DifferenceWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -46,18 +46,18 @@ class Found:
 
     @property
     def keys(self) -> int:
-        """How many keys differ."""
+        """Number of keys that differ."""
         return self.kinds.total()
 
     def add(self, differences: Sequence[Difference]) -> None:
-        """Take in differences, and write them."""
+        """Count these differences and write them."""
         rows = []
         for difference in differences:
             self.kinds[difference.kind] += 1
             self.buckets[difference.bucket] += 1
             self.columns.update(cell.column for cell in difference.cells if difference.kind == "changed")
             rows += self._rows(difference)
-        self.examples += rows[: _SHOWN - len(self.examples)]
+        self.examples += rows[: _MOST_EXAMPLES - len(self.examples)]
         if rows:
             head = {"diff_id": self.diff_id, "compared_at": self._at}
             self._writer.write_table(pa.Table.from_pylist([{**head, **row} for row in rows], self._schema))

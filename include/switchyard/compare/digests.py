@@ -1,8 +1,8 @@
-"""Digests of rows, by key, in a file of this run's own: what one side hands over of itself.
+"""One side of a comparison: the digest of each of its rows, by key, in a file.
 
 A bucket is `crc32(key) % buckets`. Its digest is its number of rows and the sums of both halves of its rows' 128-bit
-digests (BLAKE2b), so that the order of reading does not matter. It finds accidents and tampering; it is no defence
-against somebody who builds collisions.
+digests (BLAKE2b), so that the order of reading does not matter. It detects accidents and tampering, not collisions that
+somebody built on purpose.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ class DigestSpool:
     """Writes keys and digests of one side to a Parquet file, flat in memory. Use as a context manager."""
 
     def __init__(self, path: Path, buckets: int = BUCKETS) -> None:
-        self.path, self.buckets, self.rows, self.bytes = path, buckets, 0, 0
+        self.path = path
+        self.buckets = buckets
+        self.rows = 0
+        self.bytes = 0
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="snappy", use_dictionary=False)
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
@@ -68,22 +71,22 @@ class DigestSpool:
         first_row: int = 0,
         left_out: Sequence[bool] | None = None,
     ) -> None:
-        """Take in rows: their keys and the bytes that are digested.
+        """Digest rows and write their keys and digests.
 
         Args:
             keys: each row's key bytes.
             contents: each row's bytes, in the same order.
             file: which of the side's files the rows are in, if it has files.
             first_row: number of the first of these rows in that file; the others follow it.
-            left_out: rows that take no part in the comparison, nor does anything else of the same key.
+            left_out: True for rows to leave out of the comparison, along with every other row of the same key.
         """
-        found = bytearray()
+        digests = bytearray()
         for key, content in zip(keys, contents, strict=True):
-            found += digest_of(key, content)
+            digests += digest_of(key, content)
             self.bytes += len(content)
         if not keys:
             return
-        words = np.frombuffer(bytes(found), dtype="<u8").reshape(-1, 2)
+        words = np.frombuffer(bytes(digests), dtype="<u8").reshape(-1, 2)
         buckets = np.fromiter((crc32(key) for key in keys), dtype=np.int64, count=len(keys)) % self.buckets
         columns = [
             pa.array(buckets.astype(np.int32)),
@@ -103,4 +106,5 @@ class DigestSpool:
     def _flush(self) -> None:
         if self._pending:
             self._writer.write_table(pa.Table.from_batches(self._pending).combine_chunks())
-        self._pending, self._pending_rows = [], 0
+        self._pending = []
+        self._pending_rows = 0

@@ -1,7 +1,7 @@
-"""A row of Hive and what MongoDB has of it, field by field. Pure.
+"""A row of Hive compared with its document in MongoDB, field by field. Pure.
 
-The document that a row must become is made by `switchyard.serve.expected`, which shares no code with the encoder that
-wrote the collection.
+`switchyard.serve.documents.expected` builds the document that a row must become. It shares no code with the encoder
+that wrote the collection.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class DocumentForm:
 
     def expected(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The document of a row."""
-        assert self.schema is not None  # noqa: S101 - there is a row, so there is a file
+        assert self.schema is not None  # noqa: S101 - a row comes from a file, and a file has a schema
         return expected_document(self.schema, self.key, row, self.timestamps)
 
 
 def compare_document(
     suspect: Suspect, identity: Any, documents: Sequence[Mapping[str, Any]], form: DocumentForm
 ) -> Difference | None:
-    """What differs at one key; None when MongoDB's document is the row's after all, field order aside.
+    """The difference at one key; None when MongoDB's document equals the row's, field order aside.
 
     Args:
         suspect: a key whose digests differ, Hive being the left side.
         identity: the key's `_id`.
-        documents: what MongoDB has under it now, decoded by `exact.CODEC`: none, one, or more.
+        documents: what MongoDB has under it now, decoded by `sameness.CODEC`: none, one, or more.
         form: how rows become documents.
     """
     wanted = form.expected(suspect.left) if suspect.left is not None else None
@@ -54,15 +54,15 @@ def compare_document(
     return Difference(_key(identity), suspect.bucket, "changed", cells) if cells else None
 
 
-def compare_fields(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """The fields that are not the same, in the row's order, then those that only `found` has."""
-    names = [*wanted, *(name for name in found if name not in wanted)]
-    pairs = ((name, wanted.get(name, MISSING), found.get(name, MISSING)) for name in names)
+def compare_fields(expected: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """The fields that differ: those of the row, in its order, then those that only `stored` has."""
+    names = [*expected, *(name for name in stored if name not in expected)]
+    pairs = ((name, expected.get(name, MISSING), stored.get(name, MISSING)) for name in names)
     return tuple(Cell(name, show(left), show(right)) for name, left, right in pairs if not same(left, right))
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two values, or their absences, are the same by `exact`."""
+    """True if two values are the same by `exact`, or both are missing."""
     if left is MISSING or right is MISSING:
         return left is right
     return exact(left) == exact(right)

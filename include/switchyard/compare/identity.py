@@ -1,4 +1,4 @@
-"""One form for each key, so that a row and a document that are about the same thing meet, whatever happened to them."""
+"""One form for each key, so that a row and its document meet even when somebody changed the key's type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from bson.errors import BSONError
 from switchyard.compare.sameness import CODEC
 
 _PREFIX = b"_id\0"
-_EXACT = Context(prec=60)
+_SCALING = Context(prec=60)
+"""Wide enough to bring any DECIMAL(38) or Decimal128 to another scale without rounding."""
 _FIXED = {0x01: 8, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x12: 8, 0x13: 16}
 _BESIDE_LENGTH = {0x02: 4, 0x03: 0, 0x05: 5}
 """Bytes of a payload by its BSON type (bsonspec.org): fixed, or so many more than the int32 that it begins with."""
@@ -46,16 +47,17 @@ class IdForm:
         return element if tag == self._tag else self._in_form(self.value(element), element)
 
     def value(self, element: bytes) -> Any:
-        """The `_id` of such an element, to ask MongoDB for."""
+        """The `_id` that such an element holds, as a value for a query."""
         return decode(struct.pack("<i", len(element) + 5) + element + b"\0", CODEC)["_id"]
 
-    def _in_form(self, found: Any, otherwise: bytes) -> bytes:
+    def _in_form(self, identity: Any, otherwise: bytes) -> bytes:
         if len(self._kinds) == 1:
-            found = _as_kind(self._kinds[0], found)
-        elif isinstance(found, Mapping) and tuple(found) == self._key and self._kinds:
-            found = {name: _as_kind(kind, found[name]) for name, kind in zip(self._key, self._kinds, strict=True)}
+            identity = _as_kind(self._kinds[0], identity)
+        elif isinstance(identity, Mapping) and tuple(identity) == self._key and self._kinds:
+            kinds = zip(self._key, self._kinds, strict=True)
+            identity = {name: _as_kind(kind, identity[name]) for name, kind in kinds}
         try:
-            return encode({"_id": found}, codec_options=CODEC)[4:-1]
+            return encode({"_id": identity}, codec_options=CODEC)[4:-1]
         except (BSONError, UnicodeError):  # a text that is not UTF-8 stands for itself
             return otherwise
 
@@ -84,7 +86,7 @@ def _as_kind(kind: Any, value: Any) -> Any:
             return Int64(whole) if -(2**63) <= whole < 2**63 else value
         return whole if -(2**31) <= whole < 2**31 else value
     if pa.types.is_decimal(kind) and number.adjusted() < 34:
-        scaled = number.quantize(Decimal(1).scaleb(-kind.scale), context=_EXACT)
+        scaled = number.quantize(Decimal(1).scaleb(-kind.scale), context=_SCALING)
         if scaled == number and len(scaled.as_tuple().digits) <= 34:
             return Decimal128(abs(scaled) if scaled == 0 else scaled)
     return value

@@ -1,6 +1,6 @@
-"""What differs between two sides of which each handed over its rows' digests: buckets, then the very keys.
+"""Differences between two sides, by the digests of their rows: the buckets that differ, then the very keys.
 
-DuckDB joins the digests on disk; nothing here grows with the tables but files in the scratch directory.
+DuckDB joins the digests on disk: only files in the scratch directory grow with the tables.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Difference:
-    """One key that differs, the left side being the one that is right.
+    """One key that differs; the left side is taken to be right.
 
-    `missing`: the right side has not got it; `extra`: the left has not; `changed`: `cells` differ; `repeated`: the
-    sides have it so many times (in `cells`, column empty).
+    `missing`: only the left side has it; `extra`: only the right side has it; `changed`: `cells` differ; `repeated`: a
+    side has it more than once (`cells` holds the counts, with an empty column).
     """
 
     key: str
@@ -76,10 +76,10 @@ class Difference:
 
 
 class Comparison:
-    """Joins two spools of digests. Use as a context manager; files in `scratch` are gone with it.
+    """Joins two spools of digests. Use as a context manager; the caller deletes `scratch`.
 
     Args:
-        left: digests of the side that is right, `switchyard.prove.digests.SCHEMA`.
+        left: digests of the side that is right, `switchyard.compare.digests.SCHEMA`.
         right: digests of the other side.
         scratch: a directory for what DuckDB spills.
         memory_limit: DuckDB's, beyond which it spills.
@@ -111,11 +111,11 @@ class Comparison:
         self._duck.close()
 
     def rows(self) -> tuple[int, int]:
-        """How many rows of each side take part."""
+        """Number of rows compared, on the left and on the right."""
         return self._one("SELECT coalesce(sum(n), 0) FROM a"), self._one("SELECT coalesce(sum(n), 0) FROM b")
 
     def left_out(self) -> int:
-        """How many keys take no part."""
+        """Number of keys left out of the comparison."""
         return self._one("SELECT count(*) FROM moved")
 
     def buckets(self) -> list[int]:
@@ -134,7 +134,7 @@ class Comparison:
             yield [_suspect(row, sides) for row in batch.to_pylist()]
 
     def _pick(self, files: Sequence[Path], side: str) -> _Picked:
-        """Copy one side's rows of the suspects into a file whose columns have names of ours: `v0`, …, file and row."""
+        """Copy one side's rows of the suspects into a file with columns `v0`, …, file and row."""
         names: list[str] = pq.read_schema(files[0]).names
         path = self._scratch / f"suspects_{side}.parquet"
         kinds = pq.read_schema(files[0]).remove_metadata()
@@ -158,7 +158,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Picked:
-    """Rows of the suspects in a file of this run's own: value `v<n>` is the table's column `names[n]`."""
+    """Rows of the suspects, in a file: value `v<n>` is the table's column `names[n]`."""
 
     path: Path
     names: Sequence[str]

@@ -1,4 +1,4 @@
-"""A row of the source and what Hive has of it, column by column. Pure."""
+"""A row of the source compared with its row in Hive, column by column. Pure."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class ComparedColumn:
 
 
 def compare_row(suspect: Suspect, columns: Sequence[ComparedColumn], key: Sequence[str]) -> Difference | None:
-    """What differs at one key, PostgreSQL being the left side; None when the rows are the same after all."""
-    source, hive = suspect.left, suspect.right
+    """The difference at one key, PostgreSQL being the left side; None when the rows are the same."""
+    source = suspect.left
+    hive = suspect.right
     shown = _key(suspect, columns, key)
     if suspect.left_n > 1 or suspect.right_n > 1:
         counts = Cell("", ("rows", str(suspect.left_n)), ("rows", str(suspect.right_n)))
@@ -55,8 +56,8 @@ def _key(suspect: Suspect, columns: Sequence[ComparedColumn], key: Sequence[str]
     values: Mapping[str, Any] = suspect.right or {
         name: source_value((suspect.left or {}).get(name), kinds[name]) for name in key
     }
-    found = {name: _plain(values.get(name)) for name in key}
-    return json.dumps(found if len(key) > 1 else next(iter(found.values()), None), ensure_ascii=False)
+    parts = {name: _plain(values.get(name)) for name in key}
+    return json.dumps(parts if len(key) > 1 else next(iter(parts.values()), None), ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

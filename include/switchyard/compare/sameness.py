@@ -1,6 +1,8 @@
-"""When two values are the same, and how a value is shown when they are not. Pure.
+"""Equality of two values, and how a value is shown when it differs: the one place that compares NaN, -0 and scales.
 
-Equal is what MongoDB and Hive would both call the same value of the same type:
+Pure.
+
+Two values are equal if both MongoDB and Hive would call them the same value of the same type:
 
 | values | same? |
 |---|---|
@@ -8,7 +10,7 @@ Equal is what MongoDB and Hive would both call the same value of the same type:
 | Decimal128 1.0 and 1.00 | yes: one number, whatever its exponent |
 | NaN and NaN, of whatever bits | yes |
 | 0.0 and -0.0, as double or Decimal128 | no |
-| null and a field that is not there | no |
+| null and a missing field | no |
 | a document's fields in another order | yes at the top level, which no query can see; no inside a subdocument |
 """
 
@@ -29,10 +31,10 @@ from bson.json_util import CANONICAL_JSON_OPTIONS, dumps
 CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="surrogateescape"
 )
-"""Decodes every document that MongoDB can hold: years that Python has no date for, text that is not UTF-8."""
+"""Decodes every document that MongoDB can hold: also years beyond Python's dates, and text that is not UTF-8."""
 
 MISSING = object()
-"""Stands for a field that is not there."""
+"""Stands for a missing field."""
 
 _EPOCH = dt.datetime(1970, 1, 1)
 
@@ -68,7 +70,7 @@ def exact(value: Any) -> Hashable:
 
 
 def show(value: Any) -> tuple[str, str | None]:
-    """(type, text) for people, types by MongoDB's names: `int` 7, `long` 7; `missing` for a field that is not there."""
+    """(type, text) for people, types by MongoDB's names: `int` 7, `long` 7; `missing` for a missing field."""
     if value is MISSING:
         return "missing", None
     kind = str(exact(value)[0])  # type: ignore[index]
@@ -90,7 +92,7 @@ def show(value: Any) -> tuple[str, str | None]:
 
 
 def show_moment(value: Any) -> str:
-    """ISO 8601 without zone; milliseconds since 1970 for a year that Python has no date for."""
+    """ISO 8601 without zone; milliseconds since 1970 for a year beyond Python's dates."""
     if isinstance(value, DatetimeMS):
         try:
             value = _EPOCH + dt.timedelta(milliseconds=int(value))

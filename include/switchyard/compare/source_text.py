@@ -1,8 +1,8 @@
-"""A source row as PostgreSQL's text, and a row of Hive as typed values: made comparable, column by column. Pure.
+"""PostgreSQL's texts and Hive's typed values in one form that can be compared, column by column. Pure.
 
-PostgreSQL gives the text that the type table's expressions make of a value, the very text that a load carries. Here it
-is read into the type that the Hive column has, by Arrow for digests and by Python's own types for single rows: neither
-is the cast by which Hive read it. A text that the type cannot hold stands for itself, so it differs from every value.
+PostgreSQL gives the text that a load carries, by the type table's expressions. It is parsed here into the type of the
+Hive column: by Arrow for digests, by Python's own types for single rows. Neither is the cast by which Hive read it. A
+text that the type cannot hold stands for itself, so it differs from every value.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _NOTHING = pa.scalar(b"", _BINARY)
 
 
 def join_elements(columns: list[Any]) -> list[bytes]:
-    """The bytes of each row, of its columns' elements: equal for equal rows, and for no others."""
+    """One byte string per row, out of its columns' elements: equal for equal rows, different for different ones."""
     joined: list[bytes] = pc.binary_join_element_wise(*columns, _NOTHING).to_pylist()
     return joined
 
 
 def typed_elements(array: Any) -> Any:
-    """One element of bytes for every value of a Hive column, NULL included."""
-    made = pc.binary_join_element_wise(_VALUE, _payload(array), _NOTHING)
-    return pc.if_else(array.is_valid(), made, _NULL) if array.null_count else made
+    """One byte string per value of a Hive column, NULL included."""
+    elements = pc.binary_join_element_wise(_VALUE, _payload(array), _NOTHING)
+    return pc.if_else(array.is_valid(), elements, _NULL) if array.null_count else elements
 
 
 def text_elements(texts: Any, kind: Any) -> Any:
@@ -91,8 +91,8 @@ def _float(array: Any) -> Any:
 
 def _decimal(array: Any) -> Any:
     wide = array.cast(pa.decimal128(38, array.type.scale))
-    made = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(wide), [None, wide.buffers()[1]], offset=wide.offset)
-    return made.cast(_BINARY)
+    data = [None, wide.buffers()[1]]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(wide), data, offset=wide.offset).cast(_BINARY)
 
 
 def _moment(array: Any) -> Any:

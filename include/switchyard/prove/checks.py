@@ -2,7 +2,7 @@
 
 A row check is one boolean expression that is true for a row that breaks it, and never NULL. `unique` is a window
 function, which cannot stand in a WHERE: evaluate all of them as columns of a subselect. NULL is ended by `is true`,
-since Hive 4.0.1 answers NULL for `coalesce(c > 5, false)` when c is NULL (seen on the stack).
+since Hive 4.0.1 answers NULL for `coalesce(c > 5, false)` when c is NULL (observed on the stack).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from switchyard.types.quoting import UnfitBound, quote_hive, quote_text
 
 @dataclass(frozen=True)
 class RowCheck:
-    """A check of single rows. `broken`: HiveQL, true for a row that breaks it, else false; `columns`: whose fault."""
+    """A check of single rows. `broken`: HiveQL, true for a row that breaks it, else false; `columns`: what it reads."""
 
     label: str
     severity: str
@@ -36,19 +36,21 @@ class TableCheck:
     label: str
     severity: str
     select: str
-    said: RowCount | Freshness
+    promise: RowCount | Freshness
 
     def judge(self, value: Any, now: dt.datetime) -> str | None:
-        """Say what is wrong with the aggregate's value, as HiveServer2 gives it; None when nothing is.
+        """A sentence on how the aggregate's value, as HiveServer2 gives it, breaks the check; None when it does not.
 
         `now` has a time zone.
         """
-        return _judge_rows(self.said, value) if isinstance(self.said, RowCount) else _judge_age(self.said, value, now)
+        if isinstance(self.promise, RowCount):
+            return _judge_rows(self.promise, value)
+        return _judge_age(self.promise, value, now)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A check that did not pass: how many of how many rows broke it, or what was said of the table."""
+    """A check that did not pass: how many of how many rows broke it, or a message about the load as a whole."""
 
     label: str
     severity: str
@@ -59,13 +61,13 @@ class Verdict:
 
     def __str__(self) -> str:
         """One line for log, error and ledger."""
-        said = self.message or f"{self.broken:,} of {self.rows:,} rows break it"
+        finding = self.message or f"{self.broken:,} of {self.rows:,} rows break it"
         shown = f", e.g. {'; '.join(self.examples)}" if self.examples else ""
-        return f"check `{self.label}` ({self.severity}): {said}{shown}"
+        return f"check `{self.label}` ({self.severity}): {finding}{shown}"
 
 
 def row_conditions(checks: Sequence[Check], types: Mapping[str, HiveType]) -> list[RowCheck]:
-    """Write the checks of single rows; `types`: lake column → Hive type. Raises ValueError for what findings tell."""
+    """Write the checks of single rows; `types`: lake column → Hive type. Raises UnfitBound for a bad bound."""
     return [
         RowCheck(check.label, check.severity, check.columns, f"({_broken(check, types)}) is true")
         for check in checks
@@ -75,44 +77,47 @@ def row_conditions(checks: Sequence[Check], types: Mapping[str, HiveType]) -> li
 
 def table_checks(checks: Sequence[Check]) -> list[TableCheck]:
     """Write the checks of the load as a whole."""
-    found = []
+    selected = []
     for check in checks:
         if check.row_count is not None:
-            found.append(TableCheck(check.label, check.severity, "count(*)", check.row_count))
+            selected.append(TableCheck(check.label, check.severity, "count(*)", check.row_count))
         elif check.freshness is not None:
             newest = f"cast(max({quote_hive(check.freshness.column)}) as string)"
-            found.append(TableCheck(check.label, check.severity, newest, check.freshness))
-    return found
+            selected.append(TableCheck(check.label, check.severity, newest, check.freshness))
+    return selected
 
 
 def check_findings(checks: Sequence[Check], types: Mapping[str, HiveType]) -> list[str]:
-    """Say what is wrong with the checks for a table of these columns, each with its cure."""
-    found = []
+    """One sentence, with its cure, for everything wrong with the checks for a table of these columns."""
+    findings = []
     for check in checks:
         unknown = [column for column in check.columns if column not in types]
-        found += [f"{_named(check)} names {c!r}, which is no lake column; there are {_some(types)}" for c in unknown]
+        findings += [
+            f"{_named(check)} names {c!r}, which is not a column of the lake table; its columns: {_some(types)}"
+            for c in unknown
+        ]
         if not unknown:
-            found += _type_findings(check, types)
-    return found
+            findings += _type_findings(check, types)
+    return findings
 
 
 def _broken(check: Check, types: Mapping[str, HiveType]) -> str:
-    said = getattr(check, check.kind)
+    rule = getattr(check, check.kind)
     columns = [quote_hive(column) for column in check.columns]
-    match said:
+    match rule:
         case Between():
-            return _outside(columns[0], _domain(said.column, types), said)
+            return _outside(columns[0], _domain(rule.column, types), rule)
         case AcceptedValues():
-            return f"not ({_domain(said.column, types).among(columns[0], said.values)})"
+            return f"not ({_domain(rule.column, types).among(columns[0], rule.values)})"
         case Regex():
-            return f"not ({_matches(columns[0], said.pattern)})"
+            return f"not ({_matches(columns[0], rule.pattern)})"
     if check.kind == "not_null":
         return " or ".join(f"{column} is null" for column in columns)
     if check.kind == "unique":
-        known = " and ".join(f"{column} is not null" for column in columns)
+        complete = " and ".join(f"{column} is not null" for column in columns)
         keys = (_grouped(quote_hive(column), types[column]) for column in check.columns)
-        return f"{known} and count(*) over (partition by {', '.join(keys)}) > 1"
-    return f"not ({said})"
+        return f"{complete} and count(*) over (partition by {', '.join(keys)}) > 1"
+    return f"not ({rule})"
 
 
 def pattern_probe(patterns: Sequence[str]) -> str:
@@ -124,9 +129,9 @@ def _matches(text: str, pattern: str) -> str:
     return f"{text} rlike {quote_text(pattern)}"
 
 
-def _outside(column: str, domain: Domain, said: Between) -> str:
-    low = domain.below(column, said.min) if said.min is not None else "false"
-    high = domain.above(column, said.max) if said.max is not None else "false"
+def _outside(column: str, domain: Domain, limits: Between) -> str:
+    low = domain.below(column, limits.min) if limits.min is not None else "false"
+    high = domain.above(column, limits.max) if limits.max is not None else "false"
     return f"{low} or {high}"
 
 
@@ -148,18 +153,18 @@ def _domain(column: str, types: Mapping[str, HiveType]) -> Domain:
 
 
 def _type_findings(check: Check, types: Mapping[str, HiveType]) -> list[str]:
-    told = []
-    said = getattr(check, check.kind)
-    if isinstance(said, Freshness) and (kind := types[said.column]) not in (DATE, TIMESTAMP):
-        told.append(f"{_named(check)} is for a date or a timestamp, and {said.column} is {kind.shown}")
-    if isinstance(said, Regex) and (kind := types[said.column]) != STRING:
+    findings = []
+    rule = getattr(check, check.kind)
+    if isinstance(rule, Freshness) and (kind := types[rule.column]) not in (DATE, TIMESTAMP):
+        findings.append(f"{_named(check)} is for a date or a timestamp, and {rule.column} is {kind.shown}")
+    if isinstance(rule, Regex) and (kind := types[rule.column]) != STRING:
         cure = "write sql: cast(… as string) rlike …"
-        told.append(f"{_named(check)} is for text, and {said.column} is {kind.shown}: {cure}")
+        findings.append(f"{_named(check)} is for text, and {rule.column} is {kind.shown}: {cure}")
     if check.kind == "unique" and (lists := [c for c in check.columns if types[c].is_list]):
-        told.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]].shown}")
-    if not told:
-        told += [f"{_named(check)}: {fault}" for fault in _bound_faults(check, types)]
-    return told
+        findings.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]].shown}")
+    if not findings:
+        findings += [f"{_named(check)}: {fault}" for fault in _bound_faults(check, types)]
+    return findings
 
 
 def _bound_faults(check: Check, types: Mapping[str, HiveType]) -> list[str]:
@@ -190,29 +195,29 @@ def _bound_faults(check: Check, types: Mapping[str, HiveType]) -> list[str]:
     return faults
 
 
-def _like(check: Check, **said: Any) -> Check:
-    return check.model_copy(update=said)
+def _like(check: Check, **changes: Any) -> Check:
+    return check.model_copy(update=changes)
 
 
-def _judge_rows(said: RowCount, value: Any) -> str | None:
+def _judge_rows(promise: RowCount, value: Any) -> str | None:
     rows = int(value)
-    if rows < said.min:
-        return f"{rows:,} rows, and at least {said.min:,} were promised"
-    if said.max is not None and rows > said.max:
-        return f"{rows:,} rows, and at most {said.max:,} were promised"
+    if rows < promise.min:
+        return f"{rows:,} rows, and at least {promise.min:,} were promised"
+    if promise.max is not None and rows > promise.max:
+        return f"{rows:,} rows, and at most {promise.max:,} were promised"
     return None
 
 
-def _judge_age(said: Freshness, value: Any, now: dt.datetime) -> str | None:
+def _judge_age(promise: Freshness, value: Any, now: dt.datetime) -> str | None:
     if value is None:
-        return f"{said.column} has no value, so nothing is fresh"
+        return f"{promise.column} has no value, so nothing is fresh"
     newest = _instant(str(value))
-    if now - newest <= said.within:
+    if now - newest <= promise.within:
         return None
     age = dt.timedelta(seconds=int((now - newest).total_seconds()))
-    within = format_duration(said.within)
+    within = format_duration(promise.within)
     shown = newest.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
-    return f"the newest {said.column} is {shown} UTC, {age} old, and {within} was promised"
+    return f"the newest {promise.column} is {shown} UTC, {age} old, and {within} was promised"
 
 
 def _instant(text: str) -> dt.datetime:

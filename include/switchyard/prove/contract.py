@@ -1,6 +1,6 @@
 """What a change of the source's schema does to a lake table: the flow's `contract`, applied. Pure.
 
-The matrix is docs/contract.md. Order: the columns that were there, then the new ones.
+The matrix is docs/contract.md. Order: the columns of the version before, then the new ones.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from switchyard.types.quoting import quote_postgres
 from switchyard.types.widening import misfit
 
 _MEANINGS = frozenset({"timestamp without time zone", "timestamp with time zone"})
-"""PostgreSQL types that become one Hive type and mean different things in it."""
+"""PostgreSQL types that become the same Hive type and mean different things in it."""
 
 
 @dataclass(frozen=True)
 class KnownColumn:
-    """A column of the current version. `gone`: the source dropped it, and it is kept as NULL."""
+    """A column of the current version. `dropped`: the source dropped it, and it is kept as NULL."""
 
     name: str
     hive_type: HiveType
     comment: str = ""
     not_null: bool = False
     postgres_type: str = ""
-    gone: bool = False
+    dropped: bool = False
 
     @classmethod
     def of(cls, column: CarriedColumn) -> KnownColumn:
-        """The column as the load that carried it left it."""
+        """A column as a load published it; without a source it was dropped."""
         return cls(
             column.name, column.hive_type, column.comment, column.not_null, column.postgres_type, column.source == ""
         )
@@ -68,10 +68,10 @@ def apply_contract(contract: Contract, before: Sequence[KnownColumn] | None, now
     """Compare the source's columns with the current version's; `before` is None when there is no version yet."""
     if before is None:
         return Agreed(tuple(now))
-    known = {column.name: column for column in before}
+    earlier = {column.name: column for column in before}
     here = {column.name: column for column in now}
     hint = _rename_hint(
-        [c for c in before if c.name not in here and not c.gone], [c for c in now if c.name not in known]
+        [c for c in before if c.name not in here and not c.dropped], [c for c in now if c.name not in earlier]
     )
     rulings = [
         _judge_kept(contract, column, here[column.name])
@@ -79,7 +79,7 @@ def apply_contract(contract: Contract, before: Sequence[KnownColumn] | None, now
         else _judge_dropped(contract, column, hint)
         for column in before
     ]
-    rulings += [_judge_added(contract, column, hint) for column in now if column.name not in known]
+    rulings += [_judge_added(contract, column, hint) for column in now if column.name not in earlier]
     return _agreed(rulings)
 
 
@@ -112,27 +112,28 @@ def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Rulin
         raw="null",
         comment=column.comment,
     )
-    if column.gone:
+    if column.dropped:
         return _Ruling((kept,))
-    said = f"column {column.name} is not in the source any more"
+    fact = f"column {column.name} is not in the source any more"
     back = f"put it back (source.query: select … as {column.name})"
     if contract.columns != "evolve":
         why = "" if contract.columns == "freeze" else ", and every row would be quarantined for it"
         cure = f"{back}, or set contract.columns: evolve to keep it, NULL"
-        return _Ruling((kept,), refused=[f"{said}, and contract.columns is {contract.columns}{why}{hint}; {cure}"])
+        return _Ruling((kept,), refused=[f"{fact}, and contract.columns is {contract.columns}{why}{hint}; {cure}"])
     if column.not_null and contract.nullability != "evolve":
         cure = f"{back}, or set contract.nullability: evolve"
         return _Ruling(
             (kept,),
-            refused=[f"{said}, it was NOT NULL, and contract.nullability is {contract.nullability}{hint}; {cure}"],
+            refused=[f"{fact}, it was NOT NULL, and contract.nullability is {contract.nullability}{hint}; {cure}"],
         )
-    return _Ruling((kept,), changes=[f"{said}: it stays, NULL"])
+    return _Ruling((kept,), changes=[f"{fact}: it stays, NULL"])
 
 
 def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn) -> _Ruling:
-    changes, refused = [], []
+    changes = []
+    refused = []
     column = now
-    if before.gone:
+    if before.dropped:
         changes.append(f"column {now.name} is in the source again")
     if _means_otherwise(before, now):
         refused.append(
@@ -147,24 +148,24 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn) -> 
         column, change, fault = _judge_null(contract, column)
         changes += change
         refused += fault
-    return _Ruling((column,), changes=changes, refused=refused, unread=(now.name,) if before.gone else ())
+    return _Ruling((column,), changes=changes, refused=refused, unread=(now.name,) if before.dropped else ())
 
 
 def _judge_type(
     contract: Contract, before: KnownColumn, now: CarriedColumn
 ) -> tuple[CarriedColumn, list[str], list[str]]:
-    """Rule on a type that is another one: the column to carry, what changed, what is refused."""
-    said = f"column {now.name} was {before.hive_type.shown} and is {now.hive_type.shown}"
+    """Rule on a changed type: the column to carry, what changed, what is refused."""
+    fact = f"column {now.name} was {before.hive_type.shown} and is {now.hive_type.shown}"
     if now.chosen and now.hive_type == STRING:
-        return now, [f"{said}, as the flow asks"], []
+        return now, [f"{fact}, as the flow asks"], []
     if not now.hive_type.holds(before.hive_type):
-        return now, [], [f"{said}, which does not hold every value it had; {_convert_back(before, now)}"]
+        return now, [], [f"{fact}, which does not hold every value it had; {_convert_back(before, now)}"]
     if now.chosen or contract.types == "evolve":
-        return now, [f"{said}: wider"], []
+        return now, [f"{fact}: wider"], []
     if contract.types == "freeze":
         cure = f"set contract.types: evolve to take it, or {_convert_back(before, now)}"
-        return now, [], [f"{said}, which is wider, and contract.types is freeze; {cure}"]
-    return _stay(before, now), [f"{said}: it stays {before.hive_type.shown}, rows that do not fit are quarantined"], []
+        return now, [], [f"{fact}, which is wider, and contract.types is freeze; {cure}"]
+    return _stay(before, now), [f"{fact}: it stays {before.hive_type.shown}, rows that do not fit are quarantined"], []
 
 
 def _stay(before: KnownColumn, now: CarriedColumn) -> CarriedColumn:
@@ -181,16 +182,16 @@ def _stay(before: KnownColumn, now: CarriedColumn) -> CarriedColumn:
 
 
 def _judge_null(contract: Contract, column: CarriedColumn) -> tuple[CarriedColumn, list[str], list[str]]:
-    said = f"column {column.name} was NOT NULL and may be NULL now"
+    fact = f"column {column.name} was NOT NULL and may be NULL now"
     if contract.nullability == "evolve":
-        return column, [said], []
+        return column, [fact], []
     if contract.nullability == "freeze":
         cure = "set contract.nullability: evolve to take it, or declare the column NOT NULL again"
-        return column, [], [f"{said}, and contract.nullability is freeze; {cure}"]
-    found = _refusing_rows(
+        return column, [], [f"{fact}, and contract.nullability is freeze; {cure}"]
+    nullable = _refusing_rows(
         column, f"{quote_postgres(column.source)} is null", "NULL, which the contract does not allow"
     )
-    return replace(found, not_null=True), [f"{said}: rows with NULL in it are quarantined"], []
+    return replace(nullable, not_null=True), [f"{fact}: rows with NULL in it are quarantined"], []
 
 
 def _refusing_rows(column: CarriedColumn, unfit: str, means: str) -> CarriedColumn:
@@ -214,7 +215,7 @@ def _convert_back(before: KnownColumn, now: CarriedColumn) -> str:
 
 
 def _rename_hint(dropped: list[KnownColumn], added: list[CarriedColumn]) -> str:
-    """One column gone and one like it there: most likely the same one."""
+    """A question about a rename, if one column was dropped and one of the same type was added; else empty."""
     if len(dropped) == len(added) == 1 and dropped[0].hive_type == added[0].hive_type:
         return f" (was {dropped[0].name} renamed to {added[0].name}?)"
     return ""

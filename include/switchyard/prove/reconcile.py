@@ -20,7 +20,7 @@ _MANIFEST_PREFIX = b'{"m"'
 
 @dataclass(frozen=True)
 class Landing:
-    """What was found in the landing: one manifest a statement, the session of each, data lines, bytes."""
+    """The content of a landing: a manifest and a session per source statement, data lines, bytes."""
 
     manifests: tuple[Read, ...]
     lines: int
@@ -28,7 +28,7 @@ class Landing:
     sessions: tuple[Mapping[str, JsonValue], ...] = ()
 
     def read(self, columns: Sequence[CarriedColumn]) -> Read:
-        """All statements together."""
+        """Sums over all statements."""
         parts = self.manifests
         return Read(
             rows=sum(part.rows for part in parts),
@@ -46,7 +46,8 @@ def tally_lines(files: Iterable[Iterable[bytes]]) -> Landing:
     A manifest row is `{"m" : "{\"rows\": …}"}`; PostgreSQL's JSON text never holds a raw newline.
     """
     manifests: list[str] = []
-    lines, size = 0, 0
+    lines = 0
+    size = 0
     for chunks in files:
         rest = b""
         for chunk in chunks:
@@ -115,7 +116,7 @@ def check_converted(
 
 
 def check_equation(name: str, left: int, right: dict[str, int], flow: str, policy: Reconcile) -> str | None:
-    """`left` rows must be the sum of the parts; under `tolerance` a small difference is said instead.
+    """`left` rows must be the sum of the parts; under `tolerance` a small difference is returned as a sentence.
 
     Raises ReconcileMismatch with all numbers.
     """
@@ -123,7 +124,7 @@ def check_equation(name: str, left: int, right: dict[str, int], flow: str, polic
     if left == total:
         return None
     parts = " + ".join(f"{count} {part}" for part, count in right.items())
-    what = f"{name} {left} rows, and there are {parts} = {total}"
+    what = f"{name} {left} rows, but {parts} = {total} rows are accounted for"
     if policy.policy == "tolerance" and abs(left - total) <= rows_allowed(policy.tolerance, left):
         return what
     raise ReconcileMismatch(what, where=f"flow {flow}", next="nothing was published; run again, and see the logs")

@@ -1,4 +1,4 @@
-"""What is counted of every column, twice: by PostgreSQL in the source statement, and by Hive in what was made of it.
+"""Aggregates of every column, computed twice and compared: by PostgreSQL in the source statement, by Hive after it.
 
 Non-NULL values always; then what catches other rows under equal counts: sum, smallest and largest of numbers and
 times, a digest (the sum of the first 52 bits of each MD5) of text and bytes. A floating-point sum depends on the order
@@ -32,13 +32,13 @@ _KINDS: dict[HiveType, Kind] = {
 }
 _DIGITS_THAT_ADD_UP = 28
 """Hive gives the sum of a DECIMAL(p) ten digits more, and has 38: beyond that it would be NULL."""
-_EXACT = Context(prec=100)
-"""Python's own context rounds every sum to 28 digits."""
+_SUMMING = Context(prec=100)
+"""Adds sums without rounding; Python's default context keeps 28 digits."""
 _NOT_FINITE = "('NaN', 'Infinity', '-Infinity')"
 
 
 def kind_of(column: CarriedColumn) -> Kind:
-    """What is aggregated of a column, by its Hive type."""
+    """The kind of a column, by its Hive type: it decides which aggregates are computed."""
     kind = column.hive_type
     if kind.is_float:
         return "float"
@@ -50,87 +50,94 @@ def source_aggregates(column: CarriedColumn) -> dict[str, str]:
     if not column.source:
         return {"values": "sum(0)"}
     name = quote_postgres(column.source)
-    made = {"values": f"count({name})"}
+    aggregates = {"values": f"count({name})"}
     match kind_of(column):
         case "number":
             value = name if re.match(r"smallint|integer|bigint|numeric\(", column.postgres_type) else column.carry
             value = value if value == name else f"({value})::numeric"
-            return made | _extremes(value, "::text") | _sum(column, f"sum({value})::text")
+            return aggregates | _extremes(value, "::text") | _sum(column, f"sum({value})::text")
         case "float":
             finite = f"case when {in_bytes(f'{name}::text')} not in {_NOT_FINITE} then {name} end"
-            return made | {"finite": f"count({finite})"} | _extremes(finite, "::text")
+            return aggregates | {"finite": f"count({finite})"} | _extremes(finite, "::text")
         case "boolean":
-            return made | {"true": f"count(case when {name} then 1 end)"}
+            return aggregates | {"true": f"count(case when {name} then 1 end)"}
         case "date":
-            return made | _extremes(name, "::text") | {"sum": f"sum({name} - date '1970-01-01')::text"}
+            return aggregates | _extremes(name, "::text") | {"sum": f"sum({name} - date '1970-01-01')::text"}
         case "timestamp":
             value = f"({name} at time zone 'UTC')" if "with time zone" in column.postgres_type else name
             return (
-                made
+                aggregates
                 | _extremes(value, "::text")
                 | {"sum": f"sum(extract(epoch from {value})::numeric * 1000000)::text"}
             )
         case "text":
-            return made | {"digest": _source_digest(f"convert_to({_exact_text(column)}, 'UTF8')")}
+            return aggregates | {"digest": _source_digest(f"convert_to({_exact_text(column)}, 'UTF8')")}
         case "bytes":
-            return made | {"digest": _source_digest(name)}
-    return made
+            return aggregates | {"digest": _source_digest(name)}
+    return aggregates
 
 
 def hive_aggregates(column: CarriedColumn) -> dict[str, str]:
     """Name → HiveQL aggregate over the lake's column."""
     name = quote_hive(column.name)
-    made = {"values": f"count({name})"}
+    aggregates = {"values": f"count({name})"}
     if not column.source:
-        return made
+        return aggregates
     match kind_of(column):
         case "number":
-            return made | _hive_extremes(name) | _sum(column, f"cast(sum(cast({name} as {_summed(column)})) as string)")
+            return (
+                aggregates
+                | _hive_extremes(name)
+                | _sum(column, f"cast(sum(cast({name} as {_summed(column)})) as string)")
+            )
         case "float":
             finite = f"case when cast({name} as string) not in {_NOT_FINITE} then {name} end"
-            return made | {"finite": f"count({finite})"} | _hive_extremes(finite)
+            return aggregates | {"finite": f"count({finite})"} | _hive_extremes(finite)
         case "boolean":
-            return made | {"true": f"count(case when {name} then 1 end)"}
+            return aggregates | {"true": f"count(case when {name} then 1 end)"}
         case "date":
             days = f"datediff({name}, cast('1970-01-01' as date))"
-            return made | _hive_extremes(name) | {"sum": f"cast(sum(cast({days} as bigint)) as string)"}
+            return aggregates | _hive_extremes(name) | {"sum": f"cast(sum(cast({days} as bigint)) as string)"}
         case "timestamp":
-            return made | _hive_extremes(name) | {"sum": f"cast(sum({_hive_micros(name)}) as string)"}
+            return aggregates | _hive_extremes(name) | {"sum": f"cast(sum({_hive_micros(name)}) as string)"}
         case "text" | "bytes":
             digest = f"sum(cast(conv(substr(md5({name}), 1, 13), 16, 10) as decimal(28,0)))"
-            return made | {"digest": f"cast({digest} as string)"}
-    return made
+            return aggregates | {"digest": f"cast({digest} as string)"}
+    return aggregates
 
 
 def add_up(column: CarriedColumn, parts: Sequence[Aggregates]) -> dict[str, Any]:
-    """One column's aggregates over several statements (one a mapper) as one."""
-    made: dict[str, Any] = {}
+    """Combine one column's aggregates over several statements (each mapper runs one)."""
+    total: dict[str, Any] = {}
     for name in parts[0]:
         values = [comparable(column, name, part[name]) for part in parts]
-        found = [value for value in values if value is not None]
+        present = [value for value in values if value is not None]
         if name in ("min", "max"):
-            made[name] = str((min if name == "min" else max)(found)) if found else None
+            total[name] = str((min if name == "min" else max)(present)) if present else None
         else:
-            made[name] = str(reduce(_EXACT.add, found)) if found else None
-    return made
+            total[name] = str(reduce(_SUMMING.add, present)) if present else None
+    return total
 
 
-def differences(columns: Sequence[CarriedColumn], read: Sequence[Aggregates], found: Sequence[Aggregates]) -> list[str]:
+def differences(
+    columns: Sequence[CarriedColumn], read: Sequence[Aggregates], stored: Sequence[Aggregates]
+) -> list[str]:
     """One sentence for every column whose aggregates differ."""
-    told = []
-    for column, there, here in zip(columns, read, found, strict=True):
+    sentences = []
+    for column, source, hive in zip(columns, read, stored, strict=True):
         wrong = [
-            name for name in there if comparable(column, name, there[name]) != comparable(column, name, here[name])
+            name for name in source if comparable(column, name, source[name]) != comparable(column, name, hive[name])
         ]
         if "values" in wrong:
-            told.append(f"{column.name}: {there['values'] or 0} values became {here['values'] or 0}")
+            sentences.append(f"{column.name}: {source['values'] or 0} values became {hive['values'] or 0}")
         elif wrong:
-            told.append(f"{column.name}: " + ", ".join(f"{name} {there[name]} became {here[name]}" for name in wrong))
-    return told
+            changes = ", ".join(f"{name} {source[name]} became {hive[name]}" for name in wrong)
+            sentences.append(f"{column.name}: {changes}")
+    return sentences
 
 
 def comparable(column: CarriedColumn, name: str, value: Any) -> Any:
-    """One aggregate as a value that is equal on both sides when the data is."""
+    """One aggregate in a form that is equal on both sides when the data is equal."""
     if name in ("values", "finite", "true"):
         return int(value or 0)
     if value is None or name in ("sum", "digest"):
@@ -146,7 +153,7 @@ def comparable(column: CarriedColumn, name: str, value: Any) -> Any:
 
 
 def _hive_micros(name: str) -> str:
-    """Microseconds since 1970. Hive's own cast to DECIMAL goes through a double, which loses some of them (seen)."""
+    """Microseconds since 1970. Hive's own cast to DECIMAL goes through a double, which loses some (observed)."""
     days = f"cast(datediff(cast({name} as date), cast('1970-01-01' as date)) as decimal(28,0))"
     seconds = f"cast(rpad(replace(substr(cast({name} as string), 18), '.', ''), 8, '0') as bigint)"
     return f"{days} * 86400000000L + hour({name}) * 3600000000L + minute({name}) * 60000000L + {seconds}"
@@ -180,5 +187,5 @@ def _source_digest(value: str) -> str:
 
 def _rounded(value: float) -> float:
     """As single precision holds it."""
-    found: float = struct.unpack("f", struct.pack("f", value))[0]
-    return found
+    single: float = struct.unpack("f", struct.pack("f", value))[0]
+    return single

@@ -1,4 +1,4 @@
-"""The type table applied: how one column of a source travels, or why it is refused. The rules are `type_rules`'."""
+"""The type table applied: how one column of a source travels, or why it is refused. The rules are in `types.rules`."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _as_decimal(base: str, choice: str) -> TypeRule | Refusal:
     if base not in ("numeric", "numeric(p,s)", "numeric(p,s) beyond DECIMAL(38)", "money"):
         return Refusal(base, f"as: {choice} is for numeric and money")
     value = "{c}::numeric" if base == "money" else "{c}"
-    # A modifier rounds in silence, and NaN and Infinity do not fit: a value that changes is no value of this type.
+    # A modifier rounds in silence, and NaN and Infinity do not fit: so a value that would change is refused.
     unfit = f"{in_bytes(f'{value}::text')} in ('NaN', 'Infinity', '-Infinity')"
     unfit += f" or abs({value}) >= ('1e' || ({{p}} - {{s}}))::numeric"
     unfit += f" or round({value}, {{s}}) <> {value}"
@@ -144,16 +144,16 @@ def unusable_names(names: Iterable[str]) -> dict[str, str]:
 
     Source: Parquet's MessageTypeParser refuses ` ,;{}()\n\t=`; MongoDB gives `$` and `.` a meaning in field names.
     """
-    found: dict[str, str] = {}
-    seen: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    spelling: dict[str, str] = {}
     for name in names:
         lower = name.lower()
-        if lower in seen:
-            found[name] = f"is the same name as {seen[lower]!r} in Hive, which ignores case"
+        if lower in spelling:
+            reasons[name] = f"is the same name as {spelling[lower]!r} in Hive, which ignores case"
         elif not re.fullmatch(r"[^\W]\w*", lower) or lower.startswith("_id"):
-            found[name] = "is not a name that Hive, Parquet and MongoDB share: letters, digits and _ only, not _id"
-        seen.setdefault(lower, name)
-    return found
+            reasons[name] = "is not a name that Hive, Parquet and MongoDB share: letters, digits and _ only, not _id"
+        spelling.setdefault(lower, name)
+    return reasons
 
 
 def rule_name(kind: PostgresType) -> str:

@@ -9,7 +9,7 @@ from switchyard.types.hive_type import HiveType
 
 @dataclass(frozen=True)
 class HiveColumn:
-    """Name (lower case, as the metastore keeps it), type, and what people are told of it."""
+    """Name (lower case, as the metastore keeps it), type, and description."""
 
     name: str
     type: HiveType

@@ -18,7 +18,7 @@ from switchyard.types.hive_type import BOOLEAN, DATE, FLOAT, STRING, TIMESTAMP, 
 from switchyard.types.quoting import UnfitBound, quote_text
 
 Bound = bool | int | float | str
-"""A boolean is one of `accepted_values` only; nothing is more or less than it."""
+"""What a check may compare with. A boolean occurs in `accepted_values` only: booleans have no order."""
 
 _NUMBER = re.compile(r"[+-]?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?", re.ASCII)
 _WIDE = Context(prec=1000)
@@ -26,36 +26,36 @@ _LARGEST_FLOAT = 3.4028234663852886e38
 
 
 class Domain(Protocol):
-    """The values of one Hive type. Each method returns HiveQL that is true for a value, raises UnfitBound."""
+    """The values of one Hive type. Each method returns a HiveQL condition, or raises UnfitBound."""
 
     def below(self, column: str, bound: Bound) -> str:
-        """True for what is less than the bound."""
+        """A condition that is true for values less than the bound."""
         ...
 
     def above(self, column: str, bound: Bound) -> str:
-        """True for what is greater than the bound."""
+        """A condition that is true for values greater than the bound."""
         ...
 
     def among(self, column: str, values: list[Bound]) -> str:
-        """True for the values of a list."""
+        """A condition that is true for the values of a list."""
         ...
 
 
 def domain_of(kind: HiveType) -> Domain | None:
-    """The values of a type that have an order; None for lists and bytes."""
+    """The domain of a type; None for lists and bytes, whose values cannot be compared with a bound."""
     if kind.is_integer:
         limit = Decimal(2 ** (kind.bits - 1))
-        return Exact(kind, 0, -limit, limit - 1)
+        return ExactNumber(kind, 0, -limit, limit - 1)
     if kind.is_decimal:
         largest = Decimal((0, (9,) * kind.precision, -kind.scale))
-        return Exact(kind, kind.scale, largest.copy_negate(), largest)  # `-` would round to 28 digits
+        return ExactNumber(kind, kind.scale, largest.copy_negate(), largest)  # `-` would round to 28 digits
     if kind.is_float:
         return Floating(kind)
     return _OTHERS.get(kind)
 
 
 @dataclass(frozen=True)
-class Exact:
+class ExactNumber:
     """Integers and decimals: multiples of 10^-scale from `low` to `high`."""
 
     type: HiveType
@@ -84,7 +84,7 @@ class Exact:
     def _exactly(self, bound: Bound) -> Decimal:
         value = _number(bound)
         if not self.low <= value <= self.high or value != self._round(value, ROUND_FLOOR):
-            raise UnfitBound(f"is no value of {self.type}")
+            raise UnfitBound(f"is not a value of {self.type}")
         return value
 
     def _literal(self, value: Decimal, rounding: str = ROUND_FLOOR) -> str:
@@ -184,7 +184,7 @@ class Calendar:
             read = dt.datetime.fromisoformat(str(bound))
             plain = read.astimezone(dt.UTC).replace(tzinfo=None) if read.tzinfo else read
         except (ValueError, OverflowError) as error:
-            raise UnfitBound(f"is no {self.type}: write {shown}, in quotes") from error
+            raise UnfitBound(f"is not a {self.type}: write {shown}, in quotes") from error
         return plain.isoformat(sep=" ", timespec="microseconds")
 
 
@@ -232,11 +232,11 @@ def _text(bound: Bound) -> str:
 
 
 def _number(bound: Bound) -> Decimal:
-    """The number as it is written: 0.1 is a tenth, not the double nearest to it."""
+    """The number as it is written in the flow file: 0.1 is a tenth, not the double nearest to it."""
     try:
         text = bound if isinstance(bound, str) else repr(bound)
     except ValueError:  # an int of thousands of digits
         text = ""
     if not _NUMBER.fullmatch(text):
-        raise UnfitBound("is no number of at most 400 digits")
+        raise UnfitBound("is not a number of at most 400 digits")
     return Decimal(text)

@@ -227,12 +227,13 @@ class _Reader:
 
     def _read_decimal(self) -> HiveType:
         """Hive's own defaults are precision 10 and scale 0."""
-        precision, scale = 10, 0
+        precision = 10
+        scale = 0
         if self._peek() == "(":
-            given = self._read_numbers(None)
-            if len(given) > 2:
+            numbers = self._read_numbers(None)
+            if len(numbers) > 2:
                 raise self._refusal()
-            precision, scale = (*given, 0)[:2]
+            precision, scale = (*numbers, 0)[:2]
         if not (1 <= precision <= _MOST_DIGITS and scale <= precision):
             raise self._refusal()
         return HiveType("decimal", precision, scale)

@@ -1,4 +1,4 @@
-"""Which columns can tell rows apart in the lake: those whose equality at the source is that of their bytes.
+"""Columns that can be a key in the lake: those whose values are equal at the source exactly if their bytes are.
 
 The lake, a merge and a delta compare a key by the value that travelled. Where PostgreSQL takes two different texts for
 one value (a citext in another case, 1.0 and 1.00), one row would become two. Pure.
@@ -25,10 +25,10 @@ BY_BYTES = frozenset(
         *("time with time zone", "inet", "cidr", "macaddr", "macaddr8", "pg_lsn", "ltree"),
     }
 )
-"""Equal values have one text, and only equal ones."""
+"""Types in which two values are equal exactly if their texts are."""
 
 COLLATED = frozenset({"text", "character varying", "character"})
-"""Of these, those of a deterministic collation: equality of the others is the collation's."""
+"""Types of `BY_BYTES` that leave it under a nondeterministic collation, which decides equality itself."""
 
 _FLOAT = ("0 and -0 are equal", "carry it as a number of fixed scale: source.query with {c}::numeric(p,s)")
 _ANOTHER = "name another key: source.key"
@@ -49,11 +49,11 @@ OTHERWISE: dict[str, tuple[str, str]] = {
 }
 """Why the bytes do not tell equality, and the cure."""
 
-_UNKNOWN = ("whether equal values have one text is not known of this type", _ANOTHER)
+_UNKNOWN = ("it is unknown whether equal values of this type always have the same text", _ANOTHER)
 
 
 def key_fault(column: SourceColumn, choice: str | None = None, *, collation: str | None = None) -> str | None:
-    """Say why a column cannot be a key that a merge goes by, and the cure; None when it can.
+    """A sentence on why a column cannot be the key of a merge, with the cure; None when it can.
 
     `choice` is the flow's `as`; `collation` the name of the column's collation, if it is a nondeterministic one.
     """
@@ -66,7 +66,8 @@ def key_fault(column: SourceColumn, choice: str | None = None, *, collation: str
     if base == "numeric" and choice is not None and choice != "string":
         return None
     if collation is not None and base in COLLATED:
-        why, cure = f"equality is that of the collation {collation}", OTHERWISE["citext"][1]
+        why = f"equality is that of the collation {collation}"
+        cure = OTHERWISE["citext"][1]
     elif base in BY_BYTES:
         return None
     else:

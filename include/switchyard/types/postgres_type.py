@@ -33,7 +33,7 @@ class PostgresType:
     Args:
         text: for people, as format_type writes it.
         catalog: pg_type.typname of a type of pg_catalog, or of the extension that has the type's own name; empty for
-            any other, so that a type that somebody calls `uuid` is not taken for PostgreSQL's.
+            any other, so that a user's own type named `uuid` is not taken for PostgreSQL's.
         kind: pg_type.typtype.
         modifier: pg_attribute.atttypmod; -1: none.
         element: the type of an array's elements, domains resolved.

@@ -11,11 +11,11 @@ _PLAIN = frozenset(string.ascii_letters + string.digits)
 
 
 class UnfitBound(ValueError):
-    """A bound that a type has no value for; the text ends a sentence about it."""
+    """A bound that is not a value of the column's type; the text completes a sentence whose subject is the bound."""
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:
-    """A name for a column or an alias of ours among somebody's columns: `wanted`, or with a number when it is taken.
+    """A name for a column or alias that we add to somebody's columns: `wanted`, with a number when it is taken.
 
     Capitals are ignored, as Hive and DuckDB ignore them.
     """
@@ -30,7 +30,7 @@ def quote_postgres(name: str) -> str:
 
 
 def in_bytes(text: str) -> str:
-    """A text of PostgreSQL to be compared by its bytes.
+    """A PostgreSQL expression that is compared by its bytes.
 
     A comparison or a regular expression of ours would otherwise inherit the collation of the column that the text
     comes from, and one that is not deterministic finds other texts equal, or cannot be searched at all.
@@ -60,5 +60,5 @@ def quote_text(text: str) -> str:
     try:
         units = [unit for (unit,) in struct.iter_unpack("<H", text.encode("utf-16-le"))]
     except UnicodeEncodeError as error:
-        raise UnfitBound("is no text: half of a surrogate pair") from error
+        raise UnfitBound("is not text: it holds half of a surrogate pair") from error
     return "'" + "".join(chr(unit) if chr(unit) in _PLAIN else f"\\u{unit:04x}" for unit in units) + "'"

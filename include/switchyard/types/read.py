@@ -1,4 +1,4 @@
-"""What source statements say that they read; landed files and Hive are compared with it."""
+"""What a source statement read, by its own count; landed files and Hive are compared with it."""
 
 from __future__ import annotations
 

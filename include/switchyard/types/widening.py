@@ -1,4 +1,4 @@
-"""Which values of a wider column are no values of the Hive type that a table keeps. Pure."""
+"""Values of a wider column that do not fit the Hive type which a table keeps. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from switchyard.types.hive_type import FLOAT, HiveType
 
 
 def misfit(narrow: HiveType, column: str) -> str:
-    """PostgreSQL's condition, never NULL, that a value of a wider column is no value of Hive type `narrow`.
+    """A PostgreSQL condition, never NULL, that is true for values which Hive type `narrow` does not hold.
 
     `column` is quoted. Raises ValueError for a type that nothing is wider than.
     """

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from switchyard.compare.differences import Found
+from switchyard.compare.differences import DifferenceWriter
 from switchyard.compare.join import Comparison
 from switchyard.errors import NothingToCompare, SourceMoved
 from switchyard.flow import naming
@@ -59,9 +59,13 @@ def diff_served(runtime: Runtime, flow: Flow, mode: DiffMode, *, heal: bool = Fa
 
 
 def _compare_served(runtime: Runtime, ledger: Ledger, load: Load, mode: DiffMode) -> DiffResult:
-    flow, started = thaw(load.spec), time.monotonic()
-    serve, hdfs, diff_id = served_part(flow), runtime.hdfs(flow), new_diff_id()
-    directories, table = _served_directories(runtime, flow, load), None
+    started = time.monotonic()
+    flow = thaw(load.spec)
+    serve = served_part(flow)
+    hdfs = runtime.hdfs(flow)
+    diff_id = new_diff_id()
+    directories = _served_directories(runtime, flow, load)
+    table = None
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         describe = partial(_describe, flow, load, mode, diff_id)
         if mode == "counts":
@@ -86,18 +90,19 @@ def _compare_values(
     collection: MongoSide,
     scratch: Path,
 ) -> DiffResult:
-    left, right = lake.read(scratch / "left"), collection.read(scratch / "right")
+    left = lake.read(scratch / "left")
+    right = collection.read(scratch / "right")
     average = right.bytes // max(1, right.rows)
     with (
-        Found(diff_id, "hive", "mongodb", scratch / DIFFERENCES) as found,
+        DifferenceWriter(diff_id, "hive", "mongodb", scratch / DIFFERENCES) as differences,
         Comparison(left.path, right.path, scratch) as comparison,
     ):
         for suspects in comparison.suspects(lake.files):
-            found.add(list(collection.compare(suspects, average)))
+            differences.add(list(collection.compare(suspects, average)))
         compared = describe(*comparison.rows())
         if mode == "digest":
-            return judge_digests(compared, sorted(found.buckets))
-        return judge_values(compared, found)
+            return judge_digests(compared, sorted(differences.buckets))
+        return judge_values(compared, differences)
 
 
 def _require_unmoved(ledger: Ledger, load: Load) -> None:
@@ -107,7 +112,7 @@ def _require_unmoved(ledger: Ledger, load: Load) -> None:
 
 
 def _served(ledger: Ledger, flow: Flow) -> Load:
-    """The load that MongoDB shows."""
+    """The load that MongoDB shows; raises when nothing is served, or a publish is unfinished."""
     load = ledger.last_finished(flow.flow, "serve")
     if load is None or load.location is None:
         raise NothingToCompare(
@@ -117,7 +122,7 @@ def _served(ledger: Ledger, flow: Flow) -> Load:
         )
     if ledger.list_loads(flow.flow, "serve", ["publishing"], limit=1):
         raise SourceMoved(
-            "a publish is at work, or was killed",
+            "a publish is running, or was killed",
             where=f"flow {flow.flow}, leg serve",
             next="wait until it has ended; after a crash run the serve leg, which recovers it; then diff again",
         )
@@ -125,7 +130,7 @@ def _served(ledger: Ledger, flow: Flow) -> Load:
 
 
 def _served_directories(runtime: Runtime, flow: Flow, load: Load) -> Sequence[str]:
-    """Where the served version's files are: as the metastore says, if it shows the same version."""
+    """Directories of the served version: from the metastore if it shows the same version, else from the load."""
     table = naming.served_table(flow.lake, served_part(flow))
     version = runtime.metastore(flow).read_version(*table)
     shown = version is not None and (
@@ -135,7 +140,7 @@ def _served_directories(runtime: Runtime, flow: Flow, load: Load) -> Sequence[st
 
 
 def _describe(flow: Flow, load: Load, mode: DiffMode, diff_id: str, hive_rows: int, documents: int) -> Compared:
-    """The comparison of two counts: what the digests and the values say comes on top."""
+    """The comparison of two counts; digests and values are added to it later."""
     return Compared(
         diff=diff_id,
         between="hive-mongodb",
@@ -152,7 +157,7 @@ def _describe(flow: Flow, load: Load, mode: DiffMode, diff_id: str, hive_rows: i
 
 
 def _note(runtime: Runtime, ledger: Ledger, load: Load, result: DiffResult, *, heal: bool) -> DiffResult:
-    """Write the result to the load that it judges; order a snapshot if that was asked for."""
+    """Write the result to the load that it judges; with `heal`, order a snapshot when the stores differ."""
     ordered = heal and not result.equal
     ledger.advance(load, load.state, expected=[load.state], result=result.compared)
     if ordered:

@@ -1,4 +1,4 @@
-"""The sides of a diff as readers: each reads its store as it is now and hands over its rows' digests, by key."""
+"""MongoDB's side of a diff: a collection as it is now, digested by key, and its documents looked up again."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FETCH_DOCUMENTS = 1_000
 
 
 class CollectionReplaced(Exception):
-    """A publish ended our cursor: what was read is of the old collection."""
+    """A publish replaced the collection while it was read: the comparison has to begin again."""
 
 
 @dataclass(frozen=True)
 class MongoSide:
-    """A collection, read as the BSON that it is."""
+    """A collection, read as raw BSON."""
 
     mongo: MongoTarget
     collection: str
@@ -48,11 +48,11 @@ class MongoSide:
         for start in range(0, len(suspects), portion):
             some = suspects[start : start + portion]
             identities = [self.lake.ids.value(suspect.key) for suspect in some]
-            found: dict[bytes, list[dict[str, Any]]] = {}
+            by_key: dict[bytes, list[dict[str, Any]]] = {}
             for document in self.mongo.find_raw(self.collection, identities):
-                found.setdefault(self.lake.ids.of(bytes(document.raw)), []).append(decode(document.raw, CODEC))
+                by_key.setdefault(self.lake.ids.of(bytes(document.raw)), []).append(decode(document.raw, CODEC))
             for suspect, identity in zip(some, identities, strict=True):
-                difference = compare_document(suspect, identity, found.get(suspect.key, []), self.lake.form)
+                difference = compare_document(suspect, identity, by_key.get(suspect.key, []), self.lake.form)
                 if difference is not None:
                     yield difference
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 
-from switchyard.compare.differences import Found
+from switchyard.compare.differences import DifferenceWriter
 from switchyard.compare.digests import DigestSpool
 from switchyard.compare.join import Comparison
 from switchyard.compare.rows import compare_row
@@ -45,7 +45,8 @@ def diff_source(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffResult:
         NothingToCompare: nothing is published yet.
         SwitchyardError: mode `values` without a key.
     """
-    started, diff_id = time.monotonic(), new_diff_id()
+    started = time.monotonic()
+    diff_id = new_diff_id()
     version = _published(runtime, flow)
     with runtime.ledger() as ledger:
         ledger.migrate()
@@ -92,7 +93,7 @@ def _describe(
     source_rows: int,
     hive_rows: int,
 ) -> Compared:
-    """The comparison of two counts: what the digests and the values say comes on top."""
+    """The comparison of two counts; digests and values are added to it later."""
     return Compared(
         diff=diff_id,
         between="postgres-hive",
@@ -134,7 +135,7 @@ def _read_sides(
     key = examined.shape.primary_key
     if values and not key:
         raise SwitchyardError(
-            "without a key no row can be named: only counts and digest",
+            "mode values needs a key to name the rows that differ",
             where=f"flow {flow.flow}",
             next="set source.key, or use --mode digest",
         )
@@ -152,7 +153,7 @@ def _read_sides(
 def _compare_values(describe: Callable[[int, int], Compared], diff_id: str, sides: _Sides, scratch: Path) -> DiffResult:
     statement = sides.statement
     with (
-        Found(diff_id, "postgres", "hive", scratch / DIFFERENCES) as found,
+        DifferenceWriter(diff_id, "postgres", "hive", scratch / DIFFERENCES) as writer,
         Comparison(sides.left.path, sides.right.path, scratch) as comparison,
     ):
         moved = comparison.left_out()
@@ -161,5 +162,5 @@ def _compare_values(describe: Callable[[int, int], Compared], diff_id: str, side
             return judge_digests(compared, comparison.buckets())
         for suspects in comparison.suspects([sides.rows], sides.files):
             differences = (compare_row(suspect, statement.columns, statement.key) for suspect in suspects)
-            found.add([difference for difference in differences if difference is not None])
-        return judge_values(compared, found)
+            writer.add([difference for difference in differences if difference is not None])
+        return judge_values(compared, writer)

@@ -29,12 +29,13 @@ from switchyard.types.hive_type import BINARY
 from switchyard.types.quoting import quote_literal, quote_postgres
 
 _BATCH_BYTES = 16 << 20
-_FIRST_ROWS, _MOST_ROWS = 500, 20_000
+_FIRST_ROWS = 500
+_MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True)
 class SourceStatement:
-    """The statement: a text for every compared column, in order, then whether the row moved since the load."""
+    """A statement that gives a text for every compared column, in order, then whether the row moved since the load."""
 
     query: str
     columns: tuple[ComparedColumn, ...]
@@ -64,7 +65,8 @@ def build_statement(
     both = [c for c in carried if c.name in types and c.name in schema.names]
     alone = sorted({c.name for c in carried} ^ set(schema.names))
     named = {column.source: column for column in carried}
-    moved, condition = "false", f"({flow.source.where or 'true'})"
+    moved = "false"
+    condition = f"({flow.source.where or 'true'})"
     if bookmark is not None and flow.source.cursor is not None:
         moved = f"coalesce({quote_postgres(flow.source.cursor)} >= {quote_literal(bookmark)}, false)"
     if flow.lake.mode == "merge" and flow.source.tombstone is not None:
@@ -113,14 +115,14 @@ def read_lake(files: Sequence[Path], statement: SourceStatement, digests: Path) 
 
 
 def _add(spool: DigestSpool, names: list[str], elements: list[Any], key: Sequence[str], **where: Any) -> None:
-    """Without a key, a row is its own."""
+    """Write rows to the spool by their key; without a key, each row is its own key."""
     rows = join_elements(elements)
     keys = join_elements([elements[names.index(name)] for name in key]) if key else rows
     spool.add(keys, rows, **where)
 
 
 def _fetch(session: psycopg.Connection[Any], query: str, columns: int) -> Iterator[tuple[list[Any], list[bool]]]:
-    """Batches of text columns, of about the same number of bytes, by a cursor of the server's."""
+    """Batches of text columns, of about the same number of bytes, through a server-side cursor."""
     wanted = _FIRST_ROWS
     with session.cursor(name="switchyard_diff") as cursor:
         cursor.execute(query.encode())

@@ -1,4 +1,4 @@
-"""The nightly comparison of a flow: all that it compares, in one report. A difference is no error here."""
+"""The nightly comparison of a flow, all its stores in one report. A difference is reported, not raised."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from switchyard.records import Record
 
 @dataclass(frozen=True)
 class DiffReport(Record):
-    """The report of a flow's comparisons; `findings` are a sentence for each, `diffs` their names."""
+    """The report of a flow's comparisons: a sentence for each in `findings`, their ids in `diffs`."""
 
     equal: bool
     findings: Annotated[tuple[str, ...], Field(alias="found")]
@@ -30,7 +30,7 @@ class DiffReport(Record):
 
 
 def compare_flow(runtime: Runtime, flow: Flow, mode: DiffMode | None = None) -> StepReport[DiffReport]:
-    """Compare what the flow's `diff` says; raises NothingToCompare when nothing is published or served yet."""
+    """Compare the stores that the flow's `diff` names; raises NothingToCompare when nothing is published or served."""
     started = time.monotonic()
     results = [diff_stores(runtime, flow, mode or flow.diff.mode, pair, heal=flow.diff.heal) for pair in wanted(flow)]
     report = DiffReport(

@@ -1,4 +1,4 @@
-"""What a diff found: numbers for the ledger and the log, buckets and examples for people."""
+"""The result of a diff: numbers for the ledger and the log, buckets and examples for people."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from switchyard.compare.differences import Found
+from switchyard.compare.differences import DifferenceWriter
 from switchyard.compare.digests import BUCKETS
 from switchyard.errors import ReconcileMismatch
 from switchyard.flow.spec import Flow
 from switchyard.ledger.results import Compared
 
 DIFFERENCES = "differences.parquet"
-"""In the scratch directory, what `switchyard.compare.differences` writes."""
+"""The file in the scratch directory that `switchyard.compare.differences` writes."""
 
 
 Example = Mapping[str, str | int | None]
@@ -23,7 +23,7 @@ Example = Mapping[str, str | int | None]
 
 @dataclass(frozen=True)
 class DiffResult:
-    """What a diff found: the numbers, the buckets that differ, some of the differences."""
+    """The numbers, the buckets that differ, and some of the differences."""
 
     compared: Compared
     buckets: tuple[int, ...] = ()
@@ -31,7 +31,7 @@ class DiffResult:
 
     @property
     def equal(self) -> bool:
-        """Whether the stores hold the same."""
+        """True if the stores hold the same."""
         return self.compared.equal
 
 
@@ -60,16 +60,16 @@ def summary(result: DiffResult) -> str:
 
 
 def judge_digests(compared: Compared, buckets: Sequence[int]) -> DiffResult:
-    """The result of comparing digests: buckets, and nothing of what is in them."""
+    """The result of comparing digests: which buckets differ, not which keys."""
     judged = replace(compared, equal=not buckets, buckets=BUCKETS, buckets_differing=len(buckets))
     return DiffResult(judged, tuple(buckets))
 
 
-def judge_values(compared: Compared, found: Found) -> DiffResult:
+def judge_values(compared: Compared, differences: DifferenceWriter) -> DiffResult:
     """The result of comparing values: numbers of keys by kind and of values by column, buckets, some examples."""
-    judged = judge_digests(compared, sorted(found.buckets))
-    numbers = replace(judged.compared, keys=dict(found.kinds), columns=dict(found.columns))
-    return DiffResult(numbers, judged.buckets, tuple(found.examples))
+    judged = judge_digests(compared, sorted(differences.buckets))
+    numbers = replace(judged.compared, keys=dict(differences.kinds), columns=dict(differences.columns))
+    return DiffResult(numbers, judged.buckets, tuple(differences.examples))
 
 
 def new_diff_id() -> str:

@@ -1,7 +1,7 @@
 """Diff: two stores of a flow compared by value, as they are now, never by digests stored beside the data.
 
-Every row of both sides is read and digested. Buckets of keys whose digests differ are entered, and only the rows in
-them whose own digests differ are compared value by value.
+Every row of both sides is read and digested. Keys are compared only in buckets whose digests differ,
+values only in rows whose digests differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Between = Literal["hive-mongodb", "postgres-hive"]
 
 
 def wanted(flow: Flow) -> tuple[Between, ...]:
-    """What a flow's `diff` compares when nobody says otherwise."""
+    """The pairs of stores that a flow's `diff` section compares."""
     served: tuple[Between, ...] = ("hive-mongodb",) if flow.serve is not None else ()
     return (*served, "postgres-hive") if flow.diff.source or not served else served
 
@@ -43,7 +43,7 @@ def diff_stores(runtime: Runtime, flow: Flow, mode: DiffMode, between: Between, 
 
 @dataclass(frozen=True, kw_only=True)
 class DiffForecast(Record):
-    """What would be compared, and how many rows the stores say they have; the last three of a flow that serves."""
+    """What would be compared, and how many rows the stores report; the last three only for a flow that serves."""
 
     compares: tuple[Between, ...]
     mode: DiffMode

@@ -21,12 +21,14 @@ _HIVE_TYPES = {"string": STRING, "int32": INT, "timestamp[us]": TIMESTAMP}
 def publish(runtime: Runtime, flow: Flow, table: str, diff_id: str, file: Path) -> str | None:
     """Publish a diff's rows as the table's new version; returns `database.table`.
 
-    No rows empty a table that is there, and make none: then it returns None. The previous version stays
-    for `lake.longest_query` after it was superseded, for queries that began on it.
+    Without rows, an existing table becomes empty, and no table is made: then it returns None. The previous version
+    stays for `lake.longest_query` after it was superseded, for queries that began on it.
 
     Raises PublishConflict when another diff of the same table came first.
     """
-    lake, metastore, hdfs = flow.lake, runtime.metastore(flow), runtime.hdfs(flow)
+    lake = flow.lake
+    metastore = runtime.metastore(flow)
+    hdfs = runtime.hdfs(flow)
     rows = pq.read_metadata(file).num_rows
     if not rows and metastore.read_version(lake.database, table) is None:
         return None
@@ -44,9 +46,9 @@ def publish(runtime: Runtime, flow: Flow, table: str, diff_id: str, file: Path) 
 def _vacuum(runtime: Runtime, flow: Flow, table: str) -> None:
     """Delete the versions whose successor is older than the longest query. A diff's id begins with its time, in UTC."""
     hdfs = runtime.hdfs(flow)
-    found = hdfs.list_directories(naming.table_root(flow.lake.root, flow.lake.database, table))
+    loads = hdfs.list_directories(naming.table_root(flow.lake.root, flow.lake.database, table))
     before = f"load={dt.datetime.now(dt.UTC) - flow.lake.longest_query:%Y%m%dt%H%M%S}"
-    dated = sorted(path for path in found if path.rpartition("load=")[2][:1] == "2")
+    dated = sorted(path for path in loads if path.rpartition("load=")[2][:1] == "2")
     for path, successor in itertools.pairwise(dated):
         if successor.rpartition("/")[2] < before:
             hdfs.delete(path)
