@@ -31,6 +31,8 @@ COMMANDS = (
     Command("step", "switchyard.cli.legs:step", "Run one step of a leg."),
     Command("rollback", "switchyard.cli.versions:rollback", "Publish an old version again; holds the flow."),
     Command("release", "switchyard.cli.versions:release", "Let loads of a flow that is on hold begin again."),
+    Command("abandon", "switchyard.cli.unfinished:abandon", "Give up a load that cannot be finished."),
+    Command("rename", "switchyard.cli.unfinished:rename", "Give what a flow wrote to its file's new name."),
     Command("adopt", "switchyard.cli.versions:adopt", "Take over an existing Hive table without moving its data."),
     Command("diff", "switchyard.cli.diff:diff", "Compare two stores of a flow by value, as they are now."),
     Command("status", "switchyard.cli.loads:status", "What is published, served and unfinished, per flow."),

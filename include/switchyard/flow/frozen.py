@@ -24,7 +24,12 @@ def frozen_spec(flow: Flow) -> dict[str, Any]:
 
 def spec_hash(flow: Flow) -> str:
     """SHA-256 of the frozen flow's canonical JSON, in hex: equal for flows that do the same."""
-    text = json.dumps(frozen_spec(flow), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hash_of(frozen_spec(flow))
+
+
+def hash_of(spec: Mapping[str, Any]) -> str:
+    """The same of a flow that is frozen already."""
+    text = json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -71,6 +71,7 @@ class TableVersion:
         named: `database.table` that the parameters were written for; empty in a table of an earlier release.
         chain: the parts of the version, oldest first.
         strays: the parts that do not belong to it.
+        formerly: names that the flow had before, oldest first: manifests of those times name them.
     """
 
     database: str
@@ -90,6 +91,7 @@ class TableVersion:
     named: str = ""
     chain: tuple[Part, ...] = ()
     strays: tuple[Part, ...] = ()
+    formerly: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -154,6 +156,7 @@ def version_of(
         named=parameters.get(naming.TABLE_PROPERTY, ""),
         chain=chain,
         strays=tuple(part for part in parts or () if part not in chain),
+        formerly=tuple(name for name in parameters.get(naming.FORMERLY_PROPERTY, "").split(",") if name),
     )
 
 

@@ -85,7 +85,8 @@ def read_manifests(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> dict
         tries = [path for paths in readers.map(hdfs.list_directories, hdfs.list_directories(root)) for path in paths]
         shown = [path for path in (version.paths if version else ()) if path not in tries]
         found = list(readers.map(lambda path: read_manifest(hdfs, path), (*tries, *shown)))
-    return {manifest.load_id: manifest for manifest in found if manifest is not None and manifest.flow == flow.flow}
+    names = (flow.flow, *(version.formerly if version else ()))
+    return {manifest.load_id: manifest for manifest in found if manifest is not None and manifest.flow in names}
 
 
 @contextlib.contextmanager

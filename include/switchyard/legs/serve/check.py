@@ -113,7 +113,7 @@ def _judge(mongo: MongoTarget, ledger: Ledger, flow: Flow) -> tuple[Shown, Load 
         raise SwitchyardError(
             f"the collection is not this flow's: {judgement.why}",
             where=where,
-            next=f"choose another serve.collection; or, if the flow was renamed: switchyard rename OLD {flow.flow}",
+            next=f"choose another serve.collection; if the file was renamed: switchyard rename OLD {flow.flow}",
         )
     return shown, last, judgement
 

@@ -28,6 +28,7 @@ from switchyard.legs.runtime import Done, Runtime, require_state, run_step
 from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
+from switchyard.legs.serve.reachable import use_reachable
 from switchyard.legs.serve.recorded import (
     begin_writing,
     end_writing,
@@ -96,6 +97,7 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
         why = f"taken over by {runtime.owner}"
         if load.state in ("publishing", "refreshing"):
             try:
+                load = use_reachable(runtime, ledger, load, flow)
                 _finish(runtime, ledger, load)
             except PublishConflict as error:
                 why = error.what
@@ -192,6 +194,7 @@ def _publish_snapshot(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, 
         resumed = load.state == "publishing"
         load = ledger.advance(load, "publishing", expected=["staged", "publishing"])
         begin_writing(mongo, flow, load)
+        serve_refresh_cache.leave_former(runtime, ledger, flow, load)
         serve_refresh_cache.close_gate(runtime, flow, load)
         if staging is not None and not (resumed and _is_renamed(mongo, serve, load, staged)):
             mongo.publish_snapshot(staging, serve.collection)
@@ -205,6 +208,7 @@ def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) 
         mongo.drop_stagings(serve.collection, older_than_seq=load.seq)
         load = ledger.advance(load, "publishing", expected=["staged", "publishing"], result=InPlaceBegun())
         begin_writing(mongo, flow, load)
+        serve_refresh_cache.leave_former(runtime, ledger, flow, load)
         serve_refresh_cache.close_gate(runtime, flow, load)
         require_files(runtime, flow, load)
         applied = _apply_in_place(runtime, ledger, flow, load, resumed=resumed)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step
+from switchyard.errors import ConnectionMissing, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.naming import served_identity
 from switchyard.flow.spec import Flow
@@ -19,6 +20,7 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve.recorded import planned_record
 from switchyard.legs.serve.served import served_part
+from switchyard.serve.cache.gate import Gate
 from switchyard.serve.cache.publisher import CachePublisher, Warming
 from switchyard.serve.mongo.connection import server_of_connection
 from switchyard.serve.mongo.target import MongoTarget
@@ -44,6 +46,51 @@ def close_gate(runtime: Runtime, flow: Flow, load: Load) -> None:
     if gate is None or gate.seq != load.seq or not gate.is_open:
         counted_from = load.previous_seq if load.result(ServePlanned).previous is not None else None
         publisher.close(load.seq, served=counted_from)
+
+
+def forget(runtime: Runtime, flow: Flow) -> None:
+    """Remove a flow's gate and values: no reader of that name finds a gate any more, and all read MongoDB."""
+    publisher = _publisher(runtime, flow)
+    if publisher is not None:
+        publisher.reset()
+
+
+def leave(runtime: Runtime, before: Flow, now: Flow, seq: int) -> None:
+    """Close a cache that the flow does not use any more: whoever still reads it, reads MongoDB from now on.
+
+    One that does not answer stays as it is; a warning says for how long its readers may see old values.
+    """
+    if _is_same_redis(runtime, before, now):
+        return
+    try:
+        publisher = _publisher(runtime, before)
+        gate = publisher.gate() if publisher else None
+        if publisher is not None and gate is not None and gate.is_open:
+            publisher.close(max(seq, gate.seq + 1), served=None)
+    except SwitchyardError as error:
+        log.warning(
+            "the cache of flow %s that was used before could not be closed: its readers may see old values for %s: %s",
+            *(before.flow, before.cache.ttl if before.cache else "-", error.what),
+        )
+
+
+def _is_same_redis(runtime: Runtime, before: Flow, now: Flow) -> bool:
+    """Whether two connections lead to one database of one Redis; False when one of them is not known."""
+    if before.cache is None or now.cache is None:
+        return False
+    try:
+        places = [runtime.connections.get(cache.connection) for cache in (before.cache, now.cache)]
+    except ConnectionMissing:
+        return False
+    return len({(place.address, redis_database(place)) for place in places}) == 1
+
+
+def leave_former(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None:
+    """Close the cache of the load that was served last, when this one has another, or none."""
+    last = ledger.last_finished(flow.flow, "serve")
+    before = thaw(last.spec) if last else flow
+    if before.cache and (flow.cache is None or flow.cache.connection != before.cache.connection):
+        leave(runtime, before, flow, load.seq)
 
 
 def check(runtime: Runtime, flow: Flow) -> None:
@@ -79,9 +126,14 @@ def restore_gate(runtime: Runtime, ledger: Ledger, flow: Flow, served: Load) -> 
 
 def used_seq(runtime: Runtime, flow: Flow) -> int:
     """The seq of the cache's gate, whoever published it; 0 without one. A new load needs a higher one."""
-    publisher = _publisher(runtime, flow)
-    gate = publisher.gate() if publisher else None
+    gate = gate_of(runtime, flow)
     return gate.seq if gate else 0
+
+
+def gate_of(runtime: Runtime, flow: Flow) -> Gate | None:
+    """The cache's gate as it stands; None without one, or without a cache."""
+    publisher = _publisher(runtime, flow)
+    return publisher.gate() if publisher else None
 
 
 def _always_served(ledger: Ledger, flow: Flow) -> bool:

@@ -95,7 +95,7 @@ def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
         raise SwitchyardError(
             f"Hive table {name} {owner}",
             where=where,
-            next="choose another lake.table, drop that table if nobody needs it, or take it over: switchyard adopt",
+            next=_cure(flow, version),
         )
     if version.is_copy:
         raise SwitchyardError(
@@ -104,6 +104,12 @@ def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
             where=where,
             next=f"nothing was changed; rename it back, or drop it if it is a copy (DROP TABLE {name} deletes no file)",
         )
+
+
+def _cure(flow: Flow, version: TableVersion | None) -> str:
+    if version is not None and version.flow:
+        return f"choose another lake.table; if the file was renamed: switchyard rename {version.flow} {flow.flow}"
+    return "choose another lake.table, drop that table if nobody needs it, or take it over: switchyard adopt"
 
 
 def hive_columns(columns: Sequence[CarriedColumn]) -> list[HiveColumn]:
