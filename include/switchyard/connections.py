@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from switchyard.errors import ConnectionMissing
+from switchyard.errors import ConnectionMissing, ConnectionNotHanded
 
 
 def ledger_connection_id() -> str:
@@ -117,6 +117,23 @@ class GivenConnections:
                 f"no connection {conn_id!r} was handed to this step", where=conn_id, next=_how_to_add(conn_id)
             )
         return Connection.from_fields(conn_id, self.given[conn_id])
+
+
+@dataclass(frozen=True)
+class CallConnections:
+    """Connections that a task handed over; for another one, which only the ledger knew of, the task is asked.
+
+    `absent` are ids that it was asked for and Airflow does not have.
+    """
+
+    given: GivenConnections
+    absent: frozenset[str] = frozenset()
+
+    def get(self, conn_id: str) -> Connection:
+        """Return the connection; raises ConnectionMissing when Airflow has none, else ConnectionNotHanded."""
+        if conn_id not in self.given.given and conn_id not in self.absent:
+            raise ConnectionNotHanded(conn_id)
+        return self.given.get(conn_id)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,18 @@ class ConnectionMissing(SwitchyardError):
     """No Airflow connection of that id."""
 
 
+class ConnectionNotHanded(SwitchyardError):
+    """A step needs a connection that its task did not hand over: the load that it recovers was planned with it."""
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+        super().__init__(
+            f"connection {conn_id!r} was not handed to this step, and the load that it recovers was planned with it",
+            where=f"connection {conn_id}",
+            next="the task asks Airflow for it and starts the step again; nothing to do",
+        )
+
+
 class ServerUnavailable(SwitchyardError):
     """A server did not answer, or refused us; `where` names the connection."""
 

@@ -28,10 +28,11 @@ Start = Literal["bookmark", "beginning", "trusted-bookmark"]
 """Where a load begins: at the table's bookmark; at the beginning, when it says so aloud; at the bookmark although the
 source or its filter is another one, because somebody vouches that the rows below it are the same."""
 CallLeg = Literal["ingest", "serve", "diff"]
-ErrorKind = Literal["retryable", "refused", "busy", "ask_airflow"]
-EXIT_CODES: Mapping[ErrorKind, int] = {"retryable": 1, "refused": 2, "ask_airflow": 3, "busy": 4}
+ErrorKind = Literal["retryable", "refused", "busy", "ask_airflow", "ask_connection"]
+EXIT_CODES: Mapping[ErrorKind, int] = {"retryable": 1, "refused": 2, "ask_airflow": 3, "busy": 4, "ask_connection": 5}
 """Of a step that failed: `refused` would fail again the same way; `ask_airflow` met an unfinished load of another
-Airflow run, which only a task can ask about; `busy` met another run at work."""
+Airflow run, which only a task can ask about; `busy` met another run at work; `ask_connection` recovers a load that was
+planned with a connection which only the task can look up."""
 
 _CALL_ID_LENGTH = 50
 _DIGEST_LENGTH = 32
@@ -112,7 +113,8 @@ class StepCall(Record):
 
     `call_id` is the same for every process that one try of a task starts; empty: nobody asks for the outcome again.
     `flow` is the frozen flow, of steps that begin a load; `load_id` the load, of those that go on with one.
-    `take_over` names loads of other Airflow runs that are over. `mode` is how a diff compares, None: as the flow says.
+    `take_over` names loads of other Airflow runs that are over,
+    `absent` connections that Airflow does not have. `mode` is how a diff compares, None: as the flow says.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -127,6 +129,7 @@ class StepCall(Record):
     owner: str
     dag_run: DagRun | None = None
     take_over: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     request: LoadRequest | None = None
     mode: Literal["counts", "digest", "values"] | None = None
 
@@ -143,7 +146,11 @@ class StepCall(Record):
 
 @dataclass(frozen=True)
 class StepError(Record):
-    """Why a step failed. `load_id` and `dag_run` of kind `ask_airflow`: the load that was met, and whose it is."""
+    """Why a step failed.
+
+    `load_id` and `dag_run` of kind `ask_airflow`: the load that was met, and whose it is; `conn_id` of kind
+    `ask_connection`: what is wanted.
+    """
 
     kind: ErrorKind
     what: str
@@ -151,6 +158,7 @@ class StepError(Record):
     cure: str
     load_id: str | None = None
     dag_run: DagRun | None = None
+    conn_id: str | None = None
 
     def __str__(self) -> str:
         return str(SwitchyardError(self.what, where=self.where, next=self.cure))
@@ -175,7 +183,7 @@ class StepOutcome(Record):
     @property
     def is_final(self) -> bool:
         """Whether the same call gets this answer again. A step that met another run did nothing: it asks anew."""
-        return self.error is None or self.error.kind not in ("busy", "ask_airflow")
+        return self.error is None or self.error.kind not in ("busy", "ask_airflow", "ask_connection")
 
     @property
     def exit_code(self) -> int:

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from switchyard.connections import Connection, EnvironmentConnections, GivenConnections
-from switchyard.errors import ConnectionMissing
+from switchyard.connections import CallConnections, Connection, EnvironmentConnections, GivenConnections
+from switchyard.errors import ConnectionMissing, ConnectionNotHanded
 
 URI = "postgres://root:p%40ss%2Fw%3Ard@db.example:5433/power%20grid?sslmode=require"
 
@@ -66,6 +66,16 @@ def test_the_secrets_file_comes_before_the_environment_as_in_airflow(tmp_path: P
     assert connections.get("mongo").address == "m:27017"
     with pytest.raises(ConnectionMissing):
         connections.get("redis")
+
+
+def test_a_step_asks_its_task_for_the_connection_of_a_load_that_it_recovers() -> None:
+    given = GivenConnections({"pg": {"conn_type": "postgres", "host": "h"}})
+    assert CallConnections(given).get("pg").host == "h"
+    with pytest.raises(ConnectionNotHanded, match="planned with it") as asked:
+        CallConnections(given).get("old_mongo")
+    assert asked.value.conn_id == "old_mongo"
+    with pytest.raises(ConnectionMissing):
+        CallConnections(given, frozenset({"old_mongo"})).get("old_mongo")
 
 
 @pytest.mark.parametrize("connections", [EnvironmentConnections({}), GivenConnections({})])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from switchyard.connections import Connection, read_extra
@@ -12,6 +13,15 @@ from switchyard.errors import ConnectionMissing
 def resolve(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Fields of each connection, passwords included; raises ConnectionMissing naming the first that is not there."""
     return {conn_id: _fields(conn_id) for conn_id in conn_ids}
+
+
+def resolve_known(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The same, without those that Airflow does not have."""
+    known = {}
+    for conn_id in conn_ids:
+        with suppress(ConnectionMissing):
+            known[conn_id] = _fields(conn_id)
+    return known
 
 
 def _fields(conn_id: str) -> dict[str, Any]:

@@ -127,11 +127,16 @@ class StepOperator(BaseOperator):
     def _run_step(self, step: str, context: Context) -> StepOutcome:
         """Run the child; what a run left that Airflow says is over, is taken over (docs/adr/0015)."""
         taken: list[str] = []
+        wanted: list[str] = []
         while True:
-            outcome = self._run_child(self._call(step, context, taken))
+            outcome = self._run_child(self._call(step, context, taken, wanted))
             error = outcome.error
             if error is None:
                 return outcome
+            if error.kind == "ask_connection" and error.conn_id is not None and error.conn_id not in wanted:
+                self.log.info("the load that is recovered was planned with connection %s", error.conn_id)
+                wanted.append(error.conn_id)
+                continue
             if error.kind == "ask_airflow" and error.load_id is not None and error.dag_run is not None:
                 if error.load_id not in taken and not _goes_on(context, error.dag_run):
                     self.log.info("%s\nThat run is over: its load is taken over", error)
@@ -142,17 +147,19 @@ class StepOperator(BaseOperator):
                 _give_way(context, str(error))
             raise (AirflowFailException if error.kind == "refused" else AirflowException)(str(error))
 
-    def _call(self, step: str, context: Context, take_over: list[str]) -> StepCall:
-        from switchyard.airflow.connections import resolve
+    def _call(self, step: str, context: Context, take_over: list[str], wanted: list[str]) -> StepCall:
+        from switchyard.airflow.connections import resolve, resolve_known
 
         run = context["dag_run"]
+        known = resolve_known(wanted)
         return StepCall(
             call_id=_call_id(self.leg, step, context),
             leg=self.leg,
             step=step,
             flow=self.flow,
             load_id=self.load_id,
-            connections=resolve(self.connections),
+            connections={**resolve(self.connections), **known},
+            absent=tuple(conn_id for conn_id in wanted if conn_id not in known),
             owner=_owner(context),
             dag_run=DagRun(str(run.dag_id), str(run.run_id)),
             take_over=tuple(take_over),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from switchyard.connections import EnvironmentConnections, GivenConnections
+from switchyard.connections import CallConnections, EnvironmentConnections, GivenConnections
 from switchyard.errors import SwitchyardError
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
@@ -68,7 +68,8 @@ def runtime_for(call: StepCall) -> Runtime:
     from switchyard.legs.runtime import Runtime
 
     driver = Driver(call.dag_run, take_over=frozenset(call.take_over))
-    return Runtime(GivenConnections(call.connections), call.owner, driver=driver)
+    connections = CallConnections(GivenConnections(call.connections), frozenset(call.absent))
+    return Runtime(connections, call.owner, driver=driver)
 
 
 def name_owner(command: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import replace
 
-from switchyard.errors import LoadInProgress, NothingToCompare, SwitchyardError
+from switchyard.errors import ConnectionNotHanded, LoadInProgress, NothingToCompare, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.handover import FORECAST, ORDINARY, ErrorKind, StepCall, StepError, StepOutcome, StepReport
@@ -128,6 +128,7 @@ def _failed(call: StepCall, error: SwitchyardError, seconds: float) -> StepOutco
         cure=error.next,
         load_id=met.load_id if met else None,
         dag_run=met.dag_run if met else None,
+        conn_id=error.conn_id if isinstance(error, ConnectionNotHanded) else None,
     )
     return replace(_outcome(call, seconds), error=failure)
 
@@ -135,6 +136,8 @@ def _failed(call: StepCall, error: SwitchyardError, seconds: float) -> StepOutco
 def _kind(error: SwitchyardError) -> ErrorKind:
     if isinstance(error, AirflowLoadUnfinished):
         return "ask_airflow"
+    if isinstance(error, ConnectionNotHanded):
+        return "ask_connection"
     if isinstance(error, LoadInProgress):
         return "busy"
     return "retryable" if error.retryable else "refused"

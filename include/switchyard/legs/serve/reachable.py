@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 
-from switchyard.errors import ConnectionMissing, ServerUnavailable, SwitchyardError
+from switchyard.errors import ConnectionMissing, ConnectionNotHanded, ServerUnavailable, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Cache, Flow
 from switchyard.lake.hdfs import Hdfs
@@ -98,6 +98,8 @@ def _choose_hdfs(runtime: Runtime, load: Load, frozen: Flow, now: Flow) -> str:
 def _hdfs_has(runtime: Runtime, conn_id: str, path: str) -> bool:
     try:
         return Hdfs(runtime.connections.get(conn_id)).exists(path)
+    except ConnectionNotHanded:
+        raise
     except SwitchyardError as error:
         log.warning("connection %s cannot be used: %s", conn_id, error.what)
         return False

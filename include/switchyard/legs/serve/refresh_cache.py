@@ -9,7 +9,7 @@ from pathlib import Path
 
 from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step
-from switchyard.errors import ConnectionMissing, SwitchyardError
+from switchyard.errors import ConnectionMissing, ConnectionNotHanded, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.naming import served_identity
 from switchyard.flow.spec import Flow
@@ -67,6 +67,8 @@ def leave(runtime: Runtime, before: Flow, now: Flow, seq: int) -> None:
         gate = publisher.gate() if publisher else None
         if publisher is not None and gate is not None and gate.is_open:
             publisher.close(max(seq, gate.seq + 1), served=None)
+    except ConnectionNotHanded:
+        raise
     except SwitchyardError as error:
         log.warning(
             "the cache of flow %s that was used before could not be closed: its readers may see old values for %s: %s",
