@@ -14,6 +14,7 @@ from test_faults_serve import KEYS, assert_cache_is_true, kill_at
 from two_versions import TwoVersions
 
 from switchyard.legs.serve import leg as serve_leg
+from switchyard.serve.mongo.origin import made_by
 
 NewCase = Callable[..., Case]
 Mode = dict[str, Any]
@@ -260,3 +261,6 @@ def test_people_are_told_which_ingest_load_made_a_document(two: TwoVersions, ser
     version = two.case.version()
     assert (told["lake_seq"], told["ingest_load"]) == (version.seq, version.load_id)
     assert told["table"] == f"{two.case.name}.t"
+    origin = made_by(servers.mongo[two.case.name])
+    assert (origin.lake_seq, origin.ingest_load, origin.is_mixed) == (version.seq, version.load_id, False)
+    assert made_by(servers.mongo["nobody_serves_this"]) is None

@@ -8,45 +8,33 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from switchyard.catalog.lineage import select_step, serve_step
-from switchyard.errors import PublishConflict, ReconcileMismatch, SwitchyardError
+from switchyard.catalog.lineage import select_step
+from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
-from switchyard.flow.spec import Flow, Serve
+from switchyard.flow.spec import Flow
 from switchyard.handover import StepReport
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger import outcomes
 from switchyard.ledger.drivers import require_driver_gone
-from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.reports import NothingNew, SelectedCounts, ServeTidied
-from switchyard.ledger.results import CacheSettled, InPlaceBegun, Selected, ServePlanned, ServePublished, Staged
+from switchyard.ledger.results import CacheSettled, Selected, ServePlanned, ServePublished, Staged
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Done, Runtime, require_state, run_step
 from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
+from switchyard.legs.serve.publish import publish_load
 from switchyard.legs.serve.reachable import use_reachable
-from switchyard.legs.serve.recorded import (
-    begin_writing,
-    end_writing,
-    own_marker,
-    planned_record,
-    require_files,
-    require_recorded,
-)
-from switchyard.legs.serve.served import served_part
+from switchyard.legs.serve.recorded import planned_record, require_recorded
+from switchyard.legs.serve.served import described, served_part
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
-from switchyard.serve.documents.columns import MICROSECONDS_FIELD
 from switchyard.serve.mongo.target import MongoTarget
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import TIMESTAMP
-
-if TYPE_CHECKING:
-    from switchyard.serve.mongo.in_place import InPlaceReport
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +99,7 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
 
 def _finish(runtime: Runtime, ledger: Ledger, load: Load) -> None:
     if load.state == "publishing":
-        load, _ = _publish(runtime, ledger, load)
+        load, _ = publish_load(runtime, ledger, load)
     if load.state == "refreshing":
         _refresh_cache(runtime, ledger, load)
 
@@ -128,7 +116,7 @@ def stage(runtime: Runtime, load_id: str) -> StepReport[Staged]:
 
 def publish(runtime: Runtime, load_id: str) -> StepReport[ServePublished]:
     """Close the cache's gate, then rename the staging collection into place, or replay the changes (steps 3 to 5)."""
-    return run_step(runtime, "publish", load_id, "serve", lambda ledger, load: _publish(runtime, ledger, load)[1])
+    return run_step(runtime, "publish", load_id, "serve", lambda ledger, load: publish_load(runtime, ledger, load)[1])
 
 
 def refresh_cache(runtime: Runtime, load_id: str) -> StepReport[CacheSettled]:
@@ -165,68 +153,6 @@ def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Staged]:
     return Done(staged)
 
 
-def _publish(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, Done[ServePublished]]:
-    flow = thaw(load.spec)
-    require_state(load, "staged", "publishing", "refreshing", "served")
-    staged = load.result(Staged)
-    published = ServePublished(load.seq, load.version, staged.rows, load.load_id)
-    if load.state == "staged":
-        require_standing(ledger, load.flow, load.version or 0)
-    if load.state in ("staged", "publishing"):
-        if staged.replacements:
-            applied = _publish_in_place(runtime, ledger, flow, load)
-            published = replace(published, replaced=applied.replaced, deleted=applied.deleted)
-        else:
-            _publish_snapshot(runtime, ledger, flow, load, staged)
-        load = ledger.advance(load, "refreshing", expected=["publishing"], result=published)
-    if flow.cache is None and load.state == "refreshing":
-        load = ledger.finish(load, result=published)
-    database = runtime.connections.get(served_part(flow).connection).schema
-    lineage = serve_step(flow, mongo_database=database, columns=_served_fields(flow, load))
-    return load, Done(published, lineage)
-
-
-def _publish_snapshot(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, staged: Staged) -> None:
-    """Drop older stagings (a zombie's rename then fails), close the gate, rename; nothing to rename: close only."""
-    serve, staging = served_part(flow), staged.staging
-    with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        mongo.drop_stagings(serve.collection, older_than_seq=load.seq, keep=staging)
-        resumed = load.state == "publishing"
-        load = ledger.advance(load, "publishing", expected=["staged", "publishing"])
-        begin_writing(mongo, flow, load)
-        serve_refresh_cache.leave_former(runtime, ledger, flow, load)
-        serve_refresh_cache.close_gate(runtime, flow, load)
-        if staging is not None and not (resumed and _is_renamed(mongo, serve, load, staged)):
-            mongo.publish_snapshot(staging, serve.collection)
-        end_writing(mongo, flow, load)
-
-
-def _publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> InPlaceReport:
-    """Close the gate, replay the files of changes. The ledger remembers that it began, should it be given up."""
-    serve, resumed = served_part(flow), load.state == "publishing"
-    with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        mongo.drop_stagings(serve.collection, older_than_seq=load.seq)
-        load = ledger.advance(load, "publishing", expected=["staged", "publishing"], result=InPlaceBegun())
-        begin_writing(mongo, flow, load)
-        serve_refresh_cache.leave_former(runtime, ledger, flow, load)
-        serve_refresh_cache.close_gate(runtime, flow, load)
-        require_files(runtime, flow, load)
-        applied = _apply_in_place(runtime, ledger, flow, load, resumed=resumed)
-        end_writing(mongo, flow, load)
-    return applied
-
-
-def _apply_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, *, resumed: bool) -> InPlaceReport:
-    try:
-        from switchyard.legs.serve import stage as serve_stage
-
-        return serve_stage.publish_in_place(runtime, ledger, flow, load)
-    except ReconcileMismatch as error:
-        if not resumed:
-            raise
-        raise PublishConflict(f"again: {error.what}", where=error.where, next=error.next) from error
-
-
 def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Done[CacheSettled]:
     flow = thaw(load.spec)
     require_state(load, "refreshing", "served")
@@ -235,32 +161,9 @@ def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Done[CacheSe
     if flow.cache is not None:
         with runtime.scratch() as scratch:
             settled = serve_refresh_cache.settle(runtime, flow, load, scratch)
-        done = Done(settled, serve_refresh_cache.lineage(runtime, flow, _described(load).columns))
+        done = Done(settled, serve_refresh_cache.lineage(runtime, flow, described(load).columns))
     ledger.finish(load, result=done.result)
     return done
-
-
-def _is_renamed(mongo: MongoTarget, serve: Serve, load: Load, staged: Staged) -> bool:
-    """Whether an earlier try of the publish got as far as the rename: the staging is gone and the collection is it.
-
-    The staging of an earlier release has no marker; its documents say it.
-    """
-    assert staged.staging is not None  # noqa: S101 - the caller saw it
-    if mongo.exists(staged.staging):
-        return False
-    there = mongo.marker(serve.collection)
-    if there is not None:
-        return there == own_marker(load)
-    return mongo.digest(serve.collection).hex == staged.digest
-
-
-def _served_fields(flow: Flow, load: Load) -> list[tuple[str, str]]:
-    """Pairs of Hive column and document field; `timestamps: beside` makes two fields of a timestamp."""
-    described = _described(load)
-    pairs = [(name, name) for name in described.columns]
-    if served_part(flow).timestamps == "beside":
-        pairs += [(name, MICROSECONDS_FIELD.format(name)) for name in described.timestamps]
-    return pairs
 
 
 def _names(columns: Iterable[HiveColumn]) -> tuple[str, ...]:
@@ -269,11 +172,6 @@ def _names(columns: Iterable[HiveColumn]) -> tuple[str, ...]:
 
 def _timestamps(columns: Iterable[HiveColumn]) -> tuple[str, ...]:
     return tuple(column.name for column in columns if column.type == TIMESTAMP)
-
-
-def _described(load: Load) -> Selected | ServePlanned:
-    """What knows the columns that are served: the product's, or the plan's."""
-    return load.find_result(Selected) or load.result(ServePlanned)
 
 
 def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> Done[ServeTidied]:

@@ -6,7 +6,7 @@ from switchyard.errors import LedgerStateError, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.ledger.loads import Load
-from switchyard.ledger.results import InPlaceBegun, ServePlanned
+from switchyard.ledger.results import InPlaceBegun, Selected, ServePlanned
 from switchyard.ledger.store import Ledger
 
 
@@ -51,3 +51,8 @@ def served_part(flow: Flow) -> Serve:
     if flow.serve is None:
         raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", next="add `serve` to its file")
     return flow.serve
+
+
+def described(load: Load) -> Selected | ServePlanned:
+    """What knows the columns that are served: the product's, or the plan's."""
+    return load.find_result(Selected) or load.result(ServePlanned)
