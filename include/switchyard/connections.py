@@ -126,14 +126,14 @@ class CallConnections:
     `absent` are ids that it was asked for and Airflow does not have.
     """
 
-    given: GivenConnections
+    handed: GivenConnections
     absent: frozenset[str] = frozenset()
 
     def get(self, conn_id: str) -> Connection:
         """Return the connection; raises ConnectionMissing when Airflow has none, else ConnectionNotHanded."""
-        if conn_id not in self.given.given and conn_id not in self.absent:
+        if conn_id not in self.handed.given and conn_id not in self.absent:
             raise ConnectionNotHanded(conn_id)
-        return self.given.get(conn_id)
+        return self.handed.get(conn_id)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ def resolve(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def resolve_known(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The same, without those that Airflow does not have."""
-    known = {}
+    resolved = {}
     for conn_id in conn_ids:
         with suppress(ConnectionMissing):
-            known[conn_id] = _fields(conn_id)
-    return known
+            resolved[conn_id] = _fields(conn_id)
+    return resolved
 
 
 def _fields(conn_id: str) -> dict[str, Any]:

@@ -151,15 +151,15 @@ class StepOperator(BaseOperator):
         from switchyard.airflow.connections import resolve, resolve_known
 
         run = context["dag_run"]
-        known = resolve_known(wanted)
+        extra = resolve_known(wanted)
         return StepCall(
             call_id=_call_id(self.leg, step, context),
             leg=self.leg,
             step=step,
             flow=self.flow,
             load_id=self.load_id,
-            connections={**resolve(self.connections), **known},
-            absent=tuple(conn_id for conn_id in wanted if conn_id not in known),
+            connections={**resolve(self.connections), **extra},
+            absent=tuple(conn_id for conn_id in wanted if conn_id not in extra),
             owner=_owner(context),
             dag_run=DagRun(str(run.dag_id), str(run.run_id)),
             take_over=tuple(take_over),

@@ -21,7 +21,7 @@ def abandon(
     take_over: TakeOver = False,
 ) -> None:
     """Give up a load that cannot be finished, because a connection is gone or a server was replaced."""
-    from switchyard.legs.abandon import abandon as give_up
+    from switchyard.legs.rebuild.abandon import abandon as give_up
 
     log_to_stderr(logging.WARNING)
     runtime = open_runtime("switchyard abandon", take_over=take_over)
@@ -38,7 +38,7 @@ def rename(
     directory: FlowsDirectory = DEFAULT_FLOWS,
 ) -> None:
     """Give what a flow wrote to the name that its file has now: tables, MongoDB's record, cache, ledger."""
-    from switchyard.legs.rename import rename as give
+    from switchyard.legs.rebuild.rename import rename as give
 
     log_to_stderr(logging.WARNING)
     flow = find_flow(directory, new)

@@ -8,7 +8,8 @@ from switchyard.flow.frozen import frozen_spec, hash_of
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import TableLeft
-from switchyard.ledger.store import Ledger, facts_with
+from switchyard.ledger.statements import facts_with
+from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import flows, loads
 
 

@@ -82,9 +82,9 @@ def _served(shown: Shown, last: KnownLoad | None, named: str) -> Judgement:
         return Judgement(Verdict.SNAPSHOT, f"{named} as being written, and it was served: MongoDB was restored")
     if not shown.exists:
         return Judgement(Verdict.SNAPSHOT, f"{named}, and the collection is gone")
-    there = shown.marker.index_name if shown.marker else ""
-    if there != record.marker:
-        return Judgement(Verdict.SNAPSHOT, f"{named}, and the collection is of {there or 'no load'}: it was restored")
+    marker = shown.marker.index_name if shown.marker else ""
+    if marker != record.marker:
+        return Judgement(Verdict.SNAPSHOT, f"{named}, and the collection is of {marker or 'no load'}: it was restored")
     if record.heal is not None:
         return Judgement(Verdict.SNAPSHOT, f"diff {record.heal} ordered a snapshot")
     return Judgement(Verdict.GO_ON)

@@ -99,9 +99,9 @@ def _is_renamed(mongo: MongoTarget, serve: Serve, load: Load, staged: Staged) ->
     assert staged.staging is not None  # noqa: S101 - the caller saw it
     if mongo.exists(staged.staging):
         return False
-    there = mongo.marker(serve.collection)
-    if there is not None:
-        return there == own_marker(load)
+    marker = mongo.marker(serve.collection)
+    if marker is not None:
+        return marker == own_marker(load)
     return mongo.digest(serve.collection).hex == staged.digest
 
 

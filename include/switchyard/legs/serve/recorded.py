@@ -41,8 +41,9 @@ def begin_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
             the collection was restored meanwhile.
     """
     record = _record(flow, load)
-    planned, there = load.result(ServePlanned).marker, mongo.marker(record.collection)
-    shown = there.index_name if there else ""
+    planned = load.result(ServePlanned).marker
+    marker = mongo.marker(record.collection)
+    shown = marker.index_name if marker else ""
     counted_on_it = load.result(ServePlanned).previous is not None
     if counted_on_it and planned is not None and shown not in (planned, own_marker(load).index_name):
         raise PublishConflict(
@@ -84,9 +85,9 @@ def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:
     if record is None and load.result(ServePlanned).marker is None:
         return
     if record is None or record.load_id != load.load_id or record.state != "served":
-        there = f"load {record.load_id}, {record.state}" if record else "no load"
+        shown = f"load {record.load_id}, {record.state}" if record else "no load"
         raise PublishConflict(
-            f"MongoDB's record is of {there}, and not of load {load.load_id}: it was restored, or another run went on",
+            f"MongoDB's record is of {shown}, and not of load {load.load_id}: it was restored, or another run went on",
             where=f"flow {load.flow}, collection {collection}",
             next="run the serve leg again: it looks at what is there",
         )

@@ -153,16 +153,16 @@ def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> CacheSett
     publisher, serve = _publisher(runtime, flow), served_part(flow)
     assert publisher is not None and flow.cache is not None  # noqa: S101 - only cached flows come here
     staged, hdfs = load.result(Staged), runtime.hdfs(flow)
-    there = hdfs.exists(staged.changes)  # tidy deleted it, when an older ledger is back
-    changes = hdfs.download_file(staged.changes, scratch / "changes.parquet") if there else scratch
+    has_changes = hdfs.exists(staged.changes)  # tidy deleted it, when an older ledger is back
+    changes = hdfs.download_file(staged.changes, scratch / "changes.parquet") if has_changes else scratch
     ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
     fillable = partial(ids, ops=("insert", "update"))
     with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        wanted = flow.cache.warm if there else 0
+        wanted = flow.cache.warm if has_changes else 0
         warming = Warming(mongo, serve.collection, wanted, flow.cache.ttl) if wanted else None
         settled = publisher.settle(
             load.seq,
-            ids if there and staged.changes_known else None,
+            ids if has_changes and staged.changes_known else None,
             limit=flow.cache.max_invalidate,
             warm=warming,
             warm_ids=fillable,

@@ -146,9 +146,9 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
             with suppress(DuplicateKeyError):  # another load's: named below
                 records.insert_one(record.document())
                 return
-        there = records.find_one({"_id": record.collection}) or {}
+        current = records.find_one({"_id": record.collection}) or {}
     raise PublishConflict(
-        f"the record of serve seq {after or 0} was expected and that of {there.get('serve_seq', 0)} is there",
+        f"the record of serve seq {after or 0} was expected and that of {current.get('serve_seq', 0)} is there",
         where=f"connection {mongo.connection.conn_id} collection {OWN_COLLECTION}, document {record.collection}",
         next="run the serve leg again: it looks at what is there",
     )

@@ -168,12 +168,12 @@ class MongoTarget:
 
     def mark(self, name: str, marker: Marker) -> None:
         """Make this marker the collection's only one. Again is fine."""
-        there = self._index_names(name)
+        names = self._index_names(name)
         with explained(self.connection):
-            for other in there:
+            for other in names:
                 if Marker.parse(other) not in (None, marker):
                     self.collection(name).drop_index(other)
-            if marker.index_name not in there:
+            if marker.index_name not in names:
                 self._create_marker(name, marker)
 
     def _create_marker(self, name: str, marker: Marker) -> None:

@@ -104,10 +104,10 @@ def _require_same_targets(ledger: Ledger, old: str, flow: Flow) -> None:
     for load in ledger.list_loads(old, None, ["published", "served"], limit=1):
         before = thaw(load.spec)
         if naming.targets(before) != naming.targets(flow):
-            there, here = (", ".join(naming.targets(each).values()) for each in (before, flow))
+            theirs, ours = (", ".join(naming.targets(each).values()) for each in (before, flow))
             raise _refused(
                 old,
-                f"{flow.flow} does not write what {old} wrote: {here}, and not {there}",
+                f"{flow.flow} does not write what {old} wrote: {ours}, and not {theirs}",
                 "change the name alone, rename, then change the rest",
             )
 
@@ -121,11 +121,11 @@ def _tables(runtime: Runtime, old: str, flow: Flow) -> tuple[TableVersion, ...]:
         product = naming.served_table(lake, flow.serve)[1]
         names += [product, naming.diff_table(product)]
     read = (metastore.read_version(lake.database, name) for name in names)
-    found = [version for version in read if version is not None and version.seq >= 0]  # a quarantine has no seq
-    for version in found:
+    owned = [version for version in read if version is not None and version.seq >= 0]  # a quarantine has no seq
+    for version in owned:
         if version.flow not in (old, flow.flow):
             raise _refused(old, f"Hive table {version.name} belongs to flow {version.flow!r}", "look at lake.table")
-    return tuple(version for version in found if version.flow == old)
+    return tuple(version for version in owned if version.flow == old)
 
 
 def _collection(runtime: Runtime, old: str, flow: Flow) -> str | None:

@@ -45,11 +45,11 @@ def abandon(runtime: Runtime, flow: str, leg: Leg, why: str) -> tuple[GivenUp, .
                 raise SwitchyardError(
                     "no load is unfinished", where=f"flow {flow}, leg {leg}", next="nothing to do: switchyard loads"
                 )
-            seen = [GivenUp(load.load_id, load.state, _look(runtime, load)) for load in loads]
+            given_up = [GivenUp(load.load_id, load.state, _look(runtime, load)) for load in loads]
             for load in loads:
                 error = f"given up by {runtime.owner}: {why}"
                 ledger.advance(load, "abandoned", expected=[load.state], error=error)
-    return tuple(seen)
+    return tuple(given_up)
 
 
 def _look(runtime: Runtime, load: Load) -> tuple[str, ...]:
