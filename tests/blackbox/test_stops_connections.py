@@ -77,7 +77,6 @@ def require_way_out(flow: FlowUnderTest) -> None:
     assert [(d["_id"], d["v"]) for d in flow.documents()] == [(1, "a"), (2, "b")]
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S14: a load is finished by the connections it froze")
 def test_redis_is_corrected_while_a_load_is_publishing(grounds: Grounds) -> None:
     """An ACL with a typo; then the flow names a user that may."""
     flow = stopped_at_the_gate(grounds, "typo")
@@ -86,7 +85,6 @@ def test_redis_is_corrected_while_a_load_is_publishing(grounds: Grounds) -> None
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S14: a load is finished by the connections it froze")
 def test_the_namenode_moves_while_a_load_is_publishing(grounds: Grounds) -> None:
     """The same kind with another server: HDFS has a new address, and the old connection leads nowhere."""
     grounds.connect("old_hdfs", like="lake_hdfs")
@@ -96,7 +94,6 @@ def test_the_namenode_moves_while_a_load_is_publishing(grounds: Grounds) -> None
     require_way_out(flow)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S17: a load needs a connection that is gone")
 def test_the_cache_is_decommissioned_while_a_load_is_refreshing(grounds: Grounds) -> None:
     """Redis leaves the flow file and the connections; the load had published and could not invalidate."""
     user = grounds.cache_user("+@all", "~*:gate")
@@ -107,7 +104,6 @@ def test_the_cache_is_decommissioned_while_a_load_is_refreshing(grounds: Grounds
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S17: a load needs a connection that is gone")
 def test_mongodb_is_decommissioned_while_a_load_is_publishing(grounds: Grounds) -> None:
     """The flow serves to another MongoDB from now on."""
     grounds.connect("old_mongo", like=MONGO)

@@ -27,7 +27,6 @@ def rename_file(flow: FlowUnderTest) -> FlowUnderTest:
     return renamed
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S20: there is no way to rename a flow")
 def test_a_renamed_flow_goes_on_where_it_was(grounds: Grounds) -> None:
     """`switchyard rename` takes table and bookmark along; or ingest names the way back, which works."""
     flow = loaded(grounds)
@@ -42,7 +41,6 @@ def test_a_renamed_flow_goes_on_where_it_was(grounds: Grounds) -> None:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="S20: there is no way to rename a flow")
 def test_what_a_renamed_flow_serves_goes_with_it(grounds: Grounds) -> None:
     """Collection and cache are the new name's, and no gate is left open under the old one; or serve refuses."""
     flow = loaded(grounds, serve={"timestamps": "string"}, cache={})
