@@ -263,6 +263,34 @@ def test_a_foreign_partition_is_dropped_and_a_renamed_table_refused(new_case: Ca
         ingest_leg.plan(case.runtime, case.flow())
 
 
+@pytest.mark.kin
+@pytest.mark.parametrize("mode", ["append", "merge", "replace"])
+def test_a_dropped_table_is_loaded_from_the_beginning_when_asked_aloud(
+    new_case: Callable[..., Case], mode: str
+) -> None:
+    by_cursor = {"source": {"cursor": "at", "cursor_clock": "database"}} if mode != "replace" else {}
+    case = new_case(f"dropped_{mode}", lake={"mode": mode}, **by_cursor)
+    case.sql(TABLE)
+    insert(case, 1, 3)
+    case.run("ingest")
+    case.servers.hive(f"drop table `{case.name}`.t")
+    insert(case, 4, 4)
+    case.settle()
+    code, said = case.switchyard("run", "ingest", case.name)
+    if mode == "replace":
+        assert (code, "it is loaded from the beginning" in said) == (0, True), said
+    else:
+        assert (code, "is gone, and the ledger has load" in said) == (1, True), said
+        code, said = case.switchyard("run", "ingest", case.name, "--from-beginning")
+        assert code == 0, said
+    assert ids(case) == [1, 2, 3, 4]
+    assert agrees(case)
+    if mode == "append":
+        code, said = case.switchyard("run", "ingest", case.name, "--from-beginning")
+        assert (code, "mode append never rewrites partitions" in said) == (1, True), said
+        assert ids(case) == [1, 2, 3, 4]
+
+
 FLOWS, LOADS = 50, 3
 
 
