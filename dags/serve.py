@@ -1,7 +1,7 @@
 """Airflow DAGs `serve__<flow>`: Hive → MongoDB → Redis, one for every file in flows/ that serves.
 
-plan → (select) → stage → publish → refresh_cache → tidy, woken by the asset of the Hive table that `ingest__<flow>`
-publishes.
+plan → (select) → stage → publish → (refresh_cache) → (diff) → tidy, woken by the asset of the Hive table that
+`ingest__<flow>` publishes.
 """
 
 from pathlib import Path

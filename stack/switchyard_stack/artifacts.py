@@ -21,7 +21,7 @@ _STAMP = "fetched.json"
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What a fetch did: `files` of `bytes` in the Maven repository, `seconds` spent; 0 when all was there."""
+    """Files and bytes that a fetch added to the Maven repository, and its seconds; 0 when nothing was missing."""
 
     files: int
     bytes: int
@@ -42,9 +42,9 @@ def is_complete(layout: Layout) -> bool:
     stamp = layout.classpaths / _STAMP
     if not stamp.exists():
         return False
-    made = json.loads(stamp.read_text())
+    recorded = json.loads(stamp.read_text())
     expected = {"poms": poms_digest(layout.maven_project), "repository": str(layout.maven_repository)}
-    return bool(made == expected and all(Path(jar).exists() for jar in _all_jars(layout)))
+    return bool(recorded == expected and all(Path(jar).exists() for jar in _all_jars(layout)))
 
 
 def _all_jars(layout: Layout) -> Iterable[str]:
@@ -54,10 +54,11 @@ def _all_jars(layout: Layout) -> Iterable[str]:
 
 
 def fetch_artifacts(layout: Layout, programs: Programs, tell: Callable[[str], None]) -> FetchReport:
-    """Let Maven resolve and verify everything; does nothing when it is all there. Raises StackError."""
+    """Let Maven resolve and verify all artifacts that are missing. Raises StackError."""
     if is_complete(layout):
         return FetchReport(0, 0, 0.0, True)
-    started, before = time.monotonic(), _count(layout.maven_repository)
+    started = time.monotonic()
+    before = _count(layout.maven_repository)
     tell("resolving the Java artifacts with Maven; the first time it downloads them")
     _run_maven(layout, programs, tell)
     stamp = {"poms": poms_digest(layout.maven_project), "repository": str(layout.maven_repository)}
@@ -76,11 +77,11 @@ def _run_maven(layout: Layout, programs: Programs, tell: Callable[[str], None]) 
     environment = {**os.environ, "JAVA_HOME": str(programs.java_home), "MAVEN_OPTS": f"-Djava.io.tmpdir={layout.tmp}"}
     with log.open("w") as sink:
         maven = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment, cwd=layout.run)
-        told = time.monotonic()
+        last_line = time.monotonic()
         while maven.poll() is None:
             time.sleep(0.2)
-            if time.monotonic() - told > 5:
-                told = time.monotonic()
+            if time.monotonic() - last_line > 5:
+                last_line = time.monotonic()
                 tell(f"resolving: {_count(layout.maven_repository)[1] / 1e6:.0f} MB in the repository")
     if maven.returncode:
         errors = [line for line in log.read_text().splitlines() if line.startswith("[ERROR]")]
@@ -108,8 +109,8 @@ def _size(path: str) -> int:
 
 def metastore_schema(layout: Layout) -> Path:
     """The newest full schema for PostgreSQL, out of the metastore's tarball."""
-    found = sorted((layout.classpaths / "metastore-schema").glob("**/postgres/hive-schema-*.postgres.sql"))
-    finals = [path for path in found if "alpha" not in path.name and "beta" not in path.name]
+    schemas = sorted((layout.classpaths / "metastore-schema").glob("**/postgres/hive-schema-*.postgres.sql"))
+    finals = [path for path in schemas if "alpha" not in path.name and "beta" not in path.name]
     if not finals:
         raise StackError("the metastore's schema was not unpacked", next="`switchyard stack fetch --force`")
     return max(finals, key=lambda path: [int(n) for n in path.name.split("-")[2].split(".")[:3]])

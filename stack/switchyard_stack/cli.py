@@ -42,7 +42,7 @@ _TO_RESET = ("data", "run", "logs", "conf", "tmp", "bin", "airflow", "catalog", 
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
+def _errors_in_plain_words() -> Iterator[None]:
     try:
         yield
     except StackError as error:
@@ -89,7 +89,8 @@ def _ready_site(layout: Layout) -> Site:
 
 
 def _up(names: set[str]) -> Site:
-    layout, started = Layout.from_environment(), time.monotonic()
+    started = time.monotonic()
+    layout = Layout.from_environment()
     with run.only_one(layout, _tell):
         site = _ready_site(layout)
         run.Starter(site, _tell).start_all(with_needs(names))
@@ -103,7 +104,7 @@ def up(
     airflow: Annotated[bool, typer.Option("--airflow", help="Airflow's own servers too.")] = False,
 ) -> None:
     """Start what is not running, with what it needs, and wait until every server does real work."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         chosen = {_known(name).name for name in services or ()}
         names = chosen or {name for name, service in SERVICES.items() if not service.is_airflow}
         if airflow:
@@ -117,7 +118,7 @@ def up(
 @app.command()
 def start(service: ServiceName) -> None:
     """Start one server, with what it needs."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         _up({_known(service).name})
 
 
@@ -126,7 +127,7 @@ def stop(
     service: ServiceName, kill: Annotated[bool, typer.Option("--kill", help="SIGKILL, as a crash would.")] = False
 ) -> None:
     """Stop one server; it stays down until `up` or `start`."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         name = _known(service).name
         layout = Layout.from_environment()
         with run.only_one(layout, _tell):
@@ -139,8 +140,9 @@ def stop(
 @app.command()
 def down() -> None:
     """Stop every server of this state directory."""
-    with _said_plainly():
-        layout, started = Layout.from_environment(), time.monotonic()
+    with _errors_in_plain_words():
+        started = time.monotonic()
+        layout = Layout.from_environment()
         with run.only_one(layout, _tell):
             run.stop_all(run.open_site(layout), _tell)
         _tell("stack", f"down in {time.monotonic() - started:.1f} s")
@@ -149,7 +151,7 @@ def down() -> None:
 @app.command()
 def status() -> None:
     """Every server: port, pid, memory, health. Exit code 1 when one of the core servers is not healthy."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         site = run.open_site(Layout.from_environment())
         states = Supervisor(site).states()
         if not states:
@@ -170,8 +172,8 @@ def _health(site: Site, name: str, states: dict[str, State]) -> tuple[bool, str]
     try:
         return True, f"[green]healthy[/] {_escape(SERVICES[name].check(site))}"
     except Exception as error:
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        return False, f"[red]unhealthy[/] {_escape(said[:80])}"
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        return False, f"[red]unhealthy[/] {_escape(reason[:80])}"
 
 
 def _tell_of_orphans(layout: Layout) -> None:
@@ -196,7 +198,7 @@ def _status_table(site: Site, states: dict[str, State], health: dict[str, tuple[
 @app.command()
 def logs(service: ServiceName, follow: Annotated[bool, typer.Option("--follow", "-f")] = False) -> None:
     """The log of one server."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         path = Layout.from_environment().logs / f"{_known(service).name}.log"
         if not path.exists():
             raise StackError(f"no log of {service} in {path.parent}", next="`switchyard stack up` starts it")
@@ -207,7 +209,7 @@ def logs(service: ServiceName, follow: Annotated[bool, typer.Option("--follow", 
 @app.command()
 def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Stop everything and delete all data, configuration, ports and passwords; downloads are kept."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         layout = Layout.from_environment()
         if not yes:
             typer.confirm(f"Delete all data of the stack in {layout.state}?", abort=True)
@@ -224,7 +226,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] 
 @app.command()
 def env() -> None:
     """Shell exports for any client: eval "$(switchyard stack env)"."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         sys.stdout.write(environment.exports(run.open_site(Layout.from_environment())))
 
 
@@ -233,7 +235,7 @@ def fetch(
     force: Annotated[bool, typer.Option("--force", help="Resolve again, even when all is there.")] = False,
 ) -> None:
     """Download and verify the Java artifacts, start nothing."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         layout = Layout.from_environment()
         with run.only_one(layout, _tell):
             site = run.open_site(layout)
@@ -248,7 +250,7 @@ def fetch(
 @app.command()
 def demo() -> None:
     """Start the stack, load the data, run every flow through both legs by `airflow dags test`, show the proof."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         site = _up({name for name, service in SERVICES.items() if not service.is_airflow})
         from switchyard_stack.demo import run_demo
 
@@ -260,7 +262,7 @@ def demo() -> None:
 @app.command()
 def data() -> None:
     """Load PowerGrid's telemetry and SimBench (ODbL) into PostgreSQL; a second run changes nothing."""
-    with _said_plainly():
+    with _errors_in_plain_words():
         load_and_show(Layout.from_environment(), Console(soft_wrap=True, highlight=False))
 
 

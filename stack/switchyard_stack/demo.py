@@ -93,7 +93,8 @@ def _run_dag(demo: Demo, dag_id: str) -> None:
 
 
 def _run_airflow(demo: Demo, *arguments: str) -> None:
-    started, log = time.monotonic(), demo.logs / f"{arguments[-1]}.log"
+    started = time.monotonic()
+    log = demo.logs / f"{arguments[-1]}.log"
     with log.open("w") as sink:
         command = [str(demo.layout.scripts / "airflow"), *arguments]
         code = subprocess.run(command, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ}).returncode
@@ -165,14 +166,16 @@ def _cached_reads(demo: Demo, flows: Sequence[Flow]) -> Table:
         key = id_values(document["_id"])
         connect_redis(demo.connections.get(flow.cache.connection)).unlink(cache_key(flow.flow, key))  # warmed ones, too
         reader = ReadThroughCache.from_flow(flow, demo.connections)
-        first, second = _read(reader, key), _read(reader, key)
+        first = _read(reader, key)
+        second = _read(reader, key)
         counters = reader.counters()
         table.add_row(flow.flow, str(key), first, second, f"{counters.misses} miss, {counters.hits} hit")
     return table
 
 
 def _read(reader: ReadThroughCache, key: list[Any]) -> str:
-    before, started = reader.counters(), time.perf_counter()
+    before = reader.counters()
+    started = time.perf_counter()
     reader.get(key if len(key) > 1 else key[0])
     took = (time.perf_counter() - started) * 1000
     return f"{'hit' if reader.counters().hits > before.hits else 'miss'}, {took:.1f} ms"

@@ -11,8 +11,10 @@ from switchyard_stack.render import Site, airflow_settings
 
 
 def client_environment(site: Site) -> dict[str, str]:
-    """URLs of the servers, Airflow's settings and paths. It holds passwords: it is for a shell, not for a log."""
-    port, secret, layout = site.ports, site.secrets, site.layout
+    """URLs of the servers, Airflow's settings and paths. They hold passwords: never write them to a log."""
+    port = site.ports
+    secret = site.secrets
+    layout = site.layout
     postgres = f"{LOOPBACK}:{port['postgres']}"
     mongo = f"mongodb://switchyard:{secret['mongo']}@{LOOPBACK}:{port['mongo']}"
     urls = {

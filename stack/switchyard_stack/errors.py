@@ -7,16 +7,17 @@ class StackError(Exception):
     """Something the stack cannot go on from; `next` is the sentence that cures it."""
 
     def __init__(self, what: str, *, next: str = "") -> None:
-        self.what, self.next = what, next
+        self.what = what
+        self.next = next
         super().__init__(f"{what}\n  → {next}" if next else what)
 
 
 class MissingPrograms(StackError):
-    """Programs that no Python or Maven registry carries are not on this machine."""
+    """Programs that have to be installed by hand are missing on this machine."""
 
 
 class PortTaken(StackError):
-    """A port that is ours by memory is held by a foreign process."""
+    """A port that this stack has chosen is held by another process."""
 
 
 class NotHealthy(StackError):

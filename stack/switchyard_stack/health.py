@@ -59,11 +59,12 @@ def check_mongo(site: Site) -> str:
         serverSelectionTimeoutMS=_SECONDS * 1000,
     )
     with client:
-        collection, name = client["switchyard_stack"]["health"], uuid.uuid4().hex
+        collection = client["switchyard_stack"]["health"]
+        name = uuid.uuid4().hex
         collection.insert_one({"_id": name})
-        found = collection.find_one_and_delete({"_id": name})
+        document = collection.find_one_and_delete({"_id": name})
         version = client.server_info()["version"]
-    if found is None:
+    if document is None:
         raise Unhealthy("a document that was inserted was not found")
     return f"speaks MongoDB {version}, insert and find"
 
@@ -89,7 +90,8 @@ def check_datanode(site: Site) -> str:
         raise Unhealthy(f"safe mode: {safe_mode}")
     _require_reported(site)
     client = hdfs_native.Client(f"hdfs://{LOOPBACK}:{site.ports['namenode']}")
-    path, text = f"/tmp/health-{uuid.uuid4().hex}", b"written"  # noqa: S108  (in HDFS)
+    path = f"/tmp/health-{uuid.uuid4().hex}"  # noqa: S108  (in HDFS)
+    text = b"written"
     with client.create(path) as file:
         file.write(text)
     url = f"http://{LOOPBACK}:{site.ports['namenode_http']}/webhdfs/v1{path}?op=OPEN"

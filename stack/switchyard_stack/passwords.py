@@ -35,12 +35,12 @@ NAMES: Mapping[str, Callable[[], str]] = {
 
 
 def remembered_secrets(path: Path) -> dict[str, str]:
-    """The secrets of this state; makes the missing ones."""
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    missing = {name: make() for name, make in NAMES.items() if name not in known}
+    """The secrets of this state directory; generates and stores the missing ones."""
+    secrets_of_state: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    missing = {name: make() for name, make in NAMES.items() if name not in secrets_of_state}
     if missing:
-        write_private(path, json.dumps({**known, **missing}, indent=2) + "\n")
-    return {**known, **missing}
+        write_private(path, json.dumps({**secrets_of_state, **missing}, indent=2) + "\n")
+    return {**secrets_of_state, **missing}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -23,7 +23,8 @@ PREFERRED: Mapping[str, int] = {
     "hiveserver2": 25010,
     "airflow": 25080,
 }
-_STEP, _TRIES = 100, 70  # 25432 taken → 25532, 25632, …: below the ephemeral range of most systems for a while
+_STEP = 100
+_TRIES = 70  # 25432 taken → 25532, 25632, …: below the ephemeral range of most systems for a while
 
 
 def is_free(port: int) -> bool:
@@ -37,9 +38,9 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose_ports(known: Mapping[str, int], free: Callable[[int], bool] = is_free) -> dict[str, int]:
-    """Keep the known ports; give each other name its preferred port, or the next free one."""
-    chosen = {name: port for name, port in known.items() if name in PREFERRED}
+def choose_ports(remembered: Mapping[str, int], free: Callable[[int], bool] = is_free) -> dict[str, int]:
+    """Keep the remembered ports; give each other name its preferred port, or the next free one."""
+    chosen = {name: port for name, port in remembered.items() if name in PREFERRED}
     for name, preferred in PREFERRED.items():
         if name not in chosen:
             chosen[name] = _next_free(name, preferred, set(chosen.values()), free)
@@ -59,8 +60,8 @@ def remembered_ports(path: Path, *, bound: bool = True) -> dict[str, int]:
     `bound`: there is data that names these ports (HDFS' in every table's location); without, one that somebody took
     meanwhile is chosen again.
     """
-    known = json.loads(path.read_text()) if path.exists() else {}
-    chosen = choose_ports(known if bound else {name: port for name, port in known.items() if is_free(port)})
-    if chosen != known:
+    remembered = json.loads(path.read_text()) if path.exists() else {}
+    chosen = choose_ports(remembered if bound else {name: port for name, port in remembered.items() if is_free(port)})
+    if chosen != remembered:
         path.write_text(json.dumps(chosen, indent=2) + "\n")
     return chosen

@@ -44,19 +44,20 @@ def run_setup(site: Site, command: Sequence[str], log: str, *, extra: Mapping[st
     path = site.layout.logs / f"{log}.log"
     environment = {**server_environment(site, "setup"), **(extra or {})}
     with path.open("w") as sink:
-        done = subprocess.run(
+        result = subprocess.run(
             list(command), env=environment, cwd=site.layout.data, stdout=sink, stderr=subprocess.STDOUT
         )
-    if done.returncode:
+    if result.returncode:
         tail = "\n".join(path.read_text(errors="replace").splitlines()[-8:])
         raise StackError(
-            f"{log} ended with {done.returncode}:\n{tail}", next=f"read {path}, then `switchyard stack up` again"
+            f"{log} ended with {result.returncode}:\n{tail}", next=f"read {path}, then `switchyard stack up` again"
         )
 
 
 def prepare_postgres(site: Site) -> None:
     """Initdb beside its final place, then rename: a killed initdb leaves no half cluster."""
-    data, new = site.layout.data / "postgres", site.layout.data / "postgres.new"
+    data = site.layout.data / "postgres"
+    new = site.layout.data / "postgres.new"
     if data.exists():
         _wait_for_orphans(data)
         return
@@ -159,7 +160,8 @@ def prepare_namenode(site: Site) -> None:
     for name in ("namenode", "datanode"):
         shutil.rmtree(site.layout.data / name, ignore_errors=True)
         (site.layout.data / name).mkdir(mode=0o700)
-    java, arguments = site.programs.java_home / "bin/java", site.layout.conf / "jvm/namenode.args"
+    java = site.programs.java_home / "bin/java"
+    arguments = site.layout.conf / "jvm/namenode.args"
     namenode = "org.apache.hadoop.hdfs.server.namenode.NameNode"
     run_setup(site, [str(java), f"@{arguments}", namenode, "-format", "-nonInteractive"], "namenode-format")
     formatted.touch()
@@ -255,7 +257,8 @@ def import_pools(site: Site) -> None:
     flows = site.layout.checkout / "dags" / "flows"
     command = [str(site.layout.scripts / "switchyard"), "pools", "--flows", str(flows)]
     pools = subprocess.run(command, capture_output=True, check=True).stdout
-    path, imported = site.layout.airflow_home / "pools.json", site.layout.airflow_home / "pools.imported"
+    path = site.layout.airflow_home / "pools.json"
+    imported = site.layout.airflow_home / "pools.imported"
     if imported.exists() and imported.read_bytes() == pools:
         return
     path.write_bytes(pools)

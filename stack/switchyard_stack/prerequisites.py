@@ -16,7 +16,7 @@ POSTGRES_USER = "postgres"
 
 @dataclass(frozen=True)
 class Programs:
-    """What was found."""
+    """Paths of the programs."""
 
     java_home: Path
     maven: Path
@@ -27,18 +27,19 @@ class Programs:
 
 def find_programs(*, as_root: bool) -> Programs:
     """Find everything, or raise MissingPrograms that names all that is missing at once."""
-    java, postgres = find_java_home(), find_postgres_bin()
+    java = find_java_home()
+    postgres = find_postgres_bin()
     maven, redis, setpriv = (shutil.which(name) for name in ("mvn", "redis-server", "setpriv"))
     missing = [
         f"{what} (Debian: {package})"
-        for found, what, package in (
+        for path, what, package in (
             (java, f"a JDK {JAVA_MAJOR} with javac", f"openjdk-{JAVA_MAJOR}-jdk-headless"),
             (maven, "Maven, mvn", "maven"),
             (postgres, "PostgreSQL's server, initdb", "postgresql"),
             (redis, "redis-server", "redis-server"),
             (setpriv or not as_root, "setpriv, as PostgreSQL refuses to run as root", "util-linux"),
         )
-        if not found
+        if not path
     ]
     if missing or not (java and maven and postgres and redis):
         raise MissingPrograms(
@@ -68,8 +69,8 @@ def _is_wanted_jdk(home: Path) -> bool:
 
 def find_postgres_bin() -> Path | None:
     """The directory of the newest `initdb`: Debian keeps it off the PATH."""
-    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    if found:
-        return max(found, key=lambda bin_dir: [int(n) for n in re.findall(r"\d+", bin_dir.parent.name)])
+    directories = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if directories:
+        return max(directories, key=lambda bin_dir: [int(n) for n in re.findall(r"\d+", bin_dir.parent.name)])
     on_path = shutil.which("initdb")
     return Path(on_path).resolve().parent if on_path else None

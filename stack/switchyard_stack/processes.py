@@ -94,10 +94,10 @@ def memory_bytes(pid: int) -> int:
 
 def listening_addresses(pid: int) -> set[tuple[str, int]]:
     """(address, port) of every TCP socket that the process or a descendant listens on."""
-    found = set()
+    addresses = set()
     for process in family(pid):
         with contextlib.suppress(psutil.Error):
-            found |= {
+            addresses |= {
                 (c.laddr.ip, c.laddr.port) for c in process.net_connections("tcp") if c.status == psutil.CONN_LISTEN
             }
-    return found
+    return addresses

@@ -22,7 +22,8 @@ from switchyard_stack.services import Service, with_needs
 from switchyard_stack.supervision import Supervisor
 
 Tell = Callable[[str, str], None]  # (service, phrase)
-_TAIL_LINES, _TAIL_WIDTH = 15, 240
+_TAIL_LINES = 15
+_TAIL_WIDTH = 240
 
 
 def open_site(layout: Layout) -> Site:
@@ -83,9 +84,9 @@ class Starter:
                     running[pool.submit(self.start, services[name])] = name
                 if not running:
                     break
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    name = running.pop(done)
-                    if error := done.exception():
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    name = running.pop(future)
+                    if error := future.exception():
                         failures.append(error)
                     else:
                         order.done(name)
@@ -128,7 +129,8 @@ class Starter:
                 )
 
     def _await_health(self, service: Service) -> str:
-        deadline, last = time.monotonic() + service.patience, "no answer yet"
+        deadline = time.monotonic() + service.patience
+        last = "no answer yet"
         while time.monotonic() < deadline:
             try:
                 return service.check(self.site)

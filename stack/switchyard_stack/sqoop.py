@@ -21,7 +21,8 @@ def prepare_sqoop(site: Site) -> None:
         return
     for old in site.layout.run.glob("sqoop-*"):
         old.unlink()
-    target, new = f"/tmp/sqoop-{uuid.uuid4().hex}", archive.with_suffix(".new")  # noqa: S108  (in HDFS)
+    target = f"/tmp/sqoop-{uuid.uuid4().hex}"  # noqa: S108  (in HDFS)
+    new = archive.with_suffix(".new")
     password = site.layout.run / "sqoop-password"
     write_private(password, site.secrets["postgres"])
     arguments = [f"-XX:ArchiveClassesAtExit={new}", *_import(site, password, target)]

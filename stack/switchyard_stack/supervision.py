@@ -27,7 +27,7 @@ _FOREIGN_SETTINGS = (
 
 @dataclass(frozen=True)
 class State:
-    """What supervisord says of one program."""
+    """The state of one program, as supervisord reports it."""
 
     running: bool
     pid: int
@@ -51,7 +51,7 @@ class Supervisor:
             transport.close()
 
     def answers(self) -> bool:
-        """True when supervisord is there."""
+        """True if supervisord answers."""
         if not self.site.layout.supervisor_socket.exists():
             return False
         try:
@@ -78,8 +78,8 @@ class Supervisor:
             if self.answers():
                 return
             time.sleep(0.05)
-        said = (started.stderr or started.stdout).strip()[-500:]
-        raise StackError(f"supervisord did not start: {said}", next=f"read {layout.logs / 'supervisord.log'}")
+        output = (started.stderr or started.stdout).strip()[-500:]
+        raise StackError(f"supervisord did not start: {output}", next=f"read {layout.logs / 'supervisord.log'}")
 
     def _apply_changes(self) -> None:
         """Reread the configuration; stop the programs whose lines have changed: `up` starts them again."""
@@ -94,7 +94,7 @@ class Supervisor:
             self._call("supervisor.addProcessGroup", name)
 
     def states(self) -> dict[str, State]:
-        """All programs; empty when supervisord is not there."""
+        """States of all programs, by name; empty when supervisord does not answer."""
         if not self.answers():
             return {}
         return {info["name"]: _state(info) for info in self._call("supervisor.getAllProcessInfo")}

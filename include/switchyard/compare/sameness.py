@@ -1,6 +1,4 @@
-"""Equality of two values, and how a value is shown when it differs: the one place that compares NaN, -0 and scales.
-
-Pure.
+"""Equality of two values (NaN, -0 and decimal scales included), and how a value is shown when it differs. Pure.
 
 Two values are equal if both MongoDB and Hive would call them the same value of the same type:
 

