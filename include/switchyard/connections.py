@@ -108,15 +108,15 @@ class Connections(Protocol):
 class GivenConnections:
     """Connections handed over by the parent, as `{conn_id: fields}`."""
 
-    given: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    by_id: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
     def get(self, conn_id: str) -> Connection:
         """Return the connection; raises ConnectionMissing."""
-        if conn_id not in self.given:
+        if conn_id not in self.by_id:
             raise ConnectionMissing(
                 f"no connection {conn_id!r} was handed to this step", where=conn_id, next=_how_to_add(conn_id)
             )
-        return Connection.from_fields(conn_id, self.given[conn_id])
+        return Connection.from_fields(conn_id, self.by_id[conn_id])
 
 
 @dataclass(frozen=True)
@@ -148,12 +148,12 @@ class EnvironmentConnections:
 
     def get(self, conn_id: str) -> Connection:
         """Return the connection; raises ConnectionMissing."""
-        found = self._file().get(conn_id) or self.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
-        if found is None:
+        stored = self._file().get(conn_id) or self.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
+        if stored is None:
             raise ConnectionMissing(
                 "no such connection in the secrets file or AIRFLOW_CONN_*", where=conn_id, next=_how_to_add(conn_id)
             )
-        return _parse(conn_id, found)
+        return _parse(conn_id, stored)
 
     def _file(self) -> Mapping[str, Any]:
         if "LocalFilesystemBackend" not in self.environ.get("AIRFLOW__SECRETS__BACKEND", ""):

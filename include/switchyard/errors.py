@@ -22,7 +22,9 @@ class SwitchyardError(Exception):
     """Whether the same step may succeed when it is run again and nobody changed anything."""
 
     def __init__(self, what: str, *, where: str = "", next: str = "") -> None:
-        self.what, self.where, self.next = what, where, next
+        self.what = what
+        self.where = where
+        self.next = next
         super().__init__(self._text())
 
     def _text(self) -> str:
@@ -59,7 +61,9 @@ class FlowFileError(SwitchyardError):
     """
 
     def __init__(self, flow: str, path: Path, problems: Sequence[Problem]) -> None:
-        self.flow, self.path, self.problems = flow, path, tuple(problems)
+        self.flow = flow
+        self.path = path
+        self.problems = tuple(problems)
         super().__init__(problems[0].what, where=problems[0].where, next=problems[0].next)
 
     def _text(self) -> str:

@@ -29,7 +29,7 @@ def _fields(conn_id: str) -> dict[str, Any]:
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
-        found = BaseHook.get_connection(conn_id)
+        connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
         raise ConnectionMissing(
             "no Airflow connection of this id",
@@ -38,11 +38,11 @@ def _fields(conn_id: str) -> dict[str, Any]:
         ) from error
     return Connection(
         conn_id=conn_id,
-        conn_type=found.conn_type or "",
-        host=found.host or "",
-        port=found.port,
-        login=found.login or "",
-        password=found.password or "",
-        schema=found.schema or "",
-        extra=read_extra(conn_id, found.extra),
+        conn_type=connection.conn_type or "",
+        host=connection.host or "",
+        port=connection.port,
+        login=connection.login or "",
+        password=connection.password or "",
+        schema=connection.schema or "",
+        extra=read_extra(conn_id, connection.extra),
     ).fields()

@@ -55,14 +55,14 @@ def ingest_dags(directory: Path) -> Iterator[DAG]:
     """One `ingest__<flow>` for every flow file."""
     flows, errors = load_flows(directory)
     yield from (ingest_dag(flow) for flow in flows.values())
-    yield from (refused_dag("ingest", flow, found) for flow, found in _by_flow(errors).items())
+    yield from (refused_dag("ingest", flow, refusals) for flow, refusals in _by_flow(errors).items())
 
 
 def serve_dags(directory: Path) -> Iterator[DAG]:
     """One `serve__<flow>` for every flow file that serves."""
     flows, errors = load_flows(directory)
     yield from (serve_dag(flow) for flow in flows.values() if flow.serve is not None)
-    yield from (refused_dag("serve", flow, found) for flow, found in _by_flow(errors).items())
+    yield from (refused_dag("serve", flow, refusals) for flow, refusals in _by_flow(errors).items())
 
 
 def plan_param(description: str) -> Param:
@@ -144,11 +144,9 @@ class _Steps:
     """Makes the tasks of one leg: what they share is said once."""
 
     def __init__(self, leg: Leg, flow: Flow, connections: list[str]) -> None:
-        self._leg, self._spec, self._connections = (
-            leg,
-            frozen_spec(flow),
-            sorted({*connections, ledger_connection_id()}),
-        )
+        self._leg = leg
+        self._spec = frozen_spec(flow)
+        self._connections = sorted({*connections, ledger_connection_id()})
 
     def __call__(self, step: str, *, load_id: str | None = _LOAD, **kwargs: Any) -> StepOperator:
         return StepOperator(
@@ -199,7 +197,7 @@ def _runbook(text: str, flow: Flow) -> str:
 
 
 def _by_flow(errors: list[FlowFileError]) -> dict[str, list[FlowFileError]]:
-    found: dict[str, list[FlowFileError]] = {}
+    by_flow: dict[str, list[FlowFileError]] = {}
     for error in errors:
-        found.setdefault(error.flow, []).append(error)
-    return found
+        by_flow.setdefault(error.flow, []).append(error)
+    return by_flow

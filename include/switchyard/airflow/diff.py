@@ -116,9 +116,10 @@ class VerdictOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, bool]:
         """Judge; returns flow → equal. Raises AirflowFailException naming every flow that differs, with numbers."""
-        ti, states = context["ti"], self._states(context)
+        ti = context["ti"]
+        states = self._states(context)
         failed = [task_id for task_id in self.compared if states.get(task_id) in ("failed", "upstream_failed")]
-        reports = [found for found in (ti.xcom_pull(task_ids=task_id) for task_id in self.compared) if found]
+        reports = [report for report in (ti.xcom_pull(task_ids=task_id) for task_id in self.compared) if report]
         for report in reports:
             self.log.info("%s: %s", report["flow"], "; ".join(report["found"]))
         findings = [f"{report['flow']}: {'; '.join(report['found'])}" for report in reports if not report["equal"]]
@@ -132,6 +133,6 @@ class VerdictOperator(BaseOperator):
 
     def _states(self, context: Context) -> dict[str, Any]:
         run = context["dag_run"]
-        found = context["ti"].get_task_states(dag_id=run.dag_id, task_ids=list(self.compared), run_ids=[run.run_id])
-        states: dict[str, Any] = found.get(run.run_id, {})
+        by_run = context["ti"].get_task_states(dag_id=run.dag_id, task_ids=list(self.compared), run_ids=[run.run_id])
+        states: dict[str, Any] = by_run.get(run.run_id, {})
         return states

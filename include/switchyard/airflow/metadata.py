@@ -61,12 +61,12 @@ class IngestMetadataOperator(BaseOperator):
         key = recipes.SourceKey(self.kind, self.connection)  # type: ignore[arg-type]
         if self.only and key.name not in self.only:
             raise AirflowSkipException(f"not among the sources asked for: {self.only}")
-        given = GivenConnections(resolve([self.connection, target.connection_id()]))
-        recipe = recipes.build_recipe(key, _flows(self.flows_directory), given)
+        connections = GivenConnections(resolve([self.connection, target.connection_id()]))
+        recipe = recipes.build_recipe(key, _flows(self.flows_directory), connections)
         if str(self.plan) == "True":
             self.log.info("would ingest %s", recipe.shown)
             raise AirflowSkipException("plan only: nothing was ingested; what would be is in this task's log")
-        report = sync.ingest(recipe, target.find_target(given))
+        report = sync.ingest(recipe, target.find_target(connections))
         for warning in report.warnings:
             self.log.warning("%s", warning)
         return {"events": report.events, "seconds": round(report.seconds, 1), "without_schema": list(report.missing)}
@@ -89,27 +89,27 @@ class CheckCatalogOperator(BaseOperator):
         from switchyard.catalog import target
 
         flows = _flows(self.flows_directory)
-        given = GivenConnections(resolve([*_connections(flows), target.connection_id()]))
-        found = _walk(target.find_target(given), flows, given)
-        for chain in found:
+        connections = GivenConnections(resolve([*_connections(flows), target.connection_id()]))
+        chains = _walk(target.find_target(connections), flows, connections)
+        for chain in chains:
             self.log.info("%s: %s", chain.flow, "; ".join(chain.missing) or "complete")
-        mismatched = [f"{chain.flow}: {what}" for chain in found for what in chain.mismatched]
+        mismatched = [f"{chain.flow}: {what}" for chain in chains for what in chain.mismatched]
         if mismatched:
             raise AirflowException(
                 "tasks named what no source ingested:\n  "
                 + "\n  ".join(mismatched)
                 + "\n  → see the source tasks' warnings"
             )
-        return {chain.flow: sum(1 for link in chain.links if link.hops) for chain in found}
+        return {chain.flow: sum(1 for link in chain.links if link.hops) for chain in chains}
 
 
-def _walk(where: Target, flows: list[Flow], given: GivenConnections) -> list[Chain]:
+def _walk(where: Target, flows: list[Flow], connections: GivenConnections) -> list[Chain]:
     """The flows' chains in the local catalog, or those that a server holds schemas of."""
     from switchyard.catalog.chain import flow_datasets, walk_flow
     from switchyard.catalog.sync import read_catalog
 
-    catalog = read_catalog(where, [urn for flow in flows for urn in flow_datasets(flow, given)])
-    return [walk_flow(catalog, flow, given) for flow in flows]
+    catalog = read_catalog(where, [urn for flow in flows for urn in flow_datasets(flow, connections)])
+    return [walk_flow(catalog, flow, connections) for flow in flows]
 
 
 def _flows(directory: str) -> list[Flow]:

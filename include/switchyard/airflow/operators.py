@@ -228,8 +228,10 @@ def _call_id(leg: str, step: str, context: Context) -> str:
 
 def _range(context: Context) -> LoadRequest:
     """The range to read again, or the next load."""
-    params, run = context["params"], context["dag_run"]
-    low, high = params.get("backfill_from"), params.get("backfill_to")
+    params = context["params"]
+    run = context["dag_run"]
+    low = params.get("backfill_from")
+    high = params.get("backfill_to")
     if low is not None and high is not None:
         try:
             first, last = parse_range(str(low), str(high), ("backfill_from", "backfill_to"))
@@ -238,7 +240,8 @@ def _range(context: Context) -> LoadRequest:
         return LoadRequest("backfill", first, last)
     if low is not None or high is not None:
         raise AirflowFailException("backfill_from and backfill_to belong together: give both, or none")
-    begin, end = run.data_interval_start, run.data_interval_end
+    begin = run.data_interval_start
+    end = run.data_interval_end
     if run.run_type != "backfill" or begin is None or end is None:
         return ORDINARY
     return LoadRequest("backfill", begin.isoformat(), end.isoformat())

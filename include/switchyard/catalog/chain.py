@@ -69,18 +69,18 @@ class Chain:
 
 def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
     """URNs from source to cache, in the order data goes; a `source.query` names no table: from the landing."""
-    found = []
+    datasets = []
     if flow.source.table is not None:
         database = connections.get(flow.source.connection).schema
-        found.append(urns.postgres_table(database, *urns.split_table(flow.source.table)))
-    found += [lineage.landing_urn(flow, hdfs_authority(connections.get(flow.lake.hdfs))), lineage.lake_urn(flow)]
+        datasets.append(urns.postgres_table(database, *urns.split_table(flow.source.table)))
+    datasets += [lineage.landing_urn(flow, hdfs_authority(connections.get(flow.lake.hdfs))), lineage.lake_urn(flow)]
     if flow.serve is not None:
         if flow.serve.select is not None:
-            found.append(lineage.served_urn(flow))
-        found.append(lineage.collection_urn(flow, connections.get(flow.serve.connection).schema))
+            datasets.append(lineage.served_urn(flow))
+        datasets.append(lineage.collection_urn(flow, connections.get(flow.serve.connection).schema))
     if flow.cache is not None:
-        found.append(urns.redis_keyspace(redis_database(connections.get(flow.cache.connection)), flow.flow))
-    return found
+        datasets.append(urns.redis_keyspace(redis_database(connections.get(flow.cache.connection)), flow.flow))
+    return datasets
 
 
 def walk_flow(catalog: Catalog, flow: Flow, connections: Connections) -> Chain:

@@ -55,7 +55,7 @@ def select_step(flow: Flow, *, lake_columns: Mapping[str, HiveType]) -> LineageS
         platform="hive",
         database=None,
         schema=flow.lake.database,
-        known={lake_urn(flow): lake_columns},
+        schemas={lake_urn(flow): lake_columns},
         target=served_urn(flow),
     )
 
@@ -122,15 +122,15 @@ def parsing_result(step: LineageStep) -> SqlParsingResult:
 
 def _query_step(flow: Flow, database: str, landing: str, columns: Pairs) -> LineageStep:
     renamed = {name.lower(): into for name, into in columns}
-    found = _select_lineage(
-        flow.source.query or "", platform="postgres", database=database, schema="public", known={}, target=landing
+    selected = _select_lineage(
+        flow.source.query or "", platform="postgres", database=database, schema="public", schemas={}, target=landing
     )
     edges = tuple(
         ColumnEdge((landing, renamed[edge.downstream[1].lower()]), edge.upstreams)
-        for edge in found.columns
+        for edge in selected.columns
         if edge.downstream[1].lower() in renamed
     )
-    return LineageStep(found.inputs, found.outputs, edges)
+    return LineageStep(selected.inputs, selected.outputs, edges)
 
 
 def _select_lineage(
@@ -139,7 +139,7 @@ def _select_lineage(
     platform: str,
     database: str | None,
     schema: str,
-    known: Mapping[str, Mapping[str, HiveType]],
+    schemas: Mapping[str, Mapping[str, HiveType]],
     target: str,
 ) -> LineageStep:
     """Lineage of a SELECT whose result becomes `target`; table edges only where columns cannot be resolved."""
@@ -147,17 +147,17 @@ def _select_lineage(
     from datahub.sql_parsing.sqlglot_lineage import sqlglot_lineage
 
     resolver = SchemaResolver(platform=platform, env=urns.ENV)
-    for urn, columns in known.items():
+    for urn, columns in schemas.items():
         resolver.add_raw_schema_info(urn, {name.lower(): str(native) for name, native in columns.items()})
-    found = sqlglot_lineage(sql, resolver, default_db=database, default_schema=schema)
+    parsed = sqlglot_lineage(sql, resolver, default_db=database, default_schema=schema)
     edges = tuple(
         ColumnEdge((target, info.downstream.column), tuple((up.table, up.column) for up in info.upstreams if up.column))
-        for info in found.column_lineage or ()
+        for info in parsed.column_lineage or ()
         if info.upstreams
     )
-    if found.debug_info.error:
-        log.warning("lineage of the SQL that makes %s is not complete: %s", target, found.debug_info.error)
-    return LineageStep(tuple(sorted(found.in_tables)) or tuple(known), (target,), edges)
+    if parsed.debug_info.error:
+        log.warning("lineage of the SQL that makes %s is not complete: %s", target, parsed.debug_info.error)
+    return LineageStep(tuple(sorted(parsed.in_tables)) or tuple(schemas), (target,), edges)
 
 
 def _reference(pair: Iterable[str]) -> tuple[str, str]:

@@ -61,12 +61,12 @@ class Recipe:
 
 def list_sources(flows: Iterable[Flow]) -> list[SourceKey]:
     """The servers that flows touch, in the order data goes; pure, so that a DAG file may call it."""
-    found: dict[SourceKey, None] = {}
+    sources: dict[SourceKey, None] = {}
     flows = list(flows)
     for kind, (connection_of, _) in _BUILDERS.items():
         names = sorted({name for flow in flows if (name := connection_of(flow)) is not None})
-        found.update({SourceKey(kind, name): None for name in names})
-    return list(found)
+        sources.update({SourceKey(kind, name): None for name in names})
+    return list(sources)
 
 
 def build_recipe(key: SourceKey, flows: Iterable[Flow], connections: Connections) -> Recipe:
@@ -174,8 +174,8 @@ _BUILDERS: dict[Kind, tuple[Callable[[Flow], str | None], _Builder]] = {
 }
 
 
-def _unique(found: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(found))
+def _unique(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
 
 
 def _exactly(name: str) -> str:

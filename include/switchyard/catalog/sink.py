@@ -47,7 +47,8 @@ class DirectoryEmitter(Emitter):
     def flush(self) -> None:
         """Write the kept records; without any, write nothing."""
         with self._lock:
-            records, self._pending = self._pending, []
+            records = self._pending
+            self._pending = []
         if records:
             write_records(self.directory / file_name(), records)
 

@@ -66,13 +66,13 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
-    known = read_catalog(target, recipe.expected)
-    missing = tuple(urn for urn in recipe.expected if known.fields(urn) is None)
-    found = SourceReport(
+    catalog = read_catalog(target, recipe.expected)
+    missing = tuple(urn for urn in recipe.expected if catalog.fields(urn) is None)
+    counts = SourceReport(
         recipe.key.name, time.monotonic() - started, report["events"], tuple(report["warnings"]), missing
     )
-    log.info("ingested %s", found.json())
-    return found
+    log.info("ingested %s", counts.json())
+    return counts
 
 
 def read_catalog(target: Target, datasets: Iterable[str]) -> Catalog:
@@ -117,13 +117,13 @@ def _pipeline(recipe: Recipe, target: Target, partial: Path | None) -> dict[str,
     return {**pipeline, "pipeline_name": f"switchyard__{recipe.key.name}", "sink": sink}
 
 
-def _run_child(asked: dict[str, Any], secrets: tuple[str, ...], timeout_seconds: float) -> dict[str, Any]:
+def _run_child(request: dict[str, Any], secrets: tuple[str, ...], timeout_seconds: float) -> dict[str, Any]:
     """Run the script with `asked` on its standard input; returns the JSON of its last line."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _SETTINGS
     try:
-        done = subprocess.run(
+        child = subprocess.run(
             [_python(), str(_SCRIPT)],
-            input=json.dumps(asked),
+            input=json.dumps(request),
             capture_output=True,
             text=True,
             env=environment,
@@ -138,13 +138,13 @@ def _run_child(asked: dict[str, Any], secrets: tuple[str, ...], timeout_seconds:
             where="metadata_sync",
             next="raise the task's timeout, or see what hangs",
         ) from error
-    messages = _hide(done.stderr, secrets)
+    messages = _hide(child.stderr, secrets)
     log.debug("ingestion said: %s", messages)
     try:
-        report: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        report: dict[str, Any] = json.loads(child.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise StepFailed(
-            f"the ingestion process ended with code {done.returncode} and no report: {messages[-2000:]}",
+            f"the ingestion process ended with code {child.returncode} and no report: {messages[-2000:]}",
             where=PYTHON_VARIABLE,
             next="install the ingestion environment: uv pip sync --require-hashes requirements/ingestion.txt",
         ) from error

@@ -108,10 +108,10 @@ def path_of(field_urn: str) -> str:
 
 
 def _match(pattern: re.Pattern[str], urn: str) -> re.Match[str]:
-    found = pattern.match(urn)
-    if found is None:
+    match = pattern.match(urn)
+    if match is None:
         raise ValueError(f"{urn!r} is not such a URN")
-    return found
+    return match
 
 
 def _encode(text: str) -> str:

@@ -69,8 +69,8 @@ class Catalog:
         """The column edges between two datasets."""
         inside = f"urn:li:schemaField:({source},"
         into = f"urn:li:schemaField:({target},"
-        found = (hop for urn, hops in self.columns.items() if urn.startswith(inside) for hop in hops)
-        return [hop for hop in found if hop.target.startswith(into)]
+        outgoing = (hop for urn, hops in self.columns.items() if urn.startswith(inside) for hop in hops)
+        return [hop for hop in outgoing if hop.target.startswith(into)]
 
     def _add_job(self, job: str, value: Mapping[str, Any]) -> None:
         for source in value.get("inputDatasets", ()):
@@ -92,15 +92,15 @@ class Catalog:
 
 
 def _latest(records: Iterable[Record]) -> Aspects:
-    found: Aspects = {}
+    aspects: Aspects = {}
     for record in records:
         for urn, aspect, value in _aspects(record):
-            found[urn, aspect] = value
-    return {key: value for key, value in found.items() if not _is_removed(found, key[0])}
+            aspects[urn, aspect] = value
+    return {key: value for key, value in aspects.items() if not _is_removed(aspects, key[0])}
 
 
-def _is_removed(found: Aspects, urn: str) -> bool:
-    return bool((found.get((urn, "status")) or {}).get("removed"))
+def _is_removed(aspects: Aspects, urn: str) -> bool:
+    return bool((aspects.get((urn, "status")) or {}).get("removed"))
 
 
 def _aspects(record: Record) -> Iterator[tuple[str, str, Any]]:

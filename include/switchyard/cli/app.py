@@ -50,8 +50,8 @@ def _root(
     """Move PostgreSQL tables through Sqoop, HDFS and Hive to MongoDB, and prove every load."""
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(switchyard.__version__)
         raise typer.Exit
 
@@ -71,11 +71,11 @@ def _load(target: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def _add(app: typer.Typer, command: Command, found: typer.Typer | Callable[..., Any]) -> None:
-    if isinstance(found, typer.Typer):
-        app.add_typer(found, name=command.name)
+def _add(app: typer.Typer, command: Command, target: typer.Typer | Callable[..., Any]) -> None:
+    if isinstance(target, typer.Typer):
+        app.add_typer(target, name=command.name)
     else:
-        app.command(command.name)(found)
+        app.command(command.name)(target)
 
 
 def _not_loaded() -> None:

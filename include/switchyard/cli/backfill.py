@@ -38,15 +38,15 @@ def replay(
     """Read again the rows that a load quarantined, after the fix; the bookmark stays where it is."""
     from switchyard.legs.ingest.replay import find_replay
 
-    found = find_replay(open_runtime("switchyard replay"), find_flow(directory, flow), load)
-    typer.echo(f"reading again the {found.rows} rows that load {found.load_id} refused")
-    _run(flow, found.request, directory, take_over, verbose)
+    plan = find_replay(open_runtime("switchyard replay"), find_flow(directory, flow), load)
+    typer.echo(f"reading again the {plan.rows} rows that load {plan.load_id} refused")
+    _run(flow, plan.request, directory, take_over, verbose)
 
 
 def _run(flow: str, request: LoadRequest, directory: FlowsDirectory, take_over: bool, verbose: bool) -> None:
     from switchyard.legs.steps import run_leg
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
-    found = find_flow(directory, flow)
-    for report in run_leg(open_runtime(f"switchyard {request.kind}", take_over=take_over), "ingest", found, request):
+    spec = find_flow(directory, flow)
+    for report in run_leg(open_runtime(f"switchyard {request.kind}", take_over=take_over), "ingest", spec, request):
         print_report(report)

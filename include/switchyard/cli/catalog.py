@@ -95,4 +95,6 @@ def _print_chain(chain: Chain) -> None:
 
 
 def _count(number: int | None, what: str) -> str:
-    return "no schema" if number is None else f"{number} {what}{'' if number == 1 else 's'}"
+    if number is None:
+        return "no schema"
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -52,13 +52,14 @@ def diff(
     from switchyard.legs.diff.run import forecast_diff
 
     log_to_stderr(logging.WARNING)
-    found, runtime = find_flow(directory, flow), open_runtime("switchyard diff")
+    spec = find_flow(directory, flow)
+    runtime = open_runtime("switchyard diff")
     if plan:
-        typer.echo(json.dumps(forecast_diff(runtime, found, _mode(found, mode)).to_json(), indent=2))
+        typer.echo(json.dumps(forecast_diff(runtime, spec, _mode(spec, mode)).to_json(), indent=2))
         return
-    results = _compare(runtime, found, mode, between, heal=heal)
+    results = _compare(runtime, spec, mode, between, heal=heal)
     if any(result.compared.heal_ordered for result in results):
-        first = replace(results[0], compared=replace(results[0].compared, healed_by=_heal(runtime, found)))
+        first = replace(results[0], compared=replace(results[0].compared, healed_by=_heal(runtime, spec)))
         results = [first, *results[1:]]
     _print_json(results) if output is Format.JSON else _print_text(results)
     if not all(result.equal for result in results):
@@ -101,7 +102,8 @@ def _print_text(results: list[DiffResult]) -> None:
     from switchyard.legs.diff.result import summary
 
     for result in results:
-        values, verdict = result.compared.to_json(), "equal" if result.equal else "DIFFERENT"
+        values = result.compared.to_json()
+        verdict = "equal" if result.equal else "DIFFERENT"
         typer.echo(f"{result.compared.between} {verdict}: {summary(result)}")
         for name in _SHOWN:
             if values.get(name):

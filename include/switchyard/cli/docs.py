@@ -169,16 +169,16 @@ def dags_page(directory: Path) -> str:
     from switchyard.flow.files.loader import load_flows
 
     flows = load_flows(directory / "flows")[0]
-    found = {file: _run(file) for file in sorted(directory.glob("*.py"))}
+    modules = {file: _run(file) for file in sorted(directory.glob("*.py"))}
     rows = [
         (_code(dag.dag_id), _schedule(dag), dag.owner, ", ".join(sorted(dag.tags)))
-        for module in found.values()
+        for module in modules.values()
         for dag in _dags_of(module)
     ]
     parts = [_NOTICE.format(source="the DAG files and include/switchyard/airflow/runbooks.py") + _DAGS_HEAD]
     parts += [_table(("DAG", "schedule (UTC)", "owner", "tags"), rows)]
     parts += ["\n## The flows\n", _table(_FLOW_HEADINGS, map(_flow_row, flows.values()))]
-    for module in found.values():
+    for module in modules.values():
         parts += _section(module.get("__doc__") or "", _dags_of(module))
     return "\n".join(parts)
 
@@ -190,7 +190,8 @@ def _flow_row(flow: Flow) -> tuple[str, ...]:
     from switchyard.flow import naming
     from switchyard.flow.duration import format_duration
 
-    lake, served = (flow.lake.database, flow.lake.table), "–"
+    lake = (flow.lake.database, flow.lake.table)
+    served = "–"
     hive = _code(".".join(lake))
     if flow.serve is not None:
         product = naming.served_table(flow.lake, flow.serve)
@@ -233,8 +234,8 @@ def _without_heading(markdown: str) -> str:
 def _dags_of(module: dict[str, Any]) -> list[DAG]:
     from airflow.sdk import DAG
 
-    found = {value.dag_id: value for value in module.values() if isinstance(value, DAG)}
-    return [found[name] for name in sorted(found)]
+    dags = {value.dag_id: value for value in module.values() if isinstance(value, DAG)}
+    return [dags[name] for name in sorted(dags)]
 
 
 def _run(file: Path) -> dict[str, Any]:

@@ -22,12 +22,12 @@ from switchyard.flow.spec import Flow
 
 def flows(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
     """List the flows: what is read, where it lands, what is served."""
-    found, errors = load_flows(directory)
+    specs, errors = load_flows(directory)
     if output is Format.JSON:
-        rows = [_as_row(flow) for flow in found.values()]
+        rows = [_as_row(flow) for flow in specs.values()]
         typer.echo(json.dumps({"flows": rows, "broken": [error.flow for error in errors]}, indent=2))
         return
-    _print_flows(found.values(), errors)
+    _print_flows(specs.values(), errors)
 
 
 def lint(
@@ -35,16 +35,16 @@ def lint(
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """Check all flow files of a directory and print everything wrong in them; exit 1 if anything is."""
-    found, errors = load_flows(directory)
+    specs, errors = load_flows(directory)
     problems = dict.fromkeys(Defaults(directory).problems)
     problems |= dict.fromkeys(problem for error in errors for problem in error.problems)
     if output is Format.JSON:
-        report = {"flows": len(found), "broken": len(errors), "problems": [_as_json(p) for p in problems]}
+        report = {"flows": len(specs), "broken": len(errors), "problems": [_as_json(p) for p in problems]}
         typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         for problem in problems:
             _print_problem(problem)
-        files = f"{len(found) + len(errors)} flow files"
+        files = f"{len(specs) + len(errors)} flow files"
         typer.echo(f"{files}: {len(problems)} problems in {len(errors)}" if problems else f"{files}: no problems")
     if problems:
         raise typer.Exit(1)
@@ -55,13 +55,13 @@ def pools(
     slots: Annotated[int, typer.Option("--slots", min=1, help="How many tasks may read one source at once.")] = 4,
 ) -> None:
     """Print one Airflow pool per source connection, as JSON for `airflow pools import FILE`."""
-    found, _ = load_flows(directory)
-    connections = sorted({flow.source.connection for flow in found.values()})
-    made = {
+    specs, _ = load_flows(directory)
+    connections = sorted({flow.source.connection for flow in specs.values()})
+    rows = {
         naming.pool(name): {"slots": slots, "description": f"reads of connection {name}", "include_deferred": True}
         for name in connections
     }
-    typer.echo(json.dumps(made, indent=2))
+    typer.echo(json.dumps(rows, indent=2))
 
 
 def schema(
@@ -75,7 +75,9 @@ def schema(
 
 
 def _as_row(flow: Flow) -> dict[str, str | None]:
-    source, serve, cache = flow.source, flow.serve, flow.cache
+    source = flow.source
+    serve = flow.serve
+    cache = flow.cache
     return {
         "flow": flow.flow,
         "source": f"{source.connection}: {source.table or '(query)'}",
@@ -97,9 +99,12 @@ def _print_flows(flows: Iterable[Flow], errors: list[FlowFileError]) -> None:
     for heading in ("flow", "source", "lake table", "collection", "cache", "schedule"):
         table.add_column(heading, overflow="fold")
     for flow in flows:
-        serve, cache = flow.serve, flow.cache
-        source, lake = flow.source.table or "(query)", f"{flow.lake.database}.{flow.lake.table}"
-        served, cached = serve.collection if serve else "–", format_duration(cache.ttl) if cache else "–"
+        serve = flow.serve
+        cache = flow.cache
+        source = flow.source.table or "(query)"
+        lake = f"{flow.lake.database}.{flow.lake.table}"
+        served = serve.collection if serve else "–"
+        cached = format_duration(cache.ttl) if cache else "–"
         table.add_row(*map(Text, (flow.flow, source, lake, served, cached, flow.schedule or "by hand")))
     for error in errors:
         table.add_row(Text(error.flow, style="red"), Text("broken", style="red"))

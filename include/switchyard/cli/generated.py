@@ -9,17 +9,19 @@ import typer
 
 
 def write_generated(files: Mapping[str, str], into: Path, *, check: bool) -> None:
-    """Bring the files of a directory to what they should be, and say what was done.
+    """Write the files that differ from `files` (name → text), and print a verdict for each.
 
-    With `check` nothing is written, and the command ends with 1 when a file is not as generated.
+    With `check` nothing is written, and the command ends with 1 if a file is not as generated.
     """
     stale = False
     for name, text in files.items():
         path = into / name
-        same = path.is_file() and path.read_text(encoding="utf-8") == text
-        stale |= not same
-        if not same and not check:
+        verdict = "as generated"
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            verdict = "stale" if check else "written"
+            stale = True
+        if verdict == "written":
             path.write_text(text, encoding="utf-8")
-        typer.echo(f"{path}: {'as generated' if same else 'stale' if check else 'written'}")
+        typer.echo(f"{path}: {verdict}")
     if check and stale:
         raise typer.Exit(1)

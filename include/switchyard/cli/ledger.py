@@ -31,9 +31,11 @@ def check(flows: Names = None, directory: FlowsDirectory = DEFAULT_FLOWS) -> Non
     runtime = open_runtime("switchyard ledger check")
     with runtime.ledger() as opened:
         opened.migrate()
-        found = [check_flow(runtime, opened, flow) for flow in _chosen(directory, flows)]
-    print_table([{"flow": one.flow, "table": one.table, "ledger": one.ledger, "verdict": one.verdict} for one in found])
-    if any(one.disagrees is not None for one in found):
+        verdicts = [check_flow(runtime, opened, flow) for flow in _chosen(directory, flows)]
+    print_table(
+        [{"flow": one.flow, "table": one.table, "ledger": one.ledger, "verdict": one.verdict} for one in verdicts]
+    )
+    if any(one.disagrees is not None for one in verdicts):
         raise typer.Exit(DISAGREES)
 
 
@@ -61,8 +63,8 @@ def rebuild(
     with runtime.ledger() as opened:
         opened.migrate()
         for flow in _chosen(directory, flows):
-            made = make_again(runtime, opened, flow, plan_only=plan)
-            typer.echo(f"{flow.flow}: {'; '.join(made.sentences)}")
+            result = make_again(runtime, opened, flow, plan_only=plan)
+            typer.echo(f"{flow.flow}: {'; '.join(result.sentences)}")
 
 
 def _chosen(directory: FlowsDirectory, names: list[str] | None) -> list[Flow]:

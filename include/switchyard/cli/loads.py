@@ -26,9 +26,9 @@ def loads(
     """List a flow's loads, newest first."""
     with open_runtime("switchyard loads").ledger() as ledger:
         ledger.migrate()
-        found = ledger.list_loads(flow, limit=limit)
+        newest = ledger.list_loads(flow, limit=limit)
     if output is Format.JSON:
-        typer.echo(json.dumps([load.__dict__ for load in found], default=str, indent=2))
+        typer.echo(json.dumps([load.__dict__ for load in newest], default=str, indent=2))
         return
     rows = [
         {
@@ -43,7 +43,7 @@ def loads(
             "updated": _moment(load.updated_at),
             "why": load.error or "",
         }
-        for load in found
+        for load in newest
     ]
     print_table(rows)
 
@@ -58,7 +58,8 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
     with open_runtime("switchyard status").ledger() as ledger:
         ledger.migrate()
         for name in flows:
-            published, served = ledger.last_finished(name, "ingest"), ledger.last_finished(name, "serve")
+            published = ledger.last_finished(name, "ingest")
+            served = ledger.last_finished(name, "serve")
             unfinished = ledger.list_loads(name, None, UNFINISHED)
             rows.append(
                 {

@@ -32,13 +32,13 @@ def rollback(
     from switchyard.legs.ingest.rollback import rollback as roll_back
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
-    found = find_flow(directory, flow)
+    spec = find_flow(directory, flow)
     runtime = open_runtime("switchyard rollback", take_over=take_over)
-    print_report(roll_back(runtime, found, to=to, why=why))
+    print_report(roll_back(runtime, spec, to=to, why=why))
     typer.echo(f"flow {flow} is on hold; when the reason is gone: switchyard release {flow}")
-    if found.serve is not None and serve:
-        _serve(runtime, found)
-    elif found.serve is not None:
+    if spec.serve is not None and serve:
+        _serve(runtime, spec)
+    elif spec.serve is not None:
         typer.echo(f"MongoDB shows the undone version until it is served: switchyard run serve {flow}")
 
 

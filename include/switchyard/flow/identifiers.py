@@ -34,7 +34,8 @@ CONNECTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 HIVE = re.compile(r"[a-z][a-z0-9_]*")
 LAKE_COLUMN = re.compile(r"(?!_id)[^\W0-9]\w*")
 COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-DIFF_SUFFIX, SOURCE_DIFF_SUFFIX = "__diff", "__source_diff"
+DIFF_SUFFIX = "__diff"
+SOURCE_DIFF_SUFFIX = "__source_diff"
 """Ends of the names of our own tables of differences."""
 STAGING_COLLECTION = re.compile(r".*__s[0-9]+_[0-9a-f]+")
 HDFS_ROOT = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")

@@ -90,8 +90,8 @@ def staging_table(kind: StagingKind, load_id: str, try_id: str) -> str:
 
 def load_of_staging_table(name: str) -> str | None:
     """The load that made a table of STAGING_DATABASE; None for a name that is not `staging_table`'s."""
-    found = _STAGING_TABLE.fullmatch(name)
-    return found[1] if found else None
+    match = _STAGING_TABLE.fullmatch(name)
+    return match[1] if match else None
 
 
 def served_table(lake: Lake, serve: Serve) -> tuple[str, str]:
@@ -189,13 +189,13 @@ def lake_asset_uri(database: str, table: str) -> str:
 def targets(flow: Flow) -> dict[tuple[str, str], str]:
     """Everything only one flow may write to: the key that names it in the flow file, and a printable name."""
     quarantine = quarantine_table(flow.lake.table)
-    found = {
+    names = {
         ("lake", "table"): f"Hive table {flow.lake.database}.{flow.lake.table}",
         ("lake", "quarantine"): f"Hive table {flow.lake.database}.{quarantine}",
     }
     if flow.serve is not None:
         if flow.serve.select is not None:
             database, table = served_table(flow.lake, flow.serve)
-            found["serve", "select"] = f"Hive table {database}.{table}"
-        found["serve", "collection"] = f"collection {flow.serve.collection} of {flow.serve.connection}"
-    return found
+            names["serve", "select"] = f"Hive table {database}.{table}"
+        names["serve", "collection"] = f"collection {flow.serve.collection} of {flow.serve.connection}"
+    return names

@@ -88,12 +88,12 @@ class Check(Closed):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Check:
-        said = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if len(said) != 1:
-            what = f"a check is one of {', '.join(KINDS)}: here are {', '.join(said) or 'none'}"
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            what = f"a check is one of {', '.join(KINDS)}: here are {', '.join(kinds) or 'none'}"
             raise refuse(what, next="write one list item for each check")
-        if self.severity == "quarantine" and said[0] in OF_THE_TABLE:
-            raise refuse(f"`{said[0]}` judges the whole load, no single row", next="severity warn or fail")
+        if self.severity == "quarantine" and kinds[0] in OF_THE_TABLE:
+            raise refuse(f"`{kinds[0]}` judges the whole load, no single row", next="severity warn or fail")
         return self
 
     @property
@@ -104,10 +104,10 @@ class Check(Closed):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns it names; none for `row_count` and `sql`."""
-        said = getattr(self, self.kind)
+        judged = getattr(self, self.kind)
         if self.kind in ("unique", "not_null"):
-            return (said,) if isinstance(said, str) else tuple(said)
-        return (said.column,) if hasattr(said, "column") else ()
+            return (judged,) if isinstance(judged, str) else tuple(judged)
+        return (judged.column,) if hasattr(judged, "column") else ()
 
     @property
     def label(self) -> str:

@@ -15,8 +15,8 @@ def refuse(what: str, *, next: str = "", at: Iterable[str | int] = ()) -> Pydant
     return PydanticCustomError(REFUSED, "{what}", {"what": what, "next": next, "at": tuple(at)})
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that `word` was most likely meant to be, if any is near."""
-    names = list(known)
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """Return the word of `words` that `word` was most likely meant to be; None if none is near."""
+    names = list(words)
     matches = difflib.get_close_matches(word.lower()[:64], names, n=1, cutoff=0.6)
     return matches[0] if matches else None

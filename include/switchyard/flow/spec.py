@@ -84,8 +84,8 @@ class Source(Closed):
     @model_validator(mode="after")
     def _one_statement(self) -> Source:
         if (self.table is None) == (self.query is None):
-            found = "neither is there" if self.table is None else "both are there"
-            raise refuse(f"give exactly one of `table` and `query`: {found}", next="e.g. table: public.orders")
+            fault = "neither is there" if self.table is None else "both are there"
+            raise refuse(f"give exactly one of `table` and `query`: {fault}", next="e.g. table: public.orders")
         for part in ("where", "columns"):
             if self.query is not None and getattr(self, part) is not None:
                 raise refuse(f"`{part}` belongs to `table`", next=f"put the {part} into the query", at=[part])

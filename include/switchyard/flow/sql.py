@@ -36,7 +36,8 @@ _FIRST_WORD = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+)", re.DOTAL
 
 def find_fault(text: str, dialect: Dialect) -> str | None:
     """Say what keeps `text` from being one piece of SQL, or None."""
-    depth, at = 0, 0
+    depth = 0
+    at = 0
     pattern = _POSTGRES if dialect == "postgres" else _HIVE
     while at < len(text):
         match = pattern.match(text, at)
@@ -60,7 +61,9 @@ def find_fault(text: str, dialect: Dialect) -> str | None:
                 if end is None:
                     return "has a `/*` that is not closed"
                 at = end
-    return f"has {depth} `(` that {'is' if depth == 1 else 'are'} not closed" if depth else None
+    if depth == 0:
+        return None
+    return "has 1 `(` that is not closed" if depth == 1 else f"has {depth} `(` that are not closed"
 
 
 def first_word(text: str) -> str:

@@ -94,7 +94,8 @@ class LandingSource(StatefulIngestionSourceBase):
 
     def __init__(self, config: LandingConfig, ctx: PipelineContext) -> None:
         super().__init__(config, ctx)
-        self.config, self.report = config, StaleEntityRemovalSourceReport()
+        self.config = config
+        self.report = StaleEntityRemovalSourceReport()
         if config.user:
             os.environ["HADOOP_USER_NAME"] = config.user
         self.client = Client(config.url, config.client)
@@ -161,4 +162,4 @@ def _field(name: str, kind: pa.DataType, nullable: bool) -> SchemaFieldClass:
 
 
 def _class(kind: pa.DataType) -> Any:
-    return next((made for fits, made in _CLASSES if fits(kind)), NullTypeClass)
+    return next((type_class for fits, type_class in _CLASSES if fits(kind)), NullTypeClass)

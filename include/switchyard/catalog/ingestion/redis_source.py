@@ -110,7 +110,8 @@ class RedisSource(StatefulIngestionSourceBase):
 
     def __init__(self, config: RedisConfig, ctx: PipelineContext) -> None:
         super().__init__(config, ctx)
-        self.config, self.report = config, RedisReport()
+        self.config = config
+        self.report = RedisReport()
         self.client = redis.Redis(
             host=config.host,
             port=config.port,
@@ -175,8 +176,8 @@ class RedisSource(StatefulIngestionSourceBase):
 
 def _value_fields(value: bytes) -> dict[str, str]:
     """Field paths and types of a document, flattened by dots; any other value is one field `value`."""
-    found = _decode(value)
-    return dict(_flatten(found, "")) if isinstance(found, dict) else {"value": _type(found)}
+    document = _decode(value)
+    return dict(_flatten(document, "")) if isinstance(document, dict) else {"value": _type(document)}
 
 
 def _decode(value: bytes) -> Any:

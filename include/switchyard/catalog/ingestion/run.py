@@ -18,9 +18,11 @@ from typing import Any
 
 def main() -> int:
     """Do what standard input asks for; 0 when it went without failure."""
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
-        report = run_recipe(asked["recipe"]) if "recipe" in asked else {"ok": True, "fields": read_fields(**asked)}
+        report = (
+            run_recipe(request["recipe"]) if "recipe" in request else {"ok": True, "fields": read_fields(**request)}
+        )
     except Exception as error:  # the report is how the parent hears of it
         report = {"ok": False, "error": f"{type(error).__name__}: {_root(error)}"}
     print(json.dumps(report, default=str), flush=True)
@@ -33,7 +35,8 @@ def run_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
 
     pipeline = Pipeline.create(recipe)
     pipeline.run()
-    source, sink = pipeline.source.get_report(), pipeline.sink.get_report()
+    source = pipeline.source.get_report()
+    sink = pipeline.sink.get_report()
     failures = [*_entries(source.failures), *map(str, sink.failures)]
     return {
         "ok": not failures,
@@ -51,8 +54,8 @@ def read_fields(server: dict[str, Any], expected: Iterable[str]) -> dict[str, li
     from datahub.metadata.schema_classes import SchemaMetadataClass
 
     graph = DataHubGraph(DatahubClientConfig(**server))
-    found = {urn: graph.get_aspect(urn, SchemaMetadataClass) for urn in expected}
-    return {urn: [field.fieldPath for field in schema.fields] for urn, schema in found.items() if schema is not None}
+    schemas = {urn: graph.get_aspect(urn, SchemaMetadataClass) for urn in expected}
+    return {urn: [field.fieldPath for field in schema.fields] for urn, schema in schemas.items() if schema is not None}
 
 
 def _entries(logs: Iterable[Any]) -> list[str]:

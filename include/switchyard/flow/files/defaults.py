@@ -39,7 +39,8 @@ def merge(flow: Map, defaults: Map) -> Map:
     merged = Map(flow.mark)
     for key, value in defaults.items():
         if key in flow or key not in OPTIONAL_SECTIONS:
-            merged[key], merged.marks[key] = value, defaults.marks[key]
+            merged[key] = value
+            merged.marks[key] = defaults.marks[key]
     for key, value in flow.items():
         under = merged.get(key)
         if isinstance(value, Map) and isinstance(under, Map):
@@ -54,24 +55,27 @@ def check_defaults(tree: Map) -> list[Problem]:
     problems = []
     rest = Map(tree.mark)
     for key, value in tree.items():
-        rest[key], rest.marks[key] = value, tree.marks[key]
+        rest[key] = value
+        rest.marks[key] = tree.marks[key]
         if (key,) in PER_FLOW:
             problems.append(_per_flow(tree.marks[key], key))
             del rest[key]
         elif isinstance(value, Map) and key in SECTIONS:
-            rest[key], found = _check_section(key, value)
-            problems += found
-    _, found = validate(merge(rest, _complete(tree.mark)), combinations=False)
-    return problems + [problem for problem in found if problem.path == tree.mark.path]
+            rest[key], faults = _check_section(key, value)
+            problems += faults
+    _, faults = validate(merge(rest, _complete(tree.mark)), combinations=False)
+    return problems + [problem for problem in faults if problem.path == tree.mark.path]
 
 
 def _check_section(section: str, tree: Map) -> tuple[Map, list[Problem]]:
-    rest, problems = Map(tree.mark), []
+    rest = Map(tree.mark)
+    problems = []
     for key, value in tree.items():
         if (section, key) in PER_FLOW:
             problems.append(_per_flow(tree.marks[key], f"{section}.{key}"))
         else:
-            rest[key], rest.marks[key] = value, tree.marks[key]
+            rest[key] = value
+            rest.marks[key] = tree.marks[key]
     return rest, problems
 
 

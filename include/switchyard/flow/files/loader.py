@@ -46,11 +46,11 @@ def load_flow(path: Path, defaults: Defaults | None = None) -> Flow:
     try:
         if path.suffix != ".yaml" or path.name == DEFAULTS_FILE:
             raise Unreadable(_wrong_name(path))
-        tree, found = _read(path)
-        found += _name_flow(tree, path)
+        tree, faults = _read(path)
+        faults += _name_flow(tree, path)
         flow, more = validate(merge(tree, defaults.tree))
-        told = {(problem.path, problem.line) for problem in problems}
-        problems += found + [problem for problem in more if (problem.path, problem.line) not in told]
+        reported = {(problem.path, problem.line) for problem in problems}
+        problems += faults + [problem for problem in more if (problem.path, problem.line) not in reported]
     except Unreadable as error:
         problems += error.problems
     if flow is None or problems:

@@ -92,7 +92,9 @@ def _explain_round(tree: Map, details: list[ErrorDetails]) -> Iterator[Problem]:
 
 
 def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
-    kind, path, context = detail["type"], _place(detail), detail.get("ctx", {})
+    kind = detail["type"]
+    path = _place(detail)
+    context = detail.get("ctx", {})
     name = f"`{_dotted(path)}`"
     match kind:
         case "extra_forbidden":
@@ -138,14 +140,14 @@ def _explain_unknown(tree: Map, path: Path) -> tuple[str, str]:
     return what, f"known here: {', '.join(_fields(path))}"
 
 
-def _explain_literal(path: Path, found: object, context: dict[str, Any]) -> tuple[str, str]:
+def _explain_literal(path: Path, value: object, context: dict[str, Any]) -> tuple[str, str]:
     names = tuple(str(part) for part in path)
-    cure = not_yet.VALUES.get(names, {}).get(str(found))
+    cure = not_yet.VALUES.get(names, {}).get(str(value))
     if cure:
-        return f"not yet: `{_dotted(path)}: {found}`", cure
+        return f"not yet: `{_dotted(path)}: {value}`", cure
     accepted = str(context["expected"]).replace("'", "").replace(" or ", ", ")
-    match = nearest(str(found), accepted.split(", "))
-    what = f"`{_dotted(path)}` cannot be {_shown(found)}"
+    match = nearest(str(value), accepted.split(", "))
+    what = f"`{_dotted(path)}` cannot be {_shown(value)}"
     return what, f"did you mean {match}?" if match else f"accepted: {accepted}"
 
 
@@ -160,8 +162,11 @@ def _repair(work: Map, details: list[ErrorDetails]) -> bool:
     """Rename misspelt keys, remove other unknown ones; True when anything changed."""
     unknown = [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
     for path in unknown:
-        parent, key, meant = _at(work, path[:-1]), str(path[-1]), _meant(work, path)
-        value, mark = parent.pop(key), parent.marks.pop(key)
+        parent = _at(work, path[:-1])
+        key = str(path[-1])
+        meant = _meant(work, path)
+        value = parent.pop(key)
+        mark = parent.marks.pop(key)
         if meant is not None:
             parent[str(meant[-1])] = value
             parent.marks[str(meant[-1])] = mark
@@ -217,12 +222,12 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def _cure_type(kind: str, found: object) -> str:
-    if kind == "string_type" and isinstance(found, int | float):
-        return f'put it into quotes: "{_shown(found)}"'
-    if kind == "list_type" and isinstance(found, str):
-        return f"write a list: [{_cut(found)}]"
-    if kind in ("int_type", "bool_type") and isinstance(found, str):
+def _cure_type(kind: str, value: object) -> str:
+    if kind == "string_type" and isinstance(value, int | float):
+        return f'put it into quotes: "{_shown(value)}"'
+    if kind == "list_type" and isinstance(value, str):
+        return f"write a list: [{_cut(value)}]"
+    if kind in ("int_type", "bool_type") and isinstance(value, str):
         return "write it without quotes"
     return ""
 
@@ -238,8 +243,8 @@ def _dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def _shown(found: object) -> str:
-    match found:
+def _shown(value: object) -> str:
+    match value:
         case Map():
             return "a mapping"
         case Seq():
@@ -247,8 +252,8 @@ def _shown(found: object) -> str:
         case None:
             return "empty"
         case bool():
-            return str(found).lower()
-    return _cut(repr(found))
+            return str(value).lower()
+    return _cut(repr(value))
 
 
 def _cut(text: str) -> str:

@@ -143,7 +143,8 @@ class _Builder:
             self._anchors[event.anchor] = (value, 1)
 
     def _take_key(self, event: Any) -> None:
-        key, mark = event.value, self._mark(event)
+        key = event.value
+        mark = self._mark(event)
         marks = self._open[-1].marks
         if isinstance(marks, dict) and key in marks:
             before = marks[key]
