@@ -98,7 +98,7 @@ class Connection:
 
 
 class Connections(Protocol):
-    """Looks connections up by id."""
+    """A source of connections, looked up by id."""
 
     def get(self, conn_id: str) -> Connection:
         """Return the connection; raises ConnectionMissing."""
@@ -106,7 +106,7 @@ class Connections(Protocol):
 
 @dataclass(frozen=True)
 class GivenConnections:
-    """Connections handed over by the parent, as `{conn_id: fields}`."""
+    """Connections that the parent process handed over, as `{conn_id: fields}`."""
 
     by_id: Mapping[str, Mapping[str, Any]] = field(repr=False)
 
@@ -165,9 +165,9 @@ class EnvironmentConnections:
 
 
 def read_extra(conn_id: str, extra: object) -> Mapping[str, Any]:
-    """A connection's extra as names and values; nothing at all, also written as JSON's null, is an empty one.
+    """Return a connection's extra as names and values; a missing extra, or JSON's null, is an empty one.
 
-    Raises ConnectionMissing for anything else, without showing it: there may be a secret in it.
+    Raises ConnectionMissing for anything else, without showing it, because it may hold a secret.
     """
     try:
         value = json.loads(extra) if isinstance(extra, str) and extra.strip() else extra
@@ -178,7 +178,7 @@ def read_extra(conn_id: str, extra: object) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     raise ConnectionMissing(
-        f"its extra is {_KINDS.get(type(value), 'no JSON')}, and has to be a JSON object",
+        f"its extra is {_KINDS.get(type(value), 'not JSON')}; it has to be a JSON object",
         where=f"connection {conn_id}",
         next='write names and values, {"name": "value"}, or leave the extra empty',
     )
@@ -193,11 +193,11 @@ def _parse(conn_id: str, value: str | Mapping[str, Any]) -> Connection:
             return Connection.from_uri(conn_id, value)
         fields = json.loads(value) if isinstance(value, str) else value
         if not isinstance(fields, Mapping):
-            raise ValueError("no JSON object")
+            raise ValueError("not a JSON object")
         return Connection.from_fields(conn_id, fields)
-    except ValueError:  # not chained: its text may have the password in it
+    except ValueError:  # not chained: its text may hold the password
         raise ConnectionMissing(
-            "it is there, but is neither a URI nor JSON of Airflow's form", where=conn_id, next=_how_to_add(conn_id)
+            "its value is neither a URI nor JSON in Airflow's form", where=conn_id, next=_how_to_add(conn_id)
         ) from None
 
 

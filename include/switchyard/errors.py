@@ -1,4 +1,4 @@
-"""One exception tree. Every error says where it happened, what happened, and what to do next."""
+"""One exception tree. Every error has a place (where), a cause (what), and a cure (what to do next)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SwitchyardError(Exception):
     """
 
     retryable = False
-    """Whether the same step may succeed when it is run again and nobody changed anything."""
+    """True if the same step may succeed when it is run again with nothing changed."""
 
     def __init__(self, what: str, *, where: str = "", next: str = "") -> None:
         self.what = what
@@ -52,7 +52,7 @@ class Problem:
 
 
 class FlowFileError(SwitchyardError):
-    """A flow file that cannot be used: every problem found in it, or in the defaults it builds on.
+    """A flow file that cannot be used, with every problem in it and in the defaults it builds on.
 
     Args:
         flow: the name that the flow would have.
@@ -74,7 +74,7 @@ class FlowFileError(SwitchyardError):
 
 
 class ConnectionMissing(SwitchyardError):
-    """No Airflow connection of that id."""
+    """Airflow has no connection with that id, or one that cannot be used."""
 
 
 class ConnectionNotHanded(SwitchyardError):
@@ -100,7 +100,7 @@ class PreflightRefused(SwitchyardError):
 
 
 class SourceRefused(SwitchyardError):
-    """The source's server, or what leads to it, would have to be changed first; running again changes nothing."""
+    """The source's server, or the way to it, has to be changed first; running again changes nothing."""
 
 
 class StepFailed(SwitchyardError):
@@ -120,7 +120,7 @@ class SourceMoved(ReconcileMismatch):
 
 
 class QuarantineExceeded(SwitchyardError):
-    """More rows were refused than the contract allows; they are in the quarantine, nothing was published."""
+    """More rows were refused than the contract allows; they are in quarantine, and nothing was published."""
 
 
 class CheckFailed(SwitchyardError):
@@ -144,11 +144,11 @@ class FlowHeld(SwitchyardError):
 
 
 class TruthConflict(SwitchyardError):
-    """The table and the ledger tell different histories, or the bookmark is of another source; nothing was changed."""
+    """The table and the ledger disagree, or the bookmark belongs to another source; nothing was changed."""
 
 
 class LedgerStateError(SwitchyardError):
-    """A step was asked for in a state of the load that does not allow it."""
+    """A step that the state of its load does not allow."""
 
 
 class RecordUnreadable(SwitchyardError):
@@ -156,11 +156,11 @@ class RecordUnreadable(SwitchyardError):
 
 
 class ValueRefused(SwitchyardError):
-    """A value the target cannot carry exactly."""
+    """A value that the target cannot carry exactly."""
 
 
 class UnknownHiveType(SwitchyardError):
-    """A text that is not the text of a Hive type."""
+    """A text that does not name a Hive type."""
 
     def __init__(self, text: str, where: str = "") -> None:
         self.text = text

@@ -1,4 +1,4 @@
-"""Child processes that end with us: killed with their group on any exception, and by the kernel if we are killed."""
+"""Child processes that end with ours: with their group on any exception, and by the kernel if we are killed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run_child(
 
 
 def end_group(child: subprocess.Popen[str]) -> None:
-    """Terminate a child's whole group, then kill what is left of it."""
+    """Terminate a child's whole process group; kill the rest after 10 seconds."""
     if child.poll() is not None:
         return
     with contextlib.suppress(ProcessLookupError):

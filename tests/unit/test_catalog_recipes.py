@@ -82,11 +82,13 @@ def test_the_connection_says_where_the_catalog_is(conn_type: str, host: str, dir
 
 def test_one_connection_moves_the_catalog_to_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__DATAHUB__CONN_ID", "datahub")
-    given = GivenConnections({"datahub": {"conn_type": "datahub-rest", "host": "gms", "port": 8080, "password": "t"}})
-    found = target.find_target(given)
-    assert found.server == {"server": "http://gms:8080", "token": "t"}
-    assert "'t'" not in repr(found)
-    with pytest.raises(SwitchyardError, match="names no catalog"):
+    connections = GivenConnections(
+        {"datahub": {"conn_type": "datahub-rest", "host": "gms", "port": 8080, "password": "t"}}
+    )
+    catalog = target.find_target(connections)
+    assert catalog.server == {"server": "http://gms:8080", "token": "t"}
+    assert "'t'" not in repr(catalog)
+    with pytest.raises(SwitchyardError, match="cannot write to a connection"):
         target.find_target(GivenConnections({"datahub": {"conn_type": "datahub-kafka", "host": "k"}}))
 
 

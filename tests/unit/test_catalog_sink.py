@@ -41,8 +41,8 @@ def test_processes_write_side_by_side(tmp_path: Path) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    found = [record["entityUrn"] for record in read_records(tmp_path)]
-    assert len(found) == len(set(found)) == 4 * 20 * 10
+    urns = [record["entityUrn"] for record in read_records(tmp_path)]
+    assert len(urns) == len(set(urns)) == 4 * 20 * 10
     assert not list(tmp_path.glob(".*"))
 
 

@@ -54,8 +54,8 @@ def steps() -> list[LineageStep]:
 
 
 def records() -> list[dict[str, Any]]:
-    found = [job_record(urns.data_job("dag", str(n)), step) for n, step in enumerate(steps())]
-    return found + [schema_record(urn, "id", "_id") for urn in flow_datasets(FLOW, CONNECTIONS)]
+    jobs = [job_record(urns.data_job("dag", str(n)), step) for n, step in enumerate(steps())]
+    return jobs + [schema_record(urn, "id", "_id") for urn in flow_datasets(FLOW, CONNECTIONS)]
 
 
 def test_a_whole_chain_lacks_nothing() -> None:

@@ -75,7 +75,9 @@ def test_errors_on_purpose_have_no_traceback(tmp_path: Path) -> None:
     done = switchyard("lint", str(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith(f"error: {tmp_path}/nowhere: cannot list it: No such file or directory\n  → ")
+    assert done.stderr.startswith(
+        f"error: {tmp_path}/nowhere: cannot list the directory of flow files: No such file or directory\n  → "
+    )
     assert "Traceback" not in done.stderr
 
 

@@ -43,9 +43,9 @@ def test_a_url_of_another_scheme_is_quoted() -> None:
 
 def test_secrets_are_not_shown() -> None:
     connection = Connection.from_uri("pg", URI)
-    given = GivenConnections({"pg": connection.fields()})
+    handed = GivenConnections({"pg": connection.fields()})
     environment = EnvironmentConnections({"AIRFLOW_CONN_PG": URI})
-    for shown in (repr(connection), str(connection), repr(given), repr(environment), repr(environment.get("pg"))):
+    for shown in (repr(connection), str(connection), repr(handed), repr(environment), repr(environment.get("pg"))):
         assert "p@ss" not in shown
         assert "p%40ss" not in shown
         assert "require" not in shown

@@ -88,7 +88,7 @@ def assert_told(error: FlowFileError, content: bytes) -> None:
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [found for key, child in items for found in [(*path, key), *paths(child, (*path, key))]]
+    return [place for key, child in items for place in [(*path, key), *paths(child, (*path, key))]]
 
 
 def at(tree: Any, path: tuple[Any, ...]) -> Any:
@@ -160,16 +160,16 @@ def test_a_misspelt_or_unknown_key_is_named_with_its_line(directory: Path, name:
     key_paths = [path for path in paths(tree) if isinstance(path[-1], str) and path[:-1] != ("columns",)]
     path = data.draw(st.sampled_from(key_paths))
     parent, key = at(tree, path[:-1]), path[-1]
-    known = {field for model in (Flow, *_models()) for field in model.model_fields}
-    wrong = data.draw(st.one_of(_typos(key), words).filter(lambda word: word not in known))
+    fields = {field for model in (Flow, *_models()) for field in model.model_fields}
+    wrong = data.draw(st.one_of(_typos(key), words).filter(lambda word: word not in fields))
     parent[wrong] = parent.pop(key) if data.draw(st.booleans()) else "x"
     content = yaml.safe_dump(tree, sort_keys=False).encode()
     with pytest.raises(FlowFileError) as caught:
         load(directory, name, content)
     assert_told(caught.value, content)
-    told = [p for p in caught.value.problems if re.search(rf"[`.]{re.escape(wrong)}`", p.what)]
-    assert told
-    assert wrong in content.decode().splitlines()[told[0].line - 1]
+    problems = [p for p in caught.value.problems if re.search(rf"[`.]{re.escape(wrong)}`", p.what)]
+    assert problems
+    assert wrong in content.decode().splitlines()[problems[0].line - 1]
 
 
 @scaled

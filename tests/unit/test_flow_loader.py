@@ -41,7 +41,7 @@ def flows(tmp_path: Path) -> Path:
     return directory
 
 
-def told(directory: Path, text: str | bytes, name: str = "telemetry.yaml") -> str:
+def refusal(directory: Path, text: str | bytes, name: str = "telemetry.yaml") -> str:
     """What is printed for a file."""
     path = directory / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -51,19 +51,19 @@ def told(directory: Path, text: str | bytes, name: str = "telemetry.yaml") -> st
 
 
 def test_the_shipped_flows_are_good() -> None:
-    found, errors = load_flows(SHIPPED)
+    specs, errors = load_flows(SHIPPED)
     assert errors == []
-    assert {"telemetry", "grid_loads", "grid_nodes", "grid_readings"} <= set(found)
-    assert all(flow.description and flow.domain for flow in found.values())
+    assert {"telemetry", "grid_loads", "grid_nodes", "grid_readings"} <= set(specs)
+    assert all(flow.description and flow.domain for flow in specs.values())
 
 
 def test_a_misspelt_key_has_line_and_near_match(flows: Path) -> None:
-    text = told(flows, GOOD.replace("schedule:", "sedule:"))
+    text = refusal(flows, GOOD.replace("schedule:", "sedule:"))
     assert text == "flows/telemetry.yaml:2: unknown key `sedule`\n  → did you mean `schedule`?"
 
 
 def test_a_misspelt_section_is_one_error_and_what_is_in_it_is_checked(flows: Path) -> None:
-    text = told(flows, GOOD.replace("source:", "sorce:").replace("table: public", "tabel: public"))
+    text = refusal(flows, GOOD.replace("source:", "sorce:").replace("table: public", "tabel: public"))
     assert text.splitlines() == [
         "flows/telemetry.yaml:3: unknown key `sorce`",
         "  → did you mean `source`?",
@@ -73,14 +73,14 @@ def test_a_misspelt_section_is_one_error_and_what_is_in_it_is_checked(flows: Pat
 
 
 def test_a_key_in_the_wrong_section_is_sent_home(flows: Path) -> None:
-    assert "`ttl` belongs to `cache`" in told(flows, GOOD.replace("key: [id]\nlake", "ttl: 5m\nlake"))
+    assert "`ttl` belongs to `cache`" in refusal(flows, GOOD.replace("key: [id]\nlake", "ttl: 5m\nlake"))
 
 
 def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
     bad = GOOD.replace("sched", "shed").replace("public.telemetry", "telemetry").replace("telemetry_db", "Telemetry")
     bad = bad.replace("collection:", "colection:").replace("15m", "15") + "engine: {mappers: 4}\n"
     bad += "contract: {columns: evolv}\n"
-    lines = [line for line in told(flows, bad).splitlines() if not line.startswith("  ")]
+    lines = [line for line in refusal(flows, bad).splitlines() if not line.startswith("  ")]
     assert [line.split(": ")[0] for line in lines] == [f"flows/telemetry.yaml:{n}" for n in (2, 5, 8, 12, 16, 17, 18)]
 
 
@@ -88,7 +88,7 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
     ("instead", "written", "says", "cure"),
     [
         ("  table: telemetry", "  table: telemetry\n  mode: merge", "a way to find what changed", "set source.cursor"),
-        ("  table: telemetry", "  table: telemetry\n  mode: append", "by which column?", "set source.cursor"),
+        ("  table: telemetry", "  table: telemetry\n  mode: append", "needs a cursor column", "set source.cursor"),
         ("  key: [id]\nlake", "  tombstone: gone\nlake", "`tombstone` is for mode merge", ""),
         ("  table: telemetry", "  table: telemetry\n  mode: replce", "cannot be 'replce'", "did you mean replace?"),
         ("  table: telemetry", "  table: telemetry\n  partition_by: [day]", "not yet: `lake.partition_by`", "leave"),
@@ -97,7 +97,7 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
         ("cache:", "contract: {quarantine_threshold: 0.1}\ncache:", "neither a number of rows", "write 0.1%"),
         ("cache:", "checks: [{betwen: {column: id}}]\ncache:", "unknown key `betwen`", "did you mean `between`?"),
         ("cache:", "checks: [{unique: id, not_null: id}]\ncache:", "a check is one of", ""),
-        ("cache:", "columns: {id: {as: text}}\ncache:", "no type to carry a column as", "string, or decimal"),
+        ("cache:", "columns: {id: {as: text}}\ncache:", "not a type that a column can be carried as", "string, or decimal"),
         ("15m", "900", "900 is not a span of time", "write 900s"),
         ("15m", "1:30", "'1:30' is not a span of time", "15m"),
         ('"@hourly"', '"@horly"', "is not a preset", "@hourly"),
@@ -127,18 +127,18 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
         ("collection: telemetry", "collection: system.users", "MongoDB's own", "users"),
         ("collection: telemetry", "collection: a$b", "cannot name a collection", ""),
         ("collection: telemetry", "collection: loads__s7_ab12", "staging collection", "rename"),
-        ("collection: telemetry", "collection: telemetry\n  key: [_id]", "there twice", "line"),
+        ("collection: telemetry", "collection: telemetry\n  key: [_id]", "occurs twice", "line"),
         ("collection: telemetry", "collection: telemetry\n  indexes: [[]]", "at least 1", ""),
         ("collection: telemetry", "collection: telemetry\n  indexes: [[name], [name]]", "listed twice", ""),
         ("collection: telemetry", "collection: telemetry\n  indexes: [[Name]]", "folds column names", "write name"),
         ("collection: telemetry", "collection: telemetry\n  indexes: name", "must be a list", "[name]"),
-        ("collection: telemetry", "collection: telemetry\n  table: x", "there is no `select`", ""),
+        ("collection: telemetry", "collection: telemetry\n  table: x", "`table` names the product of `select`", ""),
         ("collection: telemetry", "collection: t\n  select: select 1", "does not read this flow's lake table", "read"),
         ("collection: telemetry", "collection: telemetry\n  select: select 1 from telemetry", "overwrite", "name it"),
         ("collection: telemetry", "collection: a-b\n  select: select 1 from telemetry", "not a Hive name", "serve"),
         ("collection: telemetry", "collection: a\n  select: select ${x} from telemetry", "placeholder", ""),
         ("cache:", "engine: {mappers: 4}\ncache:", "4 mappers need `split_by`", ""),
-        ("cache:", "engine: {split_by: id}\ncache:", "there is one", "mappers to 2"),
+        ("cache:", "engine: {split_by: id}\ncache:", "has one mapper", "mappers to 2"),
         ("cache:", "engine: {mappers: '4'}\ncache:", "a whole number, not '4'", "without quotes"),
         ("cache:", "owner: 12\ncache:", "must be a text, not 12", '"12"'),
         ("cache:", "tags: [a, a]\ncache:", "'a' is listed twice", ""),
@@ -151,14 +151,14 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
 )
 def test_what_is_refused_says_what_to_write(flows: Path, instead: str, written: str, says: str, cure: str) -> None:
     assert instead in GOOD
-    text = told(flows, GOOD.replace(instead, written, 1))
+    text = refusal(flows, GOOD.replace(instead, written, 1))
     assert any(part in text for part in says.split("|")), text
     assert cure in text
     assert text.startswith("flows/telemetry.yaml:")
 
 
 def test_a_connection_url_is_not_repeated(flows: Path) -> None:
-    text = told(flows, GOOD.replace("powergrid_postgres", "postgres://root:hunter2@db/x"))
+    text = refusal(flows, GOOD.replace("powergrid_postgres", "postgres://root:hunter2@db/x"))
     assert "hunter2" not in text
     assert "Airflow's connection" in text
 
@@ -173,14 +173,14 @@ def test_a_connection_url_is_not_repeated(flows: Path) -> None:
         (b"a: 1\na\xff: 2\n", "telemetry.yaml:2: not UTF-8"),
         ("owner: grün\n".encode("latin-1"), "not UTF-8"),
         ("owner: x\n".encode("utf-16"), "not UTF-8"),
-        (b"owner: a\nowner: b\n", "`owner` is there twice, first in line 1"),
+        (b"owner: a\nowner: b\n", "`owner` occurs twice, first in line 1"),
         (b"owner: [a\n", "not YAML"),
         (b"owner: a\n---\nowner: b\n", "a second document"),
         (b"#" * 300_000, "larger than 256 KiB"),
     ],
 )
 def test_files_that_are_no_flow(flows: Path, content: bytes, says: str) -> None:
-    assert says in told(flows, content)
+    assert says in refusal(flows, content)
 
 
 def test_a_byte_order_mark_is_skipped(flows: Path) -> None:
@@ -190,13 +190,13 @@ def test_a_byte_order_mark_is_skipped(flows: Path) -> None:
 
 @pytest.mark.parametrize("name", ["telemetry.yml", "telemetry.json", "telemetry.YAML"])
 def test_another_extension_is_refused_with_the_right_one(flows: Path, name: str) -> None:
-    assert "rename it telemetry.yaml" in told(flows, GOOD, name)
+    assert "rename it telemetry.yaml" in refusal(flows, GOOD, name)
     assert [error.path.name for error in load_flows(flows)[1]] == [name]
 
 
 @pytest.mark.parametrize("stem", ["Telemetry", "my-flow", "1st", "a b", "ä"])
 def test_a_stem_that_cannot_name_a_flow(flows: Path, stem: str) -> None:
-    text = told(flows, GOOD.removeprefix("flow: telemetry\n"), f"{stem}.yaml")
+    text = refusal(flows, GOOD.removeprefix("flow: telemetry\n"), f"{stem}.yaml")
     assert "cannot name a flow" in text
     assert "rename the file to" in text
 
@@ -207,15 +207,15 @@ def test_files_that_cannot_be_opened(flows: Path) -> None:
     _, errors = load_flows(flows)
     assert [error.flow for error in errors] == ["broken", "folder"]
     assert all("cannot be read" in str(error) for error in errors)
-    with pytest.raises(SwitchyardError, match="cannot list it"):
+    with pytest.raises(SwitchyardError, match="cannot list the directory"):
         load_flows(flows / "nowhere")
 
 
 def test_a_refused_file_has_a_name_that_a_dag_can_have_and_no_good_flow_has(flows: Path) -> None:
     for name in ("telemetry.yaml", "telemetry.yml", "a b.yaml", "x'y.yaml", f"{'l' * 240}.yaml"):
         (flows / name).write_text(GOOD)
-    found, errors = load_flows(flows)
-    assert list(found) == ["telemetry"]
+    specs, errors = load_flows(flows)
+    assert list(specs) == ["telemetry"]
     names = [error.flow for error in errors]
     assert names == ["a_b", "l" * 200, "telemetry.yml", "x_y"]
     assert all(re.fullmatch(r"[\w.-]{1,200}", name) for name in names)
@@ -230,16 +230,16 @@ def test_other_files_of_the_directory_are_left_alone(flows: Path) -> None:
 def test_a_wrong_file_leaves_the_others_alone(flows: Path) -> None:
     (flows / "telemetry.yaml").write_text(GOOD)
     (flows / "other.yaml").write_text("sorce: x")
-    found, errors = load_flows(flows)
-    assert list(found) == ["telemetry"]
+    specs, errors = load_flows(flows)
+    assert list(specs) == ["telemetry"]
     assert [error.flow for error in errors] == ["other"]
 
 
 def test_two_flows_on_one_target_are_both_refused_naming_each_other(flows: Path) -> None:
     (flows / "telemetry.yaml").write_text(GOOD)
     (flows / "copy.yaml").write_text(GOOD.removeprefix("flow: telemetry\n").replace("collection: t", "collection: x"))
-    found, errors = load_flows(flows)
-    assert found == {}
+    specs, errors = load_flows(flows)
+    assert specs == {}
     assert str(errors[0]).startswith(
         "flows/copy.yaml:8: Hive table telemetry_db.telemetry is also written by flows/telemetry.yaml"
     )
@@ -260,13 +260,13 @@ def test_defaults_are_under_every_flow_and_the_flow_wins(flows: Path) -> None:
     (flows / "telemetry.yaml").write_text(GOOD)
     lake_only = GOOD.split("serve:")[0].replace("flow: telemetry\n", "owner: them\n").replace("table: t", "table: x")
     (flows / "lake_only.yaml").write_text(lake_only)
-    found, errors = load_flows(flows)
+    specs, errors = load_flows(flows)
     assert errors == []
-    flow = found["telemetry"]
+    flow = specs["telemetry"]
     assert (flow.owner, flow.lake.root, flow.lake.keep_loads) == ("us", "/data", 7)
     assert flow.cache is not None
     assert (flow.cache.ttl.total_seconds(), flow.cache.warm) == (900, 5)
-    assert (found["lake_only"].owner, found["lake_only"].cache) == ("them", None)
+    assert (specs["lake_only"].owner, specs["lake_only"].cache) == ("them", None)
 
 
 def test_errors_of_the_defaults_name_their_file(flows: Path) -> None:
@@ -283,7 +283,7 @@ def test_errors_of_the_defaults_name_their_file(flows: Path) -> None:
 
 def test_the_line_of_an_inherited_value_is_in_the_defaults(flows: Path) -> None:
     (flows / "defaults.yaml").write_text("owner: us\nengine:\n  mappers: 4\n")
-    text = told(flows, GOOD)
+    text = refusal(flows, GOOD)
     assert text.startswith("flows/defaults.yaml:3: `engine.mappers`: 4 mappers need `split_by`")
     (flows / "telemetry.yaml").write_text(GOOD + "engine: {split_by: id}\n")
     assert load_flow(flows / "telemetry.yaml").engine.mappers == 4
@@ -316,8 +316,8 @@ def test_a_thousand_flows_parse_in_a_few_seconds(flows: Path) -> None:
         text = GOOD.removeprefix("flow: telemetry\n").replace(": telemetry\n", f": telemetry_{number}\n")
         (flows / f"flow_{number}.yaml").write_text(text)
     started = time.perf_counter()
-    found, errors = load_flows(flows)
+    specs, errors = load_flows(flows)
     seconds = time.perf_counter() - started
     print(f"{seconds * 1000:.0f} ms per 1,000 flows")
-    assert (len(found), errors) == (1000, [])
+    assert (len(specs), errors) == (1000, [])
     assert seconds < 10

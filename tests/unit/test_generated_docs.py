@@ -28,10 +28,10 @@ def test_check_says_what_is_stale_and_writes_nothing(generated: dict[str, str], 
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "types.md").write_text("old")
     arguments = ["docs", "--check", "--into", str(tmp_path), "--dags", str(ROOT / "dags")]
-    found = CliRunner().invoke(build_app(arguments), arguments)
-    assert found.exit_code == 1
-    assert "types.md: stale" in found.output
-    assert "DAGs.md: as generated" in found.output
+    result = CliRunner().invoke(build_app(arguments), arguments)
+    assert result.exit_code == 1
+    assert "types.md: stale" in result.output
+    assert "DAGs.md: as generated" in result.output
     assert (tmp_path / "types.md").read_text() == "old"
 
 

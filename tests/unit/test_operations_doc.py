@@ -21,10 +21,10 @@ RAISED = {
     ),
 }
 FOR_PROGRAMMERS = {"docs.py", "reader.py", "demo.py"}
-"""Errors of these modules are for the person who calls them; the demo's that matter are told all the same."""
+"""Errors of these modules are for the person who calls them; the demo's that matter are documented all the same."""
 
 
-def told() -> list[str]:
+def documented() -> list[str]:
     """The messages of the doc: the first cell of every row, in backticks."""
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     tables = re.findall(r"^\| message \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
@@ -58,10 +58,10 @@ def texts(tree: ast.AST) -> Iterator[str]:
 def holds(text: str, message: str) -> bool:
     at = 0
     for piece in pieces(message):
-        found = text.find(piece, at)
-        if found < 0:
+        start = text.find(piece, at)
+        if start < 0:
             return False
-        at = found + len(piece)
+        at = start + len(piece)
     return True
 
 
@@ -83,26 +83,28 @@ def raised(tree: ast.Module) -> Iterator[str]:
             yield from assigned.get(first.id, []) if isinstance(first, ast.Name) else [text_of(first)]
 
 
-def is_from(found: set[str], message: str) -> bool:
+def is_from(strings: set[str], message: str) -> bool:
     """Whether a module with these strings writes a message: in one string, or put together from several."""
-    return any(holds(text, message) for text in found) or all(
-        any(piece in text for text in found) for piece in pieces(message)
+    return any(holds(text, message) for text in strings) or all(
+        any(piece in text for text in strings) for piece in pieces(message)
     )
 
 
 def test_every_message_of_the_doc_is_the_codes() -> None:
     strings = [set(texts(tree)) for _, tree in modules()]
-    assert told()
-    assert [message for message in told() if not any(is_from(found, message) for found in strings)] == []
+    assert documented()
+    assert [
+        message for message in documented() if not any(is_from(texts_of_one, message) for texts_of_one in strings)
+    ] == []
 
 
 def test_every_error_of_the_code_is_in_the_doc() -> None:
-    known = told()
+    messages = documented()
     missing = [
         f"{path.relative_to(ROOT)}: {text[:90]}"
         for path, tree in modules()
         if path.name not in FOR_PROGRAMMERS
         for text in raised(tree)
-        if len(text.strip("… \n:")) > 8 and not any(holds(text, message) or holds(message, text) for message in known)
+        if len(text.strip("… \n:")) > 8 and not any(holds(text, each) or holds(each, text) for each in messages)
     ]
     assert missing == [], "tell of them in docs/operations.md: what it means, what to do"

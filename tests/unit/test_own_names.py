@@ -33,11 +33,11 @@ NAMES = st.from_regex(r"[A-Za-z_][a-z0-9_]{0,5}", fullmatch=True)
 
 @given(NAMES, st.sets(NAMES))
 def test_a_free_name_is_not_taken_whatever_the_capitals(wanted: str, taken: set[str]) -> None:
-    found = free_name(wanted, taken)
-    assert found.lower() not in {name.lower() for name in taken}
-    assert found.startswith(wanted)
-    assert (found == wanted) == (wanted.lower() not in {name.lower() for name in taken})
-    assert free_name(wanted, {*taken, found}) != found
+    name = free_name(wanted, taken)
+    assert name.lower() not in {each.lower() for each in taken}
+    assert name.startswith(wanted)
+    assert (name == wanted) == (wanted.lower() not in {each.lower() for each in taken})
+    assert free_name(wanted, {*taken, name}) != name
 
 
 def hiveql(names: Iterable[str]) -> Iterator[str]:
@@ -194,10 +194,10 @@ def test_a_column_called_like_a_name_of_ours_in_a_comparison(tmp_path: Path, nam
         with DigestSpool(tmp_path / side) as spool:
             spool.add([b"1", b"2", b"3"], [bytes([row]) for row in rows], file=0)
     with Comparison(tmp_path / "left", tmp_path / "right", tmp_path) as compared:
-        found = {s.key: (s.left, s.right) for batch in compared.suspects(sides.old, sides.new) for s in batch}
+        suspects = {s.key: (s.left, s.right) for batch in compared.suspects(sides.old, sides.new) for s in batch}
     two = [dict(zip(names, row, strict=True)) for row in ((2, "b", 1, 1), (2, "b", 1, 2))]
     three = [dict(zip(names, row, strict=True)) for row in ((3, "c", 1, 1), (4, "d", 1, 1))]
-    assert found == {b"2": tuple(two), b"3": tuple(three)}
+    assert suspects == {b"2": tuple(two), b"3": tuple(three)}
 
 
 def test_an_append_table_s_partitions_have_a_name_of_their_own() -> None:

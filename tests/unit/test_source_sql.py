@@ -108,11 +108,11 @@ def test_no_query_of_hive_has_many_aggregates(width: int) -> None:
 def request(**over: object) -> ExtractRequest:
     server = Connection("pg", "postgres", host="db", port=5432, login="u", password="secret", schema="d")
     hdfs = Connection("hdfs", "hdfs", host="nn", port=8020)
-    given = {
+    arguments = {
         **{"name": "switchyard x", "source": server, "statement": Statement("select 1 ? 2 and $CONDITIONS", None)},
         **{"target": "hdfs://nn/x", "mappers": 1, "split_by": None, "scratch": None, "hdfs": hdfs, **over},
     }
-    return ExtractRequest(**given)  # type: ignore[arg-type]
+    return ExtractRequest(**arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from switchyard.errors import ConnectionMissing
 
 
 def resolve(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Fields of each connection, passwords included; raises ConnectionMissing naming the first that is not there."""
+    """Return the fields of each connection, passwords included; raises ConnectionMissing for the first missing one."""
     return {conn_id: _fields(conn_id) for conn_id in conn_ids}
 
 
@@ -32,7 +32,7 @@ def _fields(conn_id: str) -> dict[str, Any]:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
         raise ConnectionMissing(
-            "no Airflow connection of this id",
+            "Airflow has no connection with this id",
             where=f"connection {conn_id}",
             next=f"add it: airflow connections add {conn_id} --conn-uri '…'",
         ) from error

@@ -1,6 +1,6 @@
 """Flow files → DAGs. The two factories read like the legs they build.
 
-A flow file that cannot be used becomes a DAG of its own that says why.
+A flow file that cannot be used becomes a DAG of its own that shows why.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def plan_param(description: str) -> Param:
 
 
 def utc_cron(schedule: str) -> CronTriggerTimetable:
-    """A cron expression or preset, by UTC: a bare string follows Airflow's `core.default_timezone`, DST included."""
+    """Read a cron expression or preset in UTC: a bare string follows `core.default_timezone` and its DST."""
     return CronTriggerTimetable(schedule, timezone="UTC")
 
 
@@ -141,7 +141,7 @@ def refused_dag(leg: Leg, flow: str, errors: list[FlowFileError]) -> DAG:
 
 
 class _Steps:
-    """Makes the tasks of one leg: what they share is said once."""
+    """Builder of the tasks of one leg, with the arguments that all of them share."""
 
     def __init__(self, leg: Leg, flow: Flow, connections: list[str]) -> None:
         self._leg = leg
@@ -161,12 +161,12 @@ class _Steps:
 
 
 def _reads_ranges(flow: Flow) -> bool:
-    """Whether a range of the past can be read again."""
+    """Return True if a range of the past can be read again."""
     return flow.lake.mode == "merge" and flow.source.cursor is not None
 
 
 def _schedule(flow: Flow) -> Any:
-    """Airflow's Backfill needs runs that have a data interval; any other flow's runs have none to speak of."""
+    """Return the timetable; its runs have data intervals, which Airflow's Backfill needs, if the flow reads ranges."""
     if flow.schedule is None:
         return None
     return CronDataIntervalTimetable(flow.schedule, timezone="UTC") if _reads_ranges(flow) else utc_cron(flow.schedule)

@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def warn_of_earlier_run(context: Context) -> None:
-    """Name an earlier run of this DAG that Airflow takes for running, and say how to end it.
+    """Log an earlier run of this DAG that Airflow takes for running, and how to end it.
 
-    Airflow asks no process of `airflow dags test` whether it lives; only the DAG's timeout ends such a run. A run that
-    an asset woke has no date, and nothing is earlier than it.
+    Airflow does not check whether a process of `airflow dags test` lives; only the DAG's timeout ends such a run. A run
+    that an asset woke has no date, so no run is earlier.
     """
     earlier = context["ti"].get_previous_dagrun(state="running")
     if earlier is None:

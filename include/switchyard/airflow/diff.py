@@ -1,4 +1,4 @@
-"""Operators of the nightly `diff`: compare the stores of one flow, and judge what all comparisons found."""
+"""Operators of the nightly `diff`: compare the stores of one flow, and judge the results of all comparisons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODES: tuple[DiffMode, ...] = ("counts", "digest", "values")
 
 
 def compare_flow(flow: Flow, **kwargs: Any) -> DiffOperator:
-    """The task that compares a flow's stores, as its `diff` says."""
+    """Return the task that compares a flow's stores, as its `diff` asks."""
     connections = {flow.lake.hdfs, flow.lake.hive, flow.lake.metastore, ledger_connection_id()}
     if flow.serve is not None:
         connections.add(flow.serve.connection)
@@ -42,20 +42,20 @@ def compare_flow(flow: Flow, **kwargs: Any) -> DiffOperator:
 
 
 def diff_asset(flow: Flow) -> Asset:
-    """The asset whose events tell what a flow's diff found, in their `extra`."""
+    """Return the asset whose events carry the result of a flow's diff in their `extra`."""
     table = f"{flow.lake.database}.{naming.diff_table(flow.lake.table)}"
     uri = naming.lake_asset_uri(flow.lake.database, naming.diff_table(flow.lake.table))
     return Asset(name=table, uri=uri, group="diff")
 
 
 class DiffOperator(StepOperator):
-    """Compare the stores of one flow; succeeds whatever it finds, so that its event tells of differences, too.
+    """Compare the stores of one flow; succeeds also when they differ, so that its event carries the differences.
 
     Args:
         flow: the frozen flow file.
         connections: ids of the Airflow connections that the comparison may use.
         asset: its event carries the result.
-        mode: counts, digest or values; empty: as the flow says.
+        mode: counts, digest or values; empty: the flow's own.
         only: names of the flows to compare; empty means all.
         wake: the asset that wakes the serve leg, for a flow whose `diff.heal` may order a snapshot.
     """
@@ -85,7 +85,7 @@ class DiffOperator(StepOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare; returns the report. Skipped when the flow was not asked for, or has served nothing yet."""
         if self.only and self.flow["flow"] not in self.only:
-            raise AirflowSkipException(f"not among the flows asked for: {self.only}")
+            raise AirflowSkipException(f"this flow is not among the flows to compare: {self.only}")
         report = super().execute(context)
         assert self.asset is not None  # noqa: S101 - the constructor wants one
         context["outlet_events"][self.asset].extra = {

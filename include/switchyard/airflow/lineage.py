@@ -1,4 +1,4 @@
-"""Hands the lineage of a step's report to the DataHub Airflow plugin, in the form that its listener reads."""
+"""Lineage of a step's report, in the form that the listener of DataHub's Airflow plugin reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def operator_lineage(step: LineageStep | None) -> Any:
-    """OperatorLineage for the listener; None when the step moved nothing (or did not succeed)."""
+    """Return the OperatorLineage for the listener; None if the step moved nothing or failed."""
     from airflow.providers.openlineage.extractors import OperatorLineage
     from datahub_airflow_plugin._constants import DATAHUB_SQL_PARSING_RESULT_KEY
 

@@ -1,4 +1,4 @@
-"""Operators of `metadata_sync`: ingest the schemas of one server, and check what the catalog knows of each flow."""
+"""Operators of `metadata_sync`: ingest the schemas of one server, and check each flow in the catalog."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class IngestMetadataOperator(BaseOperator):
     Args:
         kind: `postgres`, `hdfs`, `hive`, `mongodb` or `redis`.
         connection: id of its Airflow connection.
-        flows_directory: where the flow files are; they say which databases, tables and keyspaces.
-        plan: say what would be ingested, and ingest nothing.
+        flows_directory: directory of the flow files, which name the databases, tables and keyspaces.
+        plan: log what would be ingested, and ingest nothing.
         only: ids of the tasks to run; empty means all.
     """
 
@@ -60,12 +60,12 @@ class IngestMetadataOperator(BaseOperator):
         warn_of_earlier_run(context)
         key = recipes.SourceKey(self.kind, self.connection)  # type: ignore[arg-type]
         if self.only and key.name not in self.only:
-            raise AirflowSkipException(f"not among the sources asked for: {self.only}")
+            raise AirflowSkipException(f"this source is not among those to ingest: {self.only}")
         connections = GivenConnections(resolve([self.connection, target.connection_id()]))
         recipe = recipes.build_recipe(key, _flows(self.flows_directory), connections)
         if str(self.plan) == "True":
             self.log.info("would ingest %s", recipe.shown)
-            raise AirflowSkipException("plan only: nothing was ingested; what would be is in this task's log")
+            raise AirflowSkipException("plan only: nothing was ingested; the recipe is in this task's log")
         report = sync.ingest(recipe, target.find_target(connections))
         for warning in report.warnings:
             self.log.warning("%s", warning)
@@ -75,7 +75,7 @@ class IngestMetadataOperator(BaseOperator):
 class CheckCatalogOperator(BaseOperator):
     """Walk every flow in the catalog: each dataset and column that its tasks named must have been ingested.
 
-    A flow that has not run yet is no failure; a URN that tasks and ingestion spell differently is.
+    A URN that tasks and ingestion spell differently is a failure; a flow that has not run yet is not.
     """
 
     ui_color = "#e3ecda"
@@ -96,15 +96,15 @@ class CheckCatalogOperator(BaseOperator):
         mismatched = [f"{chain.flow}: {what}" for chain in chains for what in chain.mismatched]
         if mismatched:
             raise AirflowException(
-                "tasks named what no source ingested:\n  "
+                "tasks named datasets or columns that no source has ingested:\n  "
                 + "\n  ".join(mismatched)
-                + "\n  → see the source tasks' warnings"
+                + "\n  → look at the warnings of the source tasks"
             )
         return {chain.flow: sum(1 for link in chain.links if link.hops) for chain in chains}
 
 
 def _walk(where: Target, flows: list[Flow], connections: GivenConnections) -> list[Chain]:
-    """The flows' chains in the local catalog, or those that a server holds schemas of."""
+    """Return the flows' chains in the local catalog, or as far as a server holds their schemas."""
     from switchyard.catalog.chain import flow_datasets, walk_flow
     from switchyard.catalog.sync import read_catalog
 
@@ -113,7 +113,7 @@ def _walk(where: Target, flows: list[Flow], connections: GivenConnections) -> li
 
 
 def _flows(directory: str) -> list[Flow]:
-    """The flows that can be used; a file that cannot be is the failing task of its own DAG."""
+    """Return the flows that can be used; a broken file fails in a DAG of its own."""
     return list(load_flows(Path(directory))[0].values())
 
 

@@ -1,4 +1,4 @@
-"""What the nightly DAGs over all flows, `diff` and `metadata_sync`, have in common."""
+"""Common parts of the nightly DAGs over all flows, `diff` and `metadata_sync`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def nightly_dag(
     tag: str,
     timeout: timedelta,
 ) -> DAG:
-    """One run at a time, never for a past night; `plan` says what `plan: true` does."""
+    """Return a DAG with one run at a time, never for a past night; `plan` describes the Param of that name."""
     return DAG(
         dag_id=dag_id,
         description=description,

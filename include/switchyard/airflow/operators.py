@@ -1,7 +1,7 @@
 """One operator: a step of a leg, run as a child process that ends with the task.
 
 The child gets connections and the flow over its standard input (no secret in argv or environment), logs to standard
-error, and answers with its outcome (`switchyard.handover`). A task is green only when that says so.
+error, and answers with its outcome (`switchyard.handover`). Only that outcome makes a task green.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 _TURN_SECONDS = 15
 _LAST_LINES = 5
-"""Of what a step logged that ended without an outcome: the end of a traceback, or an error with its cure."""
+"""Log lines shown for a step that ended without an outcome: the end of a traceback, or an error with its cure."""
 
 
 class StepOperator(BaseOperator):
@@ -60,7 +60,7 @@ class StepOperator(BaseOperator):
         flow: the frozen flow file.
         connections: ids of the Airflow connections that the step may use.
         load_id: the load; None for steps that begin one.
-        asset: the asset whose event tells of this step's success.
+        asset: the asset that gets an event when this step succeeds.
         reads_ranges: the step can be asked for a range of the past: by the Params `backfill_from` and `backfill_to`, or
             by a run of Airflow's Backfill, whose data interval it is.
     """
@@ -94,7 +94,7 @@ class StepOperator(BaseOperator):
         self._lineage: LineageStep | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the step; returns its report. Skips what follows after a dry run, or when there is nothing to do."""
+        """Run the step; returns its report. Skips the tasks that follow after a dry run, or when nothing is to do."""
         if self.load_id is None:
             warn_of_earlier_run(context)
         dry_run = str(self.dry_run_only) == "True"
@@ -119,13 +119,13 @@ class StepOperator(BaseOperator):
             end_group(self._child)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """What the DataHub plugin asks for: the datasets and columns that this step moved, after success only."""
+        """Return the datasets and columns that this step moved, for the DataHub plugin; None unless it succeeded."""
         from switchyard.airflow.lineage import operator_lineage
 
         return operator_lineage(self._lineage)
 
     def _run_step(self, step: str, context: Context) -> StepOutcome:
-        """Run the child; what a run left that Airflow says is over, is taken over (docs/adr/0015)."""
+        """Run the child; take over an earlier run's load once Airflow confirms that this run has ended (adr/0015)."""
         taken: list[str] = []
         wanted: list[str] = []
         while True:
@@ -187,18 +187,18 @@ class StepOperator(BaseOperator):
             raise AirflowException(f"step {call.step} ended with exit code {code} and no outcome:\n{last}")
         outcome = StepOutcome.read(answer)
         if outcome.call_id != call.call_id:
-            raise AirflowException(f"step {call.step} answered call {outcome.call_id}, and was asked {call.call_id}")
+            raise AirflowException(f"step {call.step} answered call {outcome.call_id} instead of {call.call_id}")
         return outcome
 
     def _request(self, context: Context) -> LoadRequest:
-        """What a step that begins a load of the ingest leg is asked for."""
+        """Return the request for a step that begins a load of the ingest leg."""
         request = _range(context) if self.reads_ranges else ORDINARY
         start = context["params"].get("start", "bookmark")
         if self.leg != "ingest" or self.load_id is not None or start == "bookmark":
             return request
         if request != ORDINARY:
             raise AirflowFailException(
-                "start says where the next load begins; a backfill reads its own range: one of both"
+                "start and a backfill cannot be combined: start is for the next load, a backfill reads its own range"
             )
         return LoadRequest(start=start)
 
@@ -209,7 +209,7 @@ class StepOperator(BaseOperator):
         stdout = child.stdout
         reader = Thread(target=lambda: answer.append(stdout.read()), daemon=True)  # a timeout must not wait for it
         reader.start()
-        with suppress(BrokenPipeError):  # it is dead already: its exit code tells
+        with suppress(BrokenPipeError):  # it is dead already: its exit code and its log are reported below
             child.stdin.write(call)
             child.stdin.close()
         last: deque[str] = deque(maxlen=_LAST_LINES)
@@ -221,13 +221,13 @@ class StepOperator(BaseOperator):
 
 
 def _call_id(leg: str, step: str, context: Context) -> str:
-    """One for each try of a task: Airflow gives every try an id, also of a run that was deleted and begun again."""
+    """Return an id for this try of the task; Airflow gives a run that was deleted and begun again new ones."""
     ti = context["ti"]
     return make_call_id(leg, step, ti.dag_id, ti.run_id, ti.task_id, ti.map_index or 0, ti.try_number, str(ti.id))
 
 
 def _range(context: Context) -> LoadRequest:
-    """The range to read again, or the next load."""
+    """Return the request for a range to read again, or for the next load."""
     params = context["params"]
     run = context["dag_run"]
     low = params.get("backfill_from")
@@ -248,9 +248,9 @@ def _range(context: Context) -> LoadRequest:
 
 
 def _give_way(context: Context, message: str) -> NoReturn:
-    """Another run of the flow is at work: fail, and say who; a run of Airflow's Backfill waits for its turn.
+    """Fail with `message`, which names the run at work; a run of Airflow's Backfill waits for its turn instead.
 
-    A Backfill begins several runs at once, whatever `max_active_runs` of the DAG says.
+    A Backfill begins several runs at once, even if `max_active_runs` of the DAG is 1.
     """
     if context["dag_run"].run_type == "backfill":
         log.info("%s\nThis run of a Backfill waits for %s s", message, _TURN_SECONDS)
@@ -264,6 +264,6 @@ def _owner(context: Context) -> str:
 
 
 def _goes_on(context: Context, dag_run: DagRun) -> bool:
-    """Whether a run has not ended; one that was deleted has."""
+    """Return True if a run has not ended; a deleted run has."""
     count = context["ti"].get_dr_count(dag_id=dag_run.dag_id, run_ids=[dag_run.run_id], states=["queued", "running"])
     return int(count) > 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RefusalOperator(BaseOperator):
-    """Fails with the message it was given; never retried."""
+    """Fails with `message`; never retried."""
 
     ui_color = "#f5c6c6"
 
@@ -21,5 +21,5 @@ class RefusalOperator(BaseOperator):
         self.message = message
 
     def execute(self, context: Context) -> None:
-        """Say why."""
+        """Fail. Raises AirflowFailException."""
         raise AirflowFailException(self.message)

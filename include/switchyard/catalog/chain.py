@@ -18,8 +18,8 @@ _SAMPLED = frozenset({"mongodb", "redis"})
 class Link:
     """One hop of a flow's chain. `column_edges` counts column edges, `fields` the target's fields (None: no schema).
 
-    `unknown` are columns that the tasks named and that no schema has; not asked of MongoDB and Redis, whose schemas are
-    inferred from a sample.
+    `unknown` are columns that the tasks named and that no schema has; never columns of MongoDB and Redis, whose schemas
+    are inferred from a sample.
     """
 
     source: str
@@ -31,7 +31,7 @@ class Link:
 
     @property
     def missing(self) -> str | None:
-        """What the catalog lacks here, in words; None when it has all."""
+        """A sentence on what the catalog lacks here; None if the hop is complete."""
         if not self.hops:
             return f"no lineage from {self.source} to {self.target}"
         return f"no schema of {self.target}" if self.fields is None else None
@@ -51,7 +51,7 @@ class Chain:
 
     @property
     def missing(self) -> list[str]:
-        """Everything the catalog lacks for this flow, had all its legs run."""
+        """A sentence for each thing that the catalog lacks, as if all legs of the flow had run."""
         first = [] if self.source_fields is not None else [f"no schema of {self.datasets[0]}"]
         if urns.platform_of(self.datasets[0]) != "postgres":
             first.append(f"no lineage into {self.datasets[0]}")
@@ -59,7 +59,7 @@ class Chain:
 
     @property
     def mismatched(self) -> list[str]:
-        """What tasks named and no source has ingested: a leg that never ran is no mismatch, a URN that differs is."""
+        """Datasets and columns that tasks named and no source has ingested. A leg that never ran is not a mismatch."""
         ran = [link for link in self.links if link.hops]
         named = [] if self.source_fields is not None or not (ran and ran[0] is self.links[0]) else [self.datasets[0]]
         named += [link.target for link in ran if link.fields is None]
@@ -68,7 +68,7 @@ class Chain:
 
 
 def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
-    """URNs from source to cache, in the order data goes; a `source.query` names no table: from the landing."""
+    """Return URNs from source to cache, in the order data goes; with `source.query` they begin at the landing."""
     datasets = []
     if flow.source.table is not None:
         database = connections.get(flow.source.connection).schema

@@ -13,7 +13,7 @@ Record = dict[str, Any]
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write one metadata file: complete, or not there (written beside it, then renamed)."""
+    """Write one metadata file beside its place and rename it, so that a file is complete or missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(list(records), indent=1))
@@ -36,5 +36,5 @@ def read_records(place: Path) -> Iterator[Record]:
             raise SwitchyardError(
                 f"not a metadata file: {error}",
                 where=str(path),
-                next="move it away; `datahub check metadata-file` tells more",
+                next="move it away; `datahub check metadata-file` shows the details",
             ) from error

@@ -1,7 +1,7 @@
-"""What one step of a leg reads and writes, by table and by column, and its form for DataHub's Airflow plugin.
+"""Lineage of one step of a leg, by table and by column, and its form for DataHub's Airflow plugin.
 
 A `LineageStep` has a JSON form, because steps run as processes of their own: it is part of a step's outcome, and the
-operator hands it to the plugin after the step succeeded, and never before.
+operator hands it to the plugin only after the step has succeeded.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def select_step(flow: Flow, *, lake_columns: Mapping[str, HiveType]) -> LineageS
 def serve_step(flow: Flow, *, mongo_database: str, columns: Pairs) -> LineageStep:
     """Hive table or product → collection; `columns` are pairs (Hive's name, the document's field path).
 
-    The key's columns make `_id` besides.
+    The key's columns also make `_id`.
     """
     key = zip(flow.serve.key, identity_fields(flow), strict=True) if flow.serve else ()
     return copy_step(served_urn(flow), collection_urn(flow, mongo_database), [*columns, *key])

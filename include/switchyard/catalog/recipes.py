@@ -1,4 +1,4 @@
-"""What `metadata_sync` ingests, derived from the flows: one recipe per server that any flow touches.
+"""Recipes of `metadata_sync`, derived from the flows: one per server that any flow touches.
 
 A recipe covers the whole databases that flows touch (a catalog of only the touched tables would hide their
 neighbours), without what is staging. Recipes hold passwords: they go to the ingestion process by its standard input
@@ -49,13 +49,13 @@ class Recipe:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """The recipe as a person may see it."""
+        """The recipe without passwords, for people."""
         config = {name: "***" if name in _SECRETS else value for name, value in self.config.items()}
         return {"source": self.key.name, "type": self.type, "config": config, "expected": list(self.expected)}
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not show in any output."""
+        """Texts that must not show in any output."""
         return tuple(str(value) for name, value in self.config.items() if name in _SECRETS and value)
 
 

@@ -1,4 +1,4 @@
-"""The local catalog: a directory of metadata files, one per flush, each complete or not there.
+"""The local catalog: a directory of metadata files, one per flush, each complete or missing.
 
 DataHub's own file emitter reads and writes its whole file for every record (1,000 records: 84 s). Here a process
 keeps what it emits in memory until the listener flushes, and then writes one new file by rename: processes never
@@ -27,7 +27,7 @@ _numbers = itertools.count()
 
 
 class DirectoryEmitter(Emitter):
-    """Writes what it was given since the last `flush` as one file of the directory."""
+    """Keeps records in memory, and writes those since the last `flush` as one file of the directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -45,7 +45,7 @@ class DirectoryEmitter(Emitter):
             callback(None, "kept until flush")
 
     def flush(self) -> None:
-        """Write the kept records; without any, write nothing."""
+        """Write the kept records, if any."""
         with self._lock:
             records = self._pending
             self._pending = []
@@ -57,5 +57,5 @@ class DirectoryEmitter(Emitter):
 
 
 def file_name(kind: str = "emitted") -> str:
-    """A name that sorts by time and that no other process makes."""
+    """Return a name that sorts by time and that no other process makes."""
     return f"{time.time_ns()}-{kind}-{os.getpid()}-{next(_numbers)}.json"

@@ -35,7 +35,7 @@ _SETTINGS = {"DATAHUB_TELEMETRY_ENABLED": "false", "PYTHONUNBUFFERED": "1"}
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What one source brought. `missing` are datasets of flows that it should have brought and did not."""
+    """Counts of one source. `missing` are datasets of flows that it should have brought and did not."""
 
     source: str
     seconds: float
@@ -76,7 +76,7 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
 
 
 def read_catalog(target: Target, datasets: Iterable[str]) -> Catalog:
-    """The local catalog whole; of a server, the schemas of these datasets (its edges are asked for in its own UI).
+    """Read the local catalog whole; of a server only the schemas of these datasets (its own UI shows its edges).
 
     Raises ServerUnavailable when the server does not answer.
     """
@@ -98,7 +98,7 @@ def _schema_record(urn: str, paths: Iterable[str]) -> Record:
 
 
 def _partial(recipe: Recipe, target: Target) -> Path | None:
-    """Where a file sink writes: a failed ingestion truncates its file, so it must not be the catalog's own."""
+    """Return the file to write first: a failed ingestion truncates its file, so it must not be the catalog's own."""
     if target.directory is None:
         return None
     target.directory.mkdir(parents=True, exist_ok=True)
@@ -136,10 +136,10 @@ def _run_child(request: dict[str, Any], secrets: tuple[str, ...], timeout_second
         raise StepFailed(
             f"ingestion was stopped after {timeout_seconds:.0f} s",
             where="metadata_sync",
-            next="raise the task's timeout, or see what hangs",
+            next="raise the task's timeout, or find the server that hangs",
         ) from error
     messages = _hide(child.stderr, secrets)
-    log.debug("ingestion said: %s", messages)
+    log.debug("messages of the ingestion process: %s", messages)
     try:
         report: dict[str, Any] = json.loads(child.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError) as error:
@@ -155,7 +155,7 @@ def _python() -> str:
     python = os.environ.get(PYTHON_VARIABLE, "")
     if not Path(python).is_file():
         raise StepFailed(
-            f"no Python of the ingestion environment at {python!r}",
+            f"the ingestion environment has no Python at {python!r}",
             where=PYTHON_VARIABLE,
             next="set it to the Python of an environment made from requirements/ingestion.txt",
         )

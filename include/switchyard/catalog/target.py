@@ -1,4 +1,4 @@
-"""Where the catalog is, as the Airflow connection `datahub` says: a DataHub server, or a local directory of files.
+"""The catalog that the Airflow connection `datahub` names: a DataHub server, or a local directory of files.
 
 | connection type | host | catalog |
 |---|---|---|
@@ -29,7 +29,7 @@ class Target:
 
 
 def connection_id() -> str:
-    """The connection that the plugin uses too: `[datahub] conn_id`, by its environment variable."""
+    """Return the id of the connection that the plugin also uses: `[datahub] conn_id`, by its environment variable."""
     return os.environ.get("AIRFLOW__DATAHUB__CONN_ID", DEFAULT_CONNECTION)
 
 
@@ -42,7 +42,7 @@ def find_target(connections: Connections) -> Target:
     if connection.conn_type.replace("_", "-") == "datahub-rest" and connection.host:
         return Target(connection.conn_id, server=_server(connection))
     raise SwitchyardError(
-        f"a connection of type {connection.conn_type!r} names no catalog that metadata_sync can write to",
+        f"metadata_sync cannot write to a connection of type {connection.conn_type!r}",
         where=f"connection {connection.conn_id}",
         next="make it datahub-rest (host: the server's URL) or datahub-file (host: a directory)",
     )

@@ -1,7 +1,7 @@
 """The one owner of every URN: what tasks emit is what `metadata_sync` ingests, letter by letter.
 
 Pure strings, so that DAG files may import it; tests hold it equal to DataHub's own builders and to what its sources
-produced on the real stack. The environment is always PROD and there is no platform instance, as in the sources'
+produced on the real stack. The environment is always PROD, without a platform instance, as in the sources'
 defaults. Names are built as the sources build them: postgres `db.schema.table`, hive `db.table` (Hive folds case),
 hdfs `authority/path`, mongodb `db.collection`, redis `db.{flow}`.
 """
@@ -88,7 +88,7 @@ def data_job(dag_id: str, task_id: str) -> str:
 
 
 def platform_of(dataset_urn: str) -> str:
-    """`hive` of a hive table's URN; raises ValueError when it is no dataset's."""
+    """Return `hive` for a Hive table's URN; raises ValueError for a URN that is not a dataset's."""
     return _match(_DATASET, dataset_urn)[1]
 
 
@@ -110,7 +110,7 @@ def path_of(field_urn: str) -> str:
 def _match(pattern: re.Pattern[str], urn: str) -> re.Match[str]:
     match = pattern.match(urn)
     if match is None:
-        raise ValueError(f"{urn!r} is not such a URN")
+        raise ValueError(f"{urn!r} is not a URN of this kind")
     return match
 
 

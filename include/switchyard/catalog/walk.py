@@ -1,4 +1,4 @@
-"""The edges and schemas found in captured metadata: who feeds whom, by table and by column.
+"""Edges and schemas in captured metadata: which dataset feeds which, by table and by column.
 
 Reads what the Airflow plugin emitted and what `metadata_sync` ingested, from a file or the local catalog's directory.
 Later records replace earlier ones of the same entity and aspect, as on a DataHub server.
@@ -58,11 +58,11 @@ class Catalog:
         return None if schema is None else {f["fieldPath"]: f.get("nativeDataType", "") for f in schema["fields"]}
 
     def downstream(self, dataset: str) -> list[Hop]:
-        """What is made directly from a dataset."""
+        """Return the datasets made directly from a dataset."""
         return self.tables.get(dataset, [])
 
     def upstream(self, dataset: str) -> list[str]:
-        """What a dataset is made from directly, sorted."""
+        """Return the datasets that a dataset is made from directly, sorted."""
         return sorted({hop.source for hops in self.tables.values() for hop in hops if hop.target == dataset})
 
     def column_edges(self, source: str, target: str) -> list[Hop]:

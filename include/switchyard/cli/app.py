@@ -1,4 +1,4 @@
-"""Builds the command line, with nothing imported but the command that is called."""
+"""Build the command line; only the command that is called is imported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
-    """The app for these arguments: the command they name is real, the others are there for `--help` only."""
+    """Return the app for these arguments: the command they name is real, the others only appear in `--help`."""
     # Plain help: rich's would double the start-up time. Commands print their tables with rich all the same.
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_root)
@@ -57,7 +57,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def _added_commands(wanted: str | None) -> list[Command]:
-    """Commands of other distributions; looked for only when they could matter, since that reads every distribution."""
+    """Return commands of other distributions, only when they could matter: finding them reads every distribution."""
     if any(command.name == wanted for command in COMMANDS):
         return []
     return [

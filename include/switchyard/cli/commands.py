@@ -1,4 +1,4 @@
-"""Which command is where. A new command is a function (or a typer app, for a group) and a line here."""
+"""The place of each command. A new command is a function (or a typer app, for a group) and a line here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMANDS = (
         "Write the generated docs; `docs errors` prints every error.",
     ),
     Command("preflight", "switchyard.cli.legs:preflight", "Look at a flow's live source before anything moves."),
-    Command("plan", "switchyard.cli.legs:plan", "Say what a run would do, counts included; change nothing."),
+    Command("plan", "switchyard.cli.legs:plan", "Show what a run would do, counts included; change nothing."),
     Command("run", "switchyard.cli.legs:run", "Run one leg of a flow."),
     Command("backfill", "switchyard.cli.backfill:backfill", "Read a range of a flow's past again."),
     Command("replay", "switchyard.cli.backfill:replay", "Read again the rows that a load quarantined."),

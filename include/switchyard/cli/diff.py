@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from switchyard.legs.runtime import Runtime
 
 DIFFERENT = 3
-"""Exit code when stores differ; 1 is an error, as everywhere, and then nothing is known."""
+"""Exit code when stores differ; 1 is an error, as everywhere: the stores may be equal or not."""
 
 
 class Mode(StrEnum):
-    """How closely."""
+    """How closely stores are compared."""
 
     COUNTS = "counts"
     DIGEST = "digest"
@@ -33,7 +33,7 @@ class Mode(StrEnum):
 
 
 class Between(StrEnum):
-    """Which two stores, the one that is right first."""
+    """Two stores to compare, the one that is believed first."""
 
     HIVE_MONGODB = "hive-mongodb"
     POSTGRES_HIVE = "postgres-hive"
@@ -44,7 +44,7 @@ def diff(
     mode: Annotated[Mode | None, typer.Option("--mode", help="digest: which buckets; values: which keys.")] = None,
     between: Annotated[Between | None, typer.Option("--between", help="Which stores; default: the flow's.")] = None,
     heal: Annotated[bool, typer.Option("--heal", help="If MongoDB differs, serve Hive's version anew.")] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be compared, and compare nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be compared, and compare nothing.")] = False,
     directory: FlowsDirectory = DEFAULT_FLOWS,
     output: OutputFormat = Format.TEXT,
 ) -> None:
@@ -78,13 +78,13 @@ def _compare(
     chosen = (between.value,) if between else wanted(flow)
     if heal and "hive-mongodb" not in chosen:
         raise SwitchyardError(
-            "only a collection can be healed", where=f"flow {flow.flow}", next="leave --heal out, or --between"
+            "only a MongoDB collection can be healed", where=f"flow {flow.flow}", next="leave --heal out, or --between"
         )
     return [diff_stores(runtime, flow, _mode(flow, mode), pair, heal=heal) for pair in chosen]
 
 
 def _heal(runtime: Runtime, flow: Flow) -> str:
-    """Serve the flow; the order makes it a whole snapshot. Returns the load."""
+    """Serve the flow, as a whole snapshot because one is ordered. Returns the load."""
     from switchyard.legs.steps import run_leg
 
     return str(next(iter(list(run_leg(runtime, "serve", flow)))).load_id)

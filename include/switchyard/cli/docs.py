@@ -1,4 +1,4 @@
-"""`switchyard docs`: the pages that are generated, so that they cannot say what the code does not do."""
+"""`switchyard docs`: pages generated from the code, so that they cannot contradict it."""
 
 from __future__ import annotations
 

@@ -124,6 +124,6 @@ def _as_json(problem: Problem) -> dict[str, str | int]:
 
 
 def _shown(path: Path) -> str:
-    """Relative to where the person stands, when it is below: a terminal makes that a link."""
+    """Return a path below the current directory relative to it, so that a terminal makes it a link; others whole."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

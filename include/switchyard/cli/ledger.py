@@ -1,4 +1,4 @@
-"""`switchyard ledger`: does it agree with the tables, and make it again from them."""
+"""`switchyard ledger`: check the ledger against the tables, or rebuild it from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
 
 DISAGREES = 3
-"""Exit code when a flow's table and the ledger disagree; 1 is an error, and then nothing is known."""
+"""Exit code when a flow's table and the ledger disagree; 1 is an error: they may agree or not."""
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[FLOW]...", help="Default: all flows.")]
 
@@ -24,7 +24,7 @@ ledger = typer.Typer(no_args_is_help=True, help="Check the ledger against the ta
 
 @ledger.command()
 def check(flows: Names = None, directory: FlowsDirectory = DEFAULT_FLOWS) -> None:
-    """Say per flow whether table and ledger agree. Exit codes: 0 they do, 3 they do not, 1 could not look."""
+    """Show for each flow whether table and ledger agree. Exit codes: 0 they do, 3 they do not, 1 could not look."""
     from switchyard.legs.rebuild.agreement import check_flow
 
     log_to_stderr(logging.WARNING)
@@ -45,18 +45,18 @@ def rebuild(
     dags_paused: Annotated[
         bool, typer.Option("--dags-paused", help="Vouch that the DAGs of these flows are paused and no run is at work.")
     ] = False,
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be written, and write nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be written, and write nothing.")] = False,
     directory: FlowsDirectory = DEFAULT_FLOWS,
 ) -> None:
-    """Make the ledger again, for the flows that disagree with their tables. Nothing is deleted; old rows are kept."""
+    """Rebuild the ledger for the flows that disagree with their tables. Nothing is deleted; old rows are kept."""
     from switchyard.legs.rebuild.rebuild import rebuild as make_again
 
     log_to_stderr(logging.WARNING)
     if not dags_paused and not plan:
         raise SwitchyardError(
-            "the locks that keep two runs apart are in the ledger that is to be made again",
+            "the ledger holds the locks that keep two runs apart, so it is rebuilt only while no run is at work",
             where="switchyard ledger rebuild",
-            next="pause the DAGs (airflow dags pause), end runs that are at work, then say so: --dags-paused; "
+            next="pause the DAGs (airflow dags pause), end runs that are at work, then confirm it by --dags-paused; "
             "--plan shows what would be written",
         )
     runtime = open_runtime("switchyard ledger rebuild")

@@ -48,7 +48,7 @@ class Leg(StrEnum):
 
 
 class StepLeg(StrEnum):
-    """What has steps: the legs, and the nightly comparison."""
+    """Everything that has steps: the legs, and the nightly comparison."""
 
     INGEST = "ingest"
     SERVE = "serve"
@@ -110,7 +110,7 @@ def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> LoadReques
         return ORDINARY
     if leg is not Leg.INGEST or (from_beginning and trust_bookmark):
         raise SwitchyardError(
-            "--from-beginning and --trust-bookmark say where a load of the ingest leg begins: give one",
+            "give either --from-beginning or --trust-bookmark, and only with the ingest leg",
             where="switchyard run",
             next="leave the other out; the serve leg serves what Hive shows",
         )
@@ -119,7 +119,7 @@ def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> LoadReques
 
 @contextmanager
 def _outcome_alone_on_stdout() -> Iterator[TextIO]:
-    """The standard output for the outcome alone: what else is printed there, by any library, goes to standard error."""
+    """Keep standard output for the outcome alone: whatever a library prints there goes to standard error."""
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as stdout:
         os.dup2(2, 1)
@@ -127,17 +127,17 @@ def _outcome_alone_on_stdout() -> Iterator[TextIO]:
 
 
 def _require_named(call: StepCall, leg: StepLeg, name: str) -> None:
-    """A process is called what it does: refuse a call of another step than the command line says."""
+    """Refuse a call of another step than the command line names: `ps` must show what a process does."""
     if (call.leg, call.step) != (leg.value, name):
         raise SwitchyardError(
-            f"the call is of step {call.step} of leg {call.leg}, and the command line says {name} of {leg.value}",
+            f"the call is for step {call.step} of leg {call.leg}, but the command line names {name} of {leg.value}",
             where="the call of this step",
             next="start `switchyard step` with the call's leg and step",
         )
 
 
 def _call_of_a_person(leg: StepLeg, name: str, load: str | None, flow: Flow | None) -> StepCall:
-    """A call that nobody asks again: it has no id, and leaves no outcome."""
+    """Return a call that is never repeated: it has no id, and its outcome is not kept."""
     return StepCall(
         call_id="",
         leg=leg.value,
@@ -150,7 +150,7 @@ def _call_of_a_person(leg: StepLeg, name: str, load: str | None, flow: Flow | No
 
 
 def _leave(code: int) -> NoReturn:
-    """End this process now: all is done and closed.
+    """End this process at once; everything is closed already.
 
     Freeing what the clients' modules hold, and waiting for PyMongo's sleeping monitors, takes 0.8 s of a small step.
     """
@@ -166,7 +166,7 @@ def plan(
     directory: FlowsDirectory = DEFAULT_FLOWS,
     output: OutputFormat = Format.TEXT,
 ) -> None:
-    """Say what a run would do now, row counts included, and change nothing."""
+    """Show what a run would do now, row counts included, and change nothing."""
     from switchyard.legs.steps import forecast
 
     request = _request(leg, from_beginning, trust_bookmark)

@@ -1,4 +1,4 @@
-"""Commands that look into the ledger."""
+"""Commands that read the ledger."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _moment(value: dt.datetime | None) -> str | None:
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
-    """One line a row; a pipe gets as much width as the rows need, a terminal what it has."""
+    """Print one line per row, as wide as the rows need in a pipe, as wide as a terminal is."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -16,7 +16,7 @@ FlowsDirectory = Annotated[
 
 
 class Format(StrEnum):
-    """How a command prints what it found."""
+    """Form of a command's output."""
 
     TEXT = "text"
     JSON = "json"

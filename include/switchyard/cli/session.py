@@ -1,4 +1,4 @@
-"""What commands share: the flow they are about, the connections of this shell, where logs and reports go."""
+"""Common parts of commands: their flow, the connections of this shell, logs and reports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
 
 
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what Sqoop and the servers say.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the logs of Sqoop and the servers.")]
 
 
 TakeOver = Annotated[
@@ -33,13 +33,13 @@ TakeOver = Annotated[
 
 
 def print_report(report: StepReport[Record]) -> None:
-    """One line a step: what it did, and how long it took."""
+    """Print one line per step: what it did, and how long it took."""
     shown = ", ".join(f"{name} {value}" for name, value in report.facts.items() if not isinstance(value, (list, dict)))
     typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
 
 
 def find_flow(directory: Path, name: str) -> Flow:
-    """Load one flow file; raises FlowFileError, naming the nearest flow when there is none of that name."""
+    """Load one flow file. Raises FlowFileError for a broken one, SwitchyardError with the nearest name for none."""
     flows, errors = load_flows(directory)
     if name in flows:
         return flows[name]
@@ -50,7 +50,7 @@ def find_flow(directory: Path, name: str) -> Flow:
 
     near = get_close_matches(name, list(flows), 1)
     hint = f"did you mean {near[0]}?" if near else f"switchyard flows --flows {directory} lists them"
-    raise SwitchyardError(f"there is no flow {name!r}", where=str(directory), next=hint)
+    raise SwitchyardError(f"no flow has the name {name!r}", where=str(directory), next=hint)
 
 
 def open_runtime(command: str, *, take_over: bool = False) -> Runtime:
@@ -73,7 +73,7 @@ def runtime_for(call: StepCall) -> Runtime:
 
 
 def name_owner(command: str) -> str:
-    """Who runs a command of this shell, for those who meet its load."""
+    """Return who runs a command of this shell, for messages to rival runs."""
     return f"{command}, process {os.getpid()} on {socket.gethostname()}"
 
 

@@ -22,7 +22,9 @@ def rollback(
         str | None,
         typer.Option("--to", metavar="LOAD", help="Load (or its seq) to go back to; default: the version before."),
     ] = None,
-    why: Annotated[str | None, typer.Option("--why", help="Told to whoever meets the hold.")] = None,
+    why: Annotated[
+        str | None, typer.Option("--why", help="The reason, shown by every run that the hold stops.")
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve it to MongoDB at once.")] = True,
     directory: FlowsDirectory = DEFAULT_FLOWS,
     take_over: TakeOver = False,
@@ -60,7 +62,7 @@ def adopt(
     take_over: TakeOver = False,
     verbose: Verbose = False,
 ) -> None:
-    """Take over the flow's Hive table, which others made, without moving its data; or say why not."""
+    """Take over the flow's Hive table, which others made, without moving its data; or show why that is impossible."""
     from switchyard.legs.ingest.adopt import adopt as take
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)

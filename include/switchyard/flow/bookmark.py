@@ -16,14 +16,14 @@ _LONGEST_TEXT = 200
 
 @dataclass(frozen=True)
 class Server:
-    """A database as a session sees it. `system`: PostgreSQL's system identifier; empty when the login may not ask."""
+    """A database as a session sees it. `system`: PostgreSQL's system identifier; empty if the login may not read it."""
 
     address: str
     system: str
     database: str
 
     def is_same(self, other: Server) -> bool:
-        """Whether two are one database: a server may move to another host, or be upgraded where it is."""
+        """Return True for one and the same database: a server may move to another host, or be upgraded in place."""
         if self.database != other.database:
             return False
         return self.address == other.address or (self.system != "" and self.system == other.system)
@@ -31,7 +31,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Reading:
-    """Which rows a flow reads, in which order: what a bookmark means nothing without."""
+    """The rows a flow reads, and their order: a bookmark has a meaning only together with these."""
 
     server: Server
     relation: str
@@ -41,7 +41,7 @@ class Reading:
 
     @classmethod
     def of(cls, source: Source, server: Server) -> Reading:
-        """The reading of a flow's source."""
+        """Return the reading of a flow's source."""
         relation = ".".join(source.table_parts) if source.table else _shortened(source.query or "")
         return cls(
             server=server,
@@ -52,7 +52,7 @@ class Reading:
         )
 
     def changes_to(self, now: Reading) -> list[str]:
-        """What is another in `now`, each as `source.where was … and is …`; empty when a bookmark still means the same.
+        """Return the differences to `now`, each as `source.where was … and is …`; none if a bookmark keeps its meaning.
 
         Columns do not matter: the contract judges them, and they choose no rows.
         """
@@ -71,13 +71,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Bookmark:
-    """`high`: the rows below this value of the cursor have been read, as PostgreSQL's text; `reading`: of which."""
+    """`high`: all rows of `reading` below this value of its cursor, a text of PostgreSQL's, have been read."""
 
     high: str
     reading: Reading
 
     def record(self) -> str:
-        """As the table's parameter holds it: JSON, keys in order, so that equal bookmarks are equal texts."""
+        """Return the text of the table's parameter: JSON with ordered keys, so that equal bookmarks are equal texts."""
         reading = self.reading
         return json.dumps(
             {
@@ -96,7 +96,7 @@ class Bookmark:
 
     @classmethod
     def of(cls, record: str) -> Bookmark:
-        """The bookmark of a record. Raises ValueError for a text that `record` did not write."""
+        """Read a record. Raises ValueError for a text that `record` did not write."""
         try:
             fields = json.loads(record)
             source = fields["source"]
@@ -107,11 +107,11 @@ class Bookmark:
             )
             return cls(str(fields["high"]), reading)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no bookmark: {record[:_LONGEST_TEXT]}") from error
+            raise ValueError(f"not a bookmark: {record[:_LONGEST_TEXT]}") from error
 
 
 def _shortened(text: str) -> str:
-    """A text whole, or its beginning and the digest of all of it: a parameter of a table is no place for a page."""
+    """Return a short text whole, a long one as its beginning and a digest: a table's parameter must stay small."""
     if len(text) <= _LONGEST_TEXT:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]

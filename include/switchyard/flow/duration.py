@@ -25,7 +25,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def format_duration(value: timedelta) -> str:
-    """In the largest unit that divides it, `15m`: one spelling for one span, so that a hash of it is stable."""
+    """Write a span in the largest unit that divides it, `15m`: one spelling per span, so that its hash is stable."""
     seconds = int(value.total_seconds())
     unit, size = next((unit, size) for unit, size in _SECONDS if seconds % size == 0)
     return f"{seconds // size}{unit}"

@@ -21,12 +21,12 @@ T = TypeVar("T", bound=Sequence[Any])
 
 
 def _editor(pattern: re.Pattern[str], longest: int) -> Any:
-    """What the JSON Schema says of a name; pydantic does not check it, or one error would be told twice."""
+    """The JSON Schema of a name. Pydantic does not check it, or one error would be reported twice."""
     return Field(json_schema_extra={"pattern": f"^{pattern.pattern}$", "minLength": 1, "maxLength": longest})
 
 
 def no_duplicates(values: T) -> T:
-    """Refuse a list that says something twice."""
+    """Refuse a list that has an item twice."""
     for at, value in enumerate(values):
         if value in values[:at]:
             raise refuse(f"{value!r} is listed twice", next="name it once", at=[at])
@@ -34,13 +34,13 @@ def no_duplicates(values: T) -> T:
 
 
 def check_table(text: str) -> str:
-    """`schema.table`, as PostgreSQL quotes it."""
+    """Check `schema.table`, with PostgreSQL's quoting."""
     parse_pg_table(text)
     return text
 
 
 def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
-    """One piece of SQL, which stays inside its brackets; `starts`: the words it may begin with."""
+    """Check that a text is one piece of SQL, which stays inside its brackets; `starts`: the words it may begin with."""
     if len(text) > _LONGEST_SQL:
         raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", next="make it a view")
     if fault := find_fault(text, dialect):
@@ -52,38 +52,38 @@ def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
     if not text.strip():
         raise refuse("the condition is empty", next="write one, or leave the key out")
     if "$CONDITIONS" in text or "${" in text:
-        raise refuse("this SQL has a placeholder, and nothing fills it in", next="leave out $CONDITIONS and ${…}")
+        raise refuse("this SQL has a placeholder, which nothing fills in", next="leave out $CONDITIONS and ${…}")
     return text
 
 
 def check_where(text: str) -> str:
-    """A SQL condition on the rows of the source."""
+    """Check a SQL condition on the rows of the source."""
     if first_word(text) == "where":
         raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
     return check_sql(text, "postgres", ())
 
 
 def check_query(text: str) -> str:
-    """A PostgreSQL query."""
+    """Check a PostgreSQL query."""
     return check_sql(text, "postgres", ("select", "with", "values", "table"))
 
 
 def check_select(text: str) -> str:
-    """A HiveQL query."""
+    """Check a HiveQL query."""
     return check_sql(text, "hive", ("select", "with"))
 
 
 def check_condition(text: str) -> str:
-    """A HiveQL condition on one row."""
+    """Check a HiveQL condition on one row."""
     if first_word(text) == "where":
         raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
     return check_sql(text, "hive", ())
 
 
 def check_as(text: str) -> str:
-    """A type to carry a column as, by choice."""
+    """Check a type that a flow chooses for a column."""
     if not _is_choice(text):
-        raise refuse(f"{text!r} is no type to carry a column as", next="string, or decimal(p,s) with 0 ≤ s ≤ p ≤ 38")
+        raise refuse(f"{text!r} is not a type that a column can be carried as", next="string, or decimal(p,s)")
     return text
 
 

@@ -1,4 +1,4 @@
-"""A flow as the ledger keeps it: what a load was planned with, whatever happens to its file meanwhile."""
+"""A flow as the ledger keeps it: a load goes on with the flow it was planned with, though the file has changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from switchyard.flow.spec import Flow
 
 
 def frozen_spec(flow: Flow) -> dict[str, Any]:
-    """The whole flow in JSON values, defaults included, so that a later default does not change an old load.
+    """Return the whole flow in JSON values, defaults included, so that a later default does not change an old load.
 
     A section that is newer than a release is left out of a flow without it: that release reads the rest.
     """
@@ -34,14 +34,14 @@ def hash_of(spec: Mapping[str, Any]) -> str:
 
 
 def thaw(spec: Mapping[str, Any]) -> Flow:
-    """The flow of a frozen one. Raises LedgerStateError when this version cannot read it."""
+    """Return the flow of its frozen form. Raises LedgerStateError when this version cannot read it."""
     try:
         return Flow.model_validate(dict(spec))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise LedgerStateError(
-            f"the flow that this load was planned with is not understood: {place}: {first['msg']}",
+            f"this version of Switchyard cannot read the flow that the load was planned with: {place}: {first['msg']}",
             where=f"flow {spec.get('flow', '?')}",
             next="finish or abandon the load with the version of Switchyard that planned it",
         ) from error

@@ -1,6 +1,6 @@
-"""What a flow file may call things, and why that is safe.
+"""Names that a flow file may use, and why they are safe.
 
-Two classes, and no third:
+Every name is of one of two classes:
 
 - *plain*: the name matches a strict pattern, so it means nothing else anywhere it is put (shell words, HDFS paths,
   HiveQL, Redis keys and globs, DAG and asset ids): flow names, connection ids, Hive databases and tables, lake
@@ -36,7 +36,7 @@ LAKE_COLUMN = re.compile(r"(?!_id)[^\W0-9]\w*")
 COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 DIFF_SUFFIX = "__diff"
 SOURCE_DIFF_SUFFIX = "__source_diff"
-"""Ends of the names of our own tables of differences."""
+"""How the names of our own tables of differences end."""
 STAGING_COLLECTION = re.compile(r".*__s[0-9]+_[0-9a-f]+")
 HDFS_ROOT = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. :/@-]{0,99}")

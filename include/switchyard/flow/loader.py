@@ -1,4 +1,4 @@
-"""The old place of `load_flow` and `load_flows`: who imports them from here gets a warning, not an error."""
+"""The old place of `load_flow` and `load_flows`: importing them from here works, with a deprecation warning."""
 
 from __future__ import annotations
 

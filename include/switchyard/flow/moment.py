@@ -1,4 +1,4 @@
-"""Moments and ranges of time as people type them: ISO 8601, judged before anything is asked with them. Pure."""
+"""Moments and ranges of time as people type them: ISO 8601, checked before they reach a server. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 from switchyard.errors import SwitchyardError
 
-_CURE = "write a day or a moment in ISO 8601, in UTC unless it says its zone: 2026-01-31, 2026-01-31T06:00:00+01:00"
+_CURE = "write a day or a moment in ISO 8601, in UTC unless it has a zone: 2026-01-31, 2026-01-31T06:00:00+01:00"
 
 
 def parse_range(low: str, high: str, names: tuple[str, str]) -> tuple[str, str]:
-    """Both ends as PostgreSQL reads them; `names` are what the person calls them.
+    """Parse both ends into PostgreSQL's form; `names` are the options they came from.
 
-    Raises SwitchyardError naming the end that is no moment, or both when nothing lies between them.
+    Raises SwitchyardError naming the end that cannot be read, or both when the range is empty.
     """
     first = _parse(low, names[0])
     last = _parse(high, names[1])

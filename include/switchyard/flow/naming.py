@@ -30,7 +30,7 @@ TABLE_PROPERTY = "switchyard.table"
 REV_PROPERTY = "switchyard.rev"
 ROWS_PROPERTY = "switchyard.rows"
 PREVIOUS_PROPERTY = "switchyard.previous"
-"""What a table's and a partition's parameters say; docs/architecture.md has them all."""
+"""Parameters of a table and of its partitions; docs/architecture.md lists them all."""
 
 _STAGING_TABLE = re.compile(r"[a-z]+_(.+)_[0-9a-f]{12}")
 
@@ -46,7 +46,7 @@ def pool(connection: str) -> str:
 
 
 def new_try() -> str:
-    """A name for one attempt, so that an orphan of a killed one never writes where its successor does."""
+    """Return a new name for one attempt, so that the orphan of a killed one never writes where its successor does."""
     return uuid.uuid4().hex[:12]
 
 
@@ -56,7 +56,7 @@ def table_root(root: str, database: str, table: str) -> str:
 
 
 def empty_version(root: str, database: str, table: str) -> str:
-    """Where a table of seq 0 points: an empty directory."""
+    """Return the empty directory that a table of seq 0 points to."""
     return f"{table_root(root, database, table)}/load=0/try=0"
 
 
@@ -66,7 +66,7 @@ def landing(root: str, database: str, table: str, load_id: str, try_id: str) -> 
 
 
 def staging(root: str, database: str, table: str, load_id: str, try_id: str) -> str:
-    """Where the engine drops its JSON lines, before Hive makes typed Parquet of them."""
+    """Return the directory for the engine's JSON lines, which Hive then turns into typed Parquet."""
     return f"{root}/_staging/{database}/{table}/load={load_id}/try={try_id}"
 
 
@@ -89,7 +89,7 @@ def staging_table(kind: StagingKind, load_id: str, try_id: str) -> str:
 
 
 def load_of_staging_table(name: str) -> str | None:
-    """The load that made a table of STAGING_DATABASE; None for a name that is not `staging_table`'s."""
+    """Return the load that made a table of STAGING_DATABASE; None for a name that is not `staging_table`'s."""
     match = _STAGING_TABLE.fullmatch(name)
     return match[1] if match else None
 
@@ -102,22 +102,22 @@ def served_table(lake: Lake, serve: Serve) -> tuple[str, str]:
 
 
 def diff_table(table: str, *, source: bool = False) -> str:
-    """Hive table of what differs: between a table and its collection, or between its source and the table."""
+    """Return the Hive table of differences: between a table and its collection, or its source and the table."""
     return f"{table}{SOURCE_DIFF_SUFFIX if source else DIFF_SUFFIX}"
 
 
 def serve_scratch(root: str, flow: str) -> str:
-    """HDFS directory of what a serve load must remember between its steps."""
+    """Return the HDFS directory for the files that a serve load passes from step to step."""
     return f"{root}/_serve/{flow}"
 
 
 def changes_file(root: str, flow: str, load_id: str) -> str:
-    """The keys that a serve load changes."""
+    """Return the file of the keys that a serve load changes."""
     return f"{serve_scratch(root, flow)}/load={load_id}/changes.parquet"
 
 
 def replacements_file(root: str, flow: str, load_id: str) -> str:
-    """The documents that a serve load puts in place (`serve.publish: delta`)."""
+    """Return the file of the documents that a serve load puts in place (`serve.publish: delta`)."""
     return f"{serve_scratch(root, flow)}/load={load_id}/replacements.bson"
 
 
@@ -127,7 +127,7 @@ def staging_collection(collection: str, seq: int, try_id: str) -> str:
 
 
 def staging_collection_prefix(collection: str) -> str:
-    """What all staging collections of a collection start with."""
+    """Return the beginning of the names of all staging collections of a collection."""
     return f"{collection}__s"
 
 
@@ -142,7 +142,7 @@ def cache_value(flow: str, key: str) -> str:
 
 
 def cache_served(flow: str) -> str:
-    """The key that tells people which loads the cached values come from."""
+    """Return the key whose value names the loads that the cached values come from, for people."""
     return f"{{{flow}}}:served"
 
 
@@ -157,7 +157,7 @@ def served_identity(server: str, database: str, collection: str) -> str:
 
 
 def encode_key(values: Sequence[Any]) -> str:
-    """One text for a key's values, injective over their types: JSON, a bare value when the key has one column."""
+    """Encode a key's values as one text, injective over their types: JSON, a bare value when the key has one column."""
     return json.dumps(
         values[0] if len(values) == 1 else list(values),
         ensure_ascii=False,
@@ -187,7 +187,7 @@ def lake_asset_uri(database: str, table: str) -> str:
 
 
 def targets(flow: Flow) -> dict[tuple[str, str], str]:
-    """Everything only one flow may write to: the key that names it in the flow file, and a printable name."""
+    """Return all that only one flow may write to: the flow file's key that names it → its printable name."""
     quarantine = quarantine_table(flow.lake.table)
     names = {
         ("lake", "table"): f"Hive table {flow.lake.database}.{flow.lake.table}",

@@ -1,4 +1,4 @@
-"""What a load of a flow must prove before it is published: counts, checks, the contract with the source. Pure."""
+"""Proofs that a load needs before it is published: counts, checks, the contract with the source. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class AcceptedValues(Closed):
 
 
 class RowCount(Closed):
-    """How many rows a load may have."""
+    """Bounds on the rows of a load."""
 
     min: int = Field(0, ge=0)
     max: int | None = Field(None, ge=0)
@@ -82,7 +82,7 @@ class Check(Closed):
         None, description="a HiveQL condition that is true for a good row"
     )
     severity: Severity = Field(
-        "fail", description="warn: say so; fail: publish nothing; quarantine: keep the rows out, and keep them"
+        "fail", description="warn: log it; fail: publish nothing; quarantine: keep the rows out, and keep them"
     )
     name: Label | None = Field(None, description="how messages call it; default: its kind and columns")
 
@@ -93,12 +93,12 @@ class Check(Closed):
             what = f"a check is one of {', '.join(KINDS)}: here are {', '.join(kinds) or 'none'}"
             raise refuse(what, next="write one list item for each check")
         if self.severity == "quarantine" and kinds[0] in OF_THE_TABLE:
-            raise refuse(f"`{kinds[0]}` judges the whole load, no single row", next="severity warn or fail")
+            raise refuse(f"`{kinds[0]}` judges the whole load, not single rows", next="severity warn or fail")
         return self
 
     @property
     def kind(self) -> str:
-        """Which of KINDS it is."""
+        """The one of KINDS that is set."""
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
@@ -116,7 +116,7 @@ class Check(Closed):
 
 
 class Contract(Closed):
-    """What a change of the source's schema may do."""
+    """Consequences of a change of the source's schema."""
 
     columns: Reaction = Field(
         "evolve",
@@ -139,7 +139,7 @@ class Contract(Closed):
 
 
 class Reconcile(Closed):
-    """What a load may look like before it is published."""
+    """Tolerances of the counts that a load is judged by."""
 
     allow_empty: bool = Field(False, description="publish even when the source has no rows")
     policy: Literal["exact", "tolerance"] = Field(
@@ -161,7 +161,7 @@ DiffMode = Literal["counts", "digest", "values"]
 
 
 class LedgerPolicy(Closed):
-    """What the ledger keeps of a flow's history."""
+    """How much of a flow's history the ledger keeps."""
 
     keep: int = Field(
         ge=10,
@@ -177,5 +177,5 @@ class Diff(Closed):
     mode: DiffMode = Field(
         "values", description="counts; digest: which buckets of keys differ; values: which keys and columns"
     )
-    source: bool = Field(False, description="compare PostgreSQL with Hive, too")
+    source: bool = Field(False, description="also compare PostgreSQL with Hive")
     heal: bool = Field(False, description="order a snapshot when MongoDB differs from Hive")

@@ -1,4 +1,4 @@
-"""A validator's way to say what is wrong, what to write instead, and which key it is about."""
+"""Errors of validators: the fault, what to write instead, and the key."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The flow file's closed model. Pure: no I/O, no Airflow.
 
 Unknown keys and impossible combinations are refused here; `switchyard.flow.loader` adds file, line and the nearest
-right word. What kinds of names there are is told in `switchyard.flow.fields`, what a load must prove in
-`switchyard.flow.proof`.
+right word. `switchyard.flow.fields` has the kinds of names, `switchyard.flow.proof` what a load must prove.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from switchyard.flow.sql import mentions
 
 
 class ColumnChoice(Closed):
-    """What a flow says of one source column."""
+    """A flow's choices for one source column."""
 
     as_: Annotated[str, AfterValidator(check_as)] | None = Field(
         None,
@@ -48,7 +47,7 @@ class ColumnChoice(Closed):
 
 
 class Source(Closed):
-    """What is read from PostgreSQL: a table (optionally some columns, some rows), or a query."""
+    """Rows to read from PostgreSQL: a table (optionally some columns, some rows), or a query."""
 
     connection: ConnectionId = Field(description="Airflow connection of the PostgreSQL database")
     table: Annotated[str, AfterValidator(check_table)] | None = Field(
@@ -84,7 +83,7 @@ class Source(Closed):
     @model_validator(mode="after")
     def _one_statement(self) -> Source:
         if (self.table is None) == (self.query is None):
-            fault = "neither is there" if self.table is None else "both are there"
+            fault = "neither is given" if self.table is None else "both are given"
             raise refuse(f"give exactly one of `table` and `query`: {fault}", next="e.g. table: public.orders")
         for part in ("where", "columns"):
             if self.query is not None and getattr(self, part) is not None:
@@ -109,7 +108,7 @@ class Source(Closed):
 
 
 class Lake(Closed):
-    """Where it lands: a Hive table over Parquet in HDFS."""
+    """The Hive table, over Parquet in HDFS, that a flow loads."""
 
     database: HiveName = Field(description="Hive database")
     table: HiveName = Field(description="Hive table; only this flow writes it")
@@ -145,7 +144,7 @@ class Lake(Closed):
 
 
 class Serve(Closed):
-    """What MongoDB serves: the lake table as it is, or a product of it."""
+    """The collection that MongoDB serves: the lake table as it is, or a product made from it by SQL."""
 
     connection: ConnectionId = Field(description="Airflow connection of MongoDB; its schema is the database")
     collection: Collection = Field(description="MongoDB collection; only this flow writes it")
@@ -172,7 +171,7 @@ class Serve(Closed):
     @model_validator(mode="after")
     def _product_has_a_table(self) -> Serve:
         if self.select is None and self.table is not None:
-            what = "`table` names the product of `select`, and there is no `select`"
+            what = "`table` names the product of `select`, which this flow does not have"
             raise refuse(what, next="leave it out, or add serve.select", at=["table"])
         if self.select is not None and self.table is None:
             try:
@@ -202,7 +201,7 @@ class Cache(Closed):
 
 
 class Engine(Closed):
-    """Who extracts."""
+    """The tool that extracts."""
 
     name: Literal["sqoop"] = Field("sqoop", description="the extraction engine")
     mappers: int = Field(1, ge=1, le=64, description="parallel readers; more than one share no snapshot")
@@ -215,7 +214,9 @@ class Engine(Closed):
             raise refuse(what, next="name an integer column, e.g. split_by: id; or set mappers to 1", at=["mappers"])
         if self.mappers == 1 and self.split_by is not None:
             cure = "set mappers to 2 or more, or leave split_by out"
-            raise refuse("`split_by` divides rows among mappers, and there is one", next=cure, at=["split_by"])
+            raise refuse(
+                "`split_by` divides rows among mappers, and this flow has one mapper", next=cure, at=["split_by"]
+            )
         return self
 
 
@@ -260,7 +261,7 @@ class Flow(Closed):
 def _check_mode(source: Source, lake: Lake) -> None:
     if lake.mode == "append" and source.cursor is None:
         raise refuse(
-            "mode append reads what came since the last load: by which column?",
+            "mode append needs a cursor column to find new rows",
             next="set source.cursor",
             at=["lake", "mode"],
         )

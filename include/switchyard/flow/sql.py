@@ -1,4 +1,4 @@
-"""Looks at SQL that a flow file carries, without parsing it: enough to know that it stays inside its brackets.
+"""Check SQL that a flow file carries, without parsing it: enough to know that it stays inside its brackets.
 
 A condition or a query is put inside a statement of ours. It may be any SQL its author likes, but it has to be one
 piece: quotes closed, parentheses matched, no `;`, no `--` comment that would swallow what we write after it.
@@ -35,7 +35,7 @@ _FIRST_WORD = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+)", re.DOTAL
 
 
 def find_fault(text: str, dialect: Dialect) -> str | None:
-    """Say what keeps `text` from being one piece of SQL, or None."""
+    """Return what keeps `text` from being one piece of SQL, as the end of a sentence; None if nothing does."""
     depth = 0
     at = 0
     pattern = _POSTGRES if dialect == "postgres" else _HIVE
@@ -47,7 +47,7 @@ def find_fault(text: str, dialect: Dialect) -> str | None:
             case "open":
                 depth += 1
             case "close" if depth == 0:
-                return "has a `)` too many"
+                return "has one `)` too many"
             case "close":
                 depth -= 1
             case "semicolon":
@@ -67,13 +67,13 @@ def find_fault(text: str, dialect: Dialect) -> str | None:
 
 
 def first_word(text: str) -> str:
-    """The statement's first keyword, lower case; empty when it starts with none."""
+    """Return the statement's first keyword in lower case; empty if it starts with anything else."""
     match = _FIRST_WORD.match(text)
     return match[1].lower() if match else ""
 
 
 def mentions(text: str, name: str) -> bool:
-    """Whether a name occurs as a word of its own, in any case."""
+    """Return True if a name occurs as a word of its own, in any case."""
     return re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text, re.IGNORECASE) is not None
 
 

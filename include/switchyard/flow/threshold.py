@@ -1,4 +1,4 @@
-"""How much is too much, as a flow file writes it: a number of rows, `100`, or a part of them, `0.1%`."""
+"""Thresholds as a flow file writes them: a number of rows, `100`, or a part of them, `0.1%`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_amount(value: object) -> str:
 
 
 def rows_allowed(amount: str, rows: int) -> int:
-    """The whole rows that an amount comes to, of `rows`; a part is rounded down."""
+    """Return how many of `rows` a threshold allows; a part is rounded down to whole rows."""
     if amount.endswith("%"):
         return int(Decimal(amount[:-1]) * rows / 100)
     return int(amount)

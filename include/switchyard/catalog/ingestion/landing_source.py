@@ -1,7 +1,7 @@
 """A DataHub source for our landings in HDFS: one dataset per lake table, its schema read from Parquet's footer.
 
 DataHub has no source for HDFS. A landing keeps many loads in directories of their own; the dataset is the table's
-directory, stable from load to load, and its schema is that of the newest load that was proved (its manifest is there).
+directory, stable from load to load, and its schema is that of the newest proved load, which is one with a manifest.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Landing(ConfigModel):
 
 
 class LandingConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
-    """Which NameNode, as whom, by which settings of the client, and which landings."""
+    """NameNode, user, settings of the client, and the landings to read."""
 
     stateful_ingestion: StatefulStaleMetadataRemovalConfig | None = None
     url: str

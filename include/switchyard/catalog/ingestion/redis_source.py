@@ -78,7 +78,7 @@ class Keyspace(ConfigModel):
 
 
 class RedisConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
-    """Where Redis is, and what to read from it."""
+    """Address of Redis, and the keyspaces to read."""
 
     stateful_ingestion: StatefulStaleMetadataRemovalConfig | None = None
     host: str = "localhost"
@@ -94,7 +94,7 @@ class RedisConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
 
 
 class RedisReport(StaleEntityRemovalSourceReport):
-    """What was seen."""
+    """Counts of what the source read."""
 
     keys_scanned: int = 0
 
@@ -166,7 +166,7 @@ class RedisSource(StatefulIngestionSourceBase):
         return islice(self.client.scan_iter(match=match, count=1000), self.config.max_keys)
 
     def _read_fields(self, key: bytes) -> dict[str, str]:
-        client: Any = self.client  # the stubs say str where no decoding is asked for
+        client: Any = self.client  # the stubs have str, though decoding is off
         kind = client.type(key).decode()
         if kind == "hash":
             names = islice((name.decode(errors="replace") for name, _ in client.hscan_iter(key)), 1000)

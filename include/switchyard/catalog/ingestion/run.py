@@ -1,4 +1,4 @@
-"""Runs one DataHub recipe in the ingestion environment: recipe by standard input, report by standard output.
+"""Run one DataHub recipe in the ingestion environment: recipe by standard input, report by standard output.
 
 The script is run by the ingestion environment's Python, which has DataHub but neither Airflow nor Switchyard: nothing
 in this directory imports from outside of it. Python puts the script's directory on the path, so a recipe may name a
@@ -17,20 +17,20 @@ from typing import Any
 
 
 def main() -> int:
-    """Do what standard input asks for; 0 when it went without failure."""
+    """Carry out the request on standard input; returns the exit code, 0 without failures."""
     request = json.load(sys.stdin)
     try:
         report = (
             run_recipe(request["recipe"]) if "recipe" in request else {"ok": True, "fields": read_fields(**request)}
         )
-    except Exception as error:  # the report is how the parent hears of it
+    except Exception as error:  # the parent reads it from the report
         report = {"ok": False, "error": f"{type(error).__name__}: {_root(error)}"}
     print(json.dumps(report, default=str), flush=True)
     return 0 if report["ok"] else 1
 
 
 def run_recipe(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Run a pipeline and count what it saw."""
+    """Run a pipeline; returns its counts, warnings and failures."""
     from datahub.ingestion.run.pipeline import Pipeline
 
     pipeline = Pipeline.create(recipe)

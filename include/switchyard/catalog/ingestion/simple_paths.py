@@ -1,7 +1,7 @@
 """A DataHub transformer: every field path in its plain form, `order.id`, as lineage names columns.
 
 The hive-metastore source writes `[version=2.0].[type=struct]…` for all columns of a table as soon as one of them is an
-array, whatever `simplify_nested_field_paths` says.
+array, even if `simplify_nested_field_paths` is on.
 """
 
 from __future__ import annotations

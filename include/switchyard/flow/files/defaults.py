@@ -11,7 +11,7 @@ from switchyard.flow.files.yaml_tree import Map, Mark
 DEFAULTS_FILE = "defaults.yaml"
 
 OPTIONAL_SECTIONS = frozenset({"serve", "cache"})
-"""A flow has these only when its own file says so; the defaults fill them in, and never add them."""
+"""Sections that a flow has only if its own file has them: the defaults complete them and never add them."""
 
 PER_FLOW: frozenset[tuple[str, ...]] = frozenset(
     {
@@ -24,7 +24,7 @@ PER_FLOW: frozenset[tuple[str, ...]] = frozenset(
         ("serve", "select"),
     }
 )
-"""What no two flows can share."""
+"""Keys that no two flows can share."""
 
 _COMPLETE: dict[str, dict[str, Any]] = {
     "source": {"connection": "c", "table": "s.t"},
@@ -35,7 +35,7 @@ _COMPLETE: dict[str, dict[str, Any]] = {
 
 
 def merge(flow: Map, defaults: Map) -> Map:
-    """A new tree: the flow's values over the defaults'. Each key keeps the place it was written at."""
+    """Return a new tree: the flow's values over the defaults'. Each key keeps the place it was written at."""
     merged = Map(flow.mark)
     for key, value in defaults.items():
         if key in flow or key not in OPTIONAL_SECTIONS:
@@ -51,7 +51,7 @@ def merge(flow: Map, defaults: Map) -> Map:
 
 
 def check_defaults(tree: Map) -> list[Problem]:
-    """What is wrong with the defaults themselves, each told once and not again for every flow."""
+    """Return the problems of the defaults themselves, reported once and not again for every flow."""
     problems = []
     rest = Map(tree.mark)
     for key, value in tree.items():
@@ -80,7 +80,7 @@ def _check_section(section: str, tree: Map) -> tuple[Map, list[Problem]]:
 
 
 def _per_flow(mark: Mark, name: str) -> Problem:
-    return Problem(mark.path, mark.line, f"`{name}` cannot be shared", "it belongs into each flow's own file")
+    return Problem(mark.path, mark.line, f"`{name}` cannot be shared", "move it into each flow's own file")
 
 
 def _complete(mark: Mark) -> Map:

@@ -1,4 +1,4 @@
-"""Reads flow files: all errors of a file at once, each with its line.
+"""Read flow files: all errors of a file at once, each with its line.
 
 `load_flows` reads a directory as the scheduler does at every parse, so it opens nothing but the files.
 """
@@ -62,7 +62,7 @@ def load_flow(path: Path, defaults: Defaults | None = None) -> Flow:
 def load_flows(directory: Path) -> tuple[dict[str, Flow], list[FlowFileError]]:
     """Read all flows of a directory, by name, and one error for each file that cannot be used.
 
-    Two flows that write to one target are both refused: nothing says which of them is right.
+    Two flows that write to one target are both refused, because neither has a better claim to it.
     Raises SwitchyardError when the directory cannot be listed.
     """
     flows: dict[str, Flow] = {}
@@ -91,7 +91,9 @@ def _flow_files(directory: Path) -> list[Path]:
         names = sorted(entry.name for entry in directory.iterdir())
     except OSError as error:
         cure = "name the directory of the flow files: --flows DIR, or SWITCHYARD_FLOWS"
-        raise SwitchyardError(f"cannot list it: {error.strerror}", where=str(directory), next=cure) from error
+        raise SwitchyardError(
+            f"cannot list the directory of flow files: {error.strerror}", where=str(directory), next=cure
+        ) from error
     return [directory / name for name in names if _is_flow_file(name)]
 
 
@@ -104,7 +106,7 @@ def _is_flow_file(name: str) -> bool:
 
 def _wrong_name(path: Path) -> Problem:
     if path.name == DEFAULTS_FILE:
-        return Problem(path, 1, "this file holds what flows share; it is no flow", "name a flow file")
+        return Problem(path, 1, "this file holds what flows share, not a flow", "choose a flow file")
     return Problem(
         path, 1, f"a flow file ends in .yaml, not {path.suffix or 'without one'}", f"rename it {path.stem}.yaml"
     )
@@ -129,7 +131,7 @@ def _read(path: Path) -> tuple[Map, list[Problem]]:
 
 
 def _name_flow(tree: Map, path: Path) -> list[Problem]:
-    """Give the tree its name, the file's stem; a file that says another is refused."""
+    """Give the tree its name, the file's stem; a file with another name inside is refused."""
     written: Any = tree.get("flow", path.stem)
     mark = tree.marks.get("flow", tree.mark)
     tree["flow"] = path.stem

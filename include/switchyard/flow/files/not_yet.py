@@ -1,4 +1,4 @@
-"""What the flow file will say one day and does not yet: refused by name, with what works today."""
+"""Keys and values planned for the flow file: refused by name, with the way to do the same today."""
 
 from __future__ import annotations
 

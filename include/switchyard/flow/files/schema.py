@@ -1,4 +1,4 @@
-"""JSON Schemas of the flow files, for editors: what may stand where, with the model's own descriptions.
+"""JSON Schemas of the flow files, for editors: the keys and values allowed, with the model's own descriptions.
 
 The loader is stricter (names near a word, combinations, SQL); the schemas accept every file that the loader accepts.
 """
@@ -15,18 +15,18 @@ FLOW_SCHEMA = "flow.schema.json"
 DEFAULTS_SCHEMA = "defaults.schema.json"
 
 _REQUIRED = {"Flow": ["source", "lake"], "Lake": ["table"], "Serve": ["collection"]}
-"""What `defaults.yaml` cannot give; everything else may be missing from a flow's own file."""
+"""Keys that `defaults.yaml` cannot supply; all others may be missing from a flow's own file."""
 
 
 def flow_schema() -> dict[str, Any]:
-    """The schema of `flows/<name>.yaml`."""
+    """Return the schema of `flows/<name>.yaml`."""
     schema = _schema("Switchyard flow", _REQUIRED)
     schema["$defs"]["Source"]["anyOf"] = [{"required": ["table"]}, {"required": ["query"]}]
     return schema
 
 
 def defaults_schema() -> dict[str, Any]:
-    """The schema of `flows/defaults.yaml`: nothing is required, and nothing that belongs to one flow is there."""
+    """Return the schema of `flows/defaults.yaml`: no key is required, and keys that belong to one flow are left out."""
     schema = _schema("Switchyard defaults, shared by all flows of a directory", {})
     for path in PER_FLOW:
         model = schema if len(path) == 1 else schema["$defs"][path[0].capitalize()]

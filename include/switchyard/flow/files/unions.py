@@ -17,7 +17,7 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class _Branch:
-    """What one branch of a union says: `place` is the union's value, `rest` leads from there to what is wrong."""
+    """The error of one branch of a union: `place` is the union's value, `rest` leads from there to the fault."""
 
     place: Place
     rest: Place
@@ -25,7 +25,7 @@ class _Branch:
 
 
 def join_branches(tree: object, details: Iterable[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Put what the branches of one union say together; every path then is one of the file.
+    """Join the errors of the branches of one union; every path then is one of the file.
 
     A branch that got further than the value's type (into a list, or to a refusal of ours) is the one that was meant.
     """

@@ -1,4 +1,4 @@
-"""Turns what pydantic refuses into problems with a place, a near match and a cure; finds all of them at once."""
+"""Turn pydantic's errors into problems with a place, a near match and a cure; all of them at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _ROUNDS = 3
 
 
 def validate(tree: Map, *, combinations: bool = True) -> tuple[Flow | None, list[Problem]]:
-    """Validate a tree; on failure, also what would be refused once misspelt keys are put right.
+    """Validate a tree; on failure, return also the problems that remain once misspelt keys are put right.
 
     Without `combinations`, only single values are judged, not whether they fit together.
     """
@@ -83,7 +83,7 @@ def _explain_round(tree: Map, details: list[ErrorDetails]) -> Iterator[Problem]:
     for detail in details:
         path = detail["loc"]
         if detail["type"] == "missing" and path in meant:
-            continue  # it is there, misspelt
+            continue  # the key exists, misspelt
         what, cure = _explain(tree, detail)
         mark = mark_at(tree, _place(detail))
         if detail["type"] == "missing" and mark.path != tree.mark.path:
@@ -113,11 +113,11 @@ def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
             return f"{name} must be {wanted}, not {_shown(detail['input'])}", cure
         case _ if kind in _WANTED:
             return f"{name} must be {_WANTED[kind]}, not {_shown(detail['input'])}", _cure_type(kind, detail["input"])
-    return f"{name}: {_lower(detail['msg'])}, found {_shown(detail['input'])}", _describe(path)
+    return f"{name}: {_lower(detail['msg'])}, not {_shown(detail['input'])}", _describe(path)
 
 
 def _place(detail: ErrorDetails) -> Path:
-    """The path of the value that is wrong: where pydantic was, and where the validator points below that."""
+    """Return the path of the wrong value: pydantic's place, and below it the one that the validator names."""
     return (*detail["loc"], *detail["ctx"]["at"]) if detail["type"] == REFUSED else detail["loc"]
 
 
@@ -152,7 +152,7 @@ def _explain_literal(path: Path, value: object, context: dict[str, Any]) -> tupl
 
 
 def _meant(tree: Map, path: Path) -> Path | None:
-    """The key that an unknown one was most likely meant to be: near, and not given beside it."""
+    """Return the key that an unknown one was most likely meant to be: a near one that its section lacks."""
     parent = _at(tree, path[:-1])
     near = nearest(str(path[-1]), (name for name in _fields(path) if name not in parent))
     return (*path[:-1], near) if near else None
@@ -192,7 +192,7 @@ def _at(tree: Map, path: Path) -> Map:
 
 
 def _fields(path: Path) -> list[str]:
-    """The keys that are known where `path` ends, as the file spells them."""
+    """Return the keys that the model knows where `path` ends, as the file spells them."""
     model = _model_around(path)
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
 
@@ -204,7 +204,7 @@ def _describe(path: Path) -> str:
 
 
 def _model_around(path: Path) -> type[BaseModel] | None:
-    """The model that the last part of `path` is a key of; None inside a value that has no keys of its own."""
+    """Return the model that the last part of `path` is a key of; None inside a value that has no keys of its own."""
     model: type[BaseModel] | None = Flow
     for part in path[:-1]:
         field = model.model_fields.get(str(part)) if model else None
@@ -216,7 +216,7 @@ def _model_around(path: Path) -> type[BaseModel] | None:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model of an annotation, or of the items of its list or mapping."""
+    """Return the model of an annotation, or of the items of its list or mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)
@@ -261,7 +261,7 @@ def _cut(text: str) -> str:
 
 
 def _shorten(sentence: str) -> str:
-    """A sentence that names something very long: its beginning and its end."""
+    """Cut a long sentence down to its beginning and its end."""
     return sentence if len(sentence) <= 380 else f"{sentence[:150]} … {sentence[-220:]}"
 
 

@@ -1,9 +1,9 @@
 """YAML to plain values that know the line of each key and item.
 
-PyYAML's parser in C gives the events, and nothing else of it is used: composing is slower and recursive in C, so that
-a file of 60,000 brackets ends the process (seen with 6.0.3), and ruamel.yaml, which has no C parser for Python 3.11,
-is 60 times slower. Plain words mean what YAML 1.2's core schema says: `on`, `yes` and `1:30` are text, as an editor
-that reads the JSON Schema sees them; PyYAML's own loader would make True, True and 90 of them.
+PyYAML's parser in C gives the events. Its composer is not used: it is slower, and recursive in C, so that a file of
+60,000 brackets ends the process (seen with 6.0.3). ruamel.yaml, which has no C parser for Python 3.11, is 60 times
+slower. Plain words follow YAML 1.2's core schema: `on`, `yes` and `1:30` are text, as an editor that reads the JSON
+Schema sees them; PyYAML's own loader would turn them into True, True and 90.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Seq(list[Any]):
 
 
 class Unreadable(Exception):
-    """The text has no usable tree; `problems` say why. Never leaves the loader."""
+    """The text has no usable tree, for the reasons in `problems`. Never leaves the loader."""
 
     def __init__(self, *problems: Problem) -> None:
         self.problems = problems
@@ -69,7 +69,7 @@ class Unreadable(Exception):
 def read_tree(path: Path, text: str) -> tuple[Map, list[Problem]]:
     """Parse one YAML document that is a mapping; problems that leave a tree are returned beside it.
 
-    Raises Unreadable when there is no tree.
+    Raises Unreadable if no tree can be built.
     """
     builder = _Builder(path)
     parser = yaml.CSafeLoader(text)
@@ -87,7 +87,7 @@ def read_tree(path: Path, text: str) -> tuple[Map, list[Problem]]:
 
 
 def mark_at(tree: Map, path: tuple[str | int, ...]) -> Mark:
-    """The place of a path, or of the nearest part of it that is there."""
+    """Return the place of a path, or of the longest part of it that the tree has."""
     mark: Mark = tree.mark
     node: Any = tree
     for part in path:
@@ -148,7 +148,7 @@ class _Builder:
         marks = self._open[-1].marks
         if isinstance(marks, dict) and key in marks:
             before = marks[key]
-            self._report(event, f"`{key[:60]}` is there twice, first in line {before.line}", "keep one of them")
+            self._report(event, f"`{key[:60]}` occurs twice, first in line {before.line}", "keep one of them")
         self._keys[-1] = (key, mark)
 
     def _take_start(self, event: Any, container: type[Map] | type[Seq]) -> None:
@@ -200,7 +200,7 @@ class _Builder:
         return bool(self._open) and self._keys[-1] is None and isinstance(self._open[-1], Map)
 
     def _refuse_tag(self, event: Any) -> None:
-        self._report(event, f"`{event.tag[:60]}` is a YAML tag, and flow files have none", "remove it; quote text")
+        self._report(event, f"`{event.tag[:60]}` is a YAML tag, which flow files cannot have", "remove it; quote text")
 
     def _mark(self, event: Any) -> Mark:
         return Mark(self.path, event.start_mark.line + 1)
