@@ -97,7 +97,12 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
         ("cache:", "contract: {quarantine_threshold: 0.1}\ncache:", "neither a number of rows", "write 0.1%"),
         ("cache:", "checks: [{betwen: {column: id}}]\ncache:", "unknown key `betwen`", "did you mean `between`?"),
         ("cache:", "checks: [{unique: id, not_null: id}]\ncache:", "a check is one of", ""),
-        ("cache:", "columns: {id: {as: text}}\ncache:", "not a type that a column can be carried as", "string, or decimal"),
+        (
+            "cache:",
+            "columns: {id: {as: text}}\ncache:",
+            "not a type that a column can be carried as",
+            "string, or decimal",
+        ),
         ("15m", "900", "900 is not a span of time", "write 900s"),
         ("15m", "1:30", "'1:30' is not a span of time", "15m"),
         ('"@hourly"', '"@horly"', "is not a preset", "@hourly"),
