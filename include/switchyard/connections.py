@@ -131,7 +131,7 @@ class CallConnections:
 
     def get(self, conn_id: str) -> Connection:
         """Return the connection; raises ConnectionMissing when Airflow has none, else ConnectionNotHanded."""
-        if conn_id not in self.handed.given and conn_id not in self.absent:
+        if conn_id not in self.handed.by_id and conn_id not in self.absent:
             raise ConnectionNotHanded(conn_id)
         return self.handed.get(conn_id)
 
