@@ -188,6 +188,8 @@ def test_an_older_ledger_and_an_empty_one_are_refused(two: TwoVersions) -> None:
     last = LedgerCopy(two.case).take()
     older.restore()
     require_refused(two, OLDER)
+    code, output = two.case.switchyard("plan", two.case.name, "--leg", "serve")
+    assert (code, OLDER in output) == (1, True), output
     LedgerCopy(two.case).restore()
     require_refused(two, OLDER)
     last.restore()

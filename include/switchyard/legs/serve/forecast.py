@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from switchyard.flow.spec import Flow
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve import check
+from switchyard.legs.truth.check import require_agreement
 from switchyard.records import Record
 from switchyard.serve.mongo.target import MongoTarget
 
@@ -25,12 +27,14 @@ class ServeForecast(Record):
 
 
 def forecast_serve(runtime: Runtime, flow: Flow) -> ServeForecast:
-    """Look at Hive, the ledger and the collection."""
+    """Look at Hive, the ledger and the collection; raises TruthConflict where the run itself would be refused."""
     assert flow.serve is not None  # noqa: S101 - the caller chose a flow that serves
     lake = flow.lake
     version = runtime.metastore(flow).read_version(lake.database, lake.table)
     with runtime.ledger() as ledger:
         ledger.migrate()
+        require_agreement(runtime, ledger, flow)
+        check.require_known(runtime, ledger, flow)
         last = ledger.last_finished(flow.flow, "serve")
     with MongoTarget(runtime.connections.get(flow.serve.connection)) as mongo:
         documents = mongo.state(flow.serve.collection).documents
