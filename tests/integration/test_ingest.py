@@ -9,7 +9,7 @@ import pytest
 from cases import Case
 from servers import Servers
 
-from switchyard.errors import PreflightRefused, QuarantineExceeded, ReconcileMismatch, SwitchyardError
+from switchyard.errors import PreflightRefused, QuarantineExceeded, ReconcileMismatch, SourceRefused, SwitchyardError
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.steps import forecast
 
@@ -83,7 +83,7 @@ def test_the_preflight_refuses(new_case: NewCase, what: str) -> None:
     case = new_case("refused", **spec)
     case.sql(f"create table t (id int primary key, {columns})")
     case.sql(f"insert into t values {rows}")
-    with pytest.raises(PreflightRefused) as refused:
+    with pytest.raises((PreflightRefused, SourceRefused)) as refused:
         case.run("ingest")
     for part in (*said, "connection powergrid_postgres"):
         assert part in str(refused.value)
@@ -93,7 +93,7 @@ def test_the_preflight_refuses(new_case: NewCase, what: str) -> None:
 
 def test_a_missing_table_is_refused_by_name(new_case: NewCase) -> None:
     case = new_case("missing")
-    with pytest.raises(PreflightRefused, match=r'relation "it_missing_\w+\.t" does not exist\n.*check source\.table'):
+    with pytest.raises(PreflightRefused, match=r'relation "it_missing_\w+\.t" does not exist\n.*correct source\.table'):
         case.run("ingest")
     assert case.loads("ingest") == []
 
