@@ -37,7 +37,6 @@ def test_another_lake_table_does_not_begin_at_the_bookmark_of_the_first(grounds:
 
 
 @pytest.mark.kin
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="W8: 'is served already', with the old document")
 def test_a_collection_restored_from_a_backup_is_not_taken_for_served(grounds: Grounds) -> None:
     flow = grounds.flow("restored", "id int primary key, v text not null", serve={})
     flow.sql("insert into {t} values (1, 'v1'), (2, 'v2'), (3, 'v3')")

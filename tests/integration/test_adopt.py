@@ -157,12 +157,12 @@ def test_somebody_alters_it_meanwhile(new_case: NewCase, servers: Servers, monke
     make_table(case)
     real = versions.adopt_version
 
-    def late(*args: Any) -> None:
+    def late(*args: Any, **named: Any) -> Any:
         import time
 
         time.sleep(1.1)
         servers.hive(f"alter table {case.name}.t add columns (extra int)")
-        real(*args)
+        return real(*args, **named)
 
     monkeypatch.setattr(versions, "adopt_version", late)
     with pytest.raises(PublishConflict, match="changed while it was looked at"):
