@@ -45,7 +45,7 @@ class Connection:
             extra = {**read_extra(conn_id, extra.pop("__extra__")), **extra}
         return cls(
             conn_id=conn_id,
-            conn_type=parts.scheme.replace("-", "_"),
+            conn_type=_normal_type(parts.scheme),
             host=unquote(parts.hostname or ""),
             port=parts.port,
             login=unquote(parts.username or ""),
@@ -60,7 +60,7 @@ class Connection:
         port = fields.get("port")
         return cls(
             conn_id=conn_id,
-            conn_type=str(fields.get("conn_type") or "").replace("-", "_"),
+            conn_type=_normal_type(str(fields.get("conn_type") or "")),
             host=fields.get("host") or "",
             port=int(port) if port else None,
             login=fields.get("login") or "",
@@ -114,7 +114,7 @@ class GivenConnections:
         """Return the connection; raises ConnectionMissing."""
         if conn_id not in self.by_id:
             raise ConnectionMissing(
-                f"no connection {conn_id!r} was handed to this step", where=conn_id, next=_how_to_add(conn_id)
+                "it was not handed to this step", where=f"connection {conn_id}", next=how_to_add(conn_id)
             )
         return Connection.from_fields(conn_id, self.by_id[conn_id])
 
@@ -151,7 +151,9 @@ class EnvironmentConnections:
         stored = self._file().get(conn_id) or self.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}")
         if stored is None:
             raise ConnectionMissing(
-                "no such connection in the secrets file or AIRFLOW_CONN_*", where=conn_id, next=_how_to_add(conn_id)
+                "it is neither in the secrets file nor in AIRFLOW_CONN_*",
+                where=f"connection {conn_id}",
+                next=how_to_add(conn_id),
             )
         return _parse(conn_id, stored)
 
@@ -197,9 +199,17 @@ def _parse(conn_id: str, value: str | Mapping[str, Any]) -> Connection:
         return Connection.from_fields(conn_id, fields)
     except ValueError:  # not chained: its text may hold the password
         raise ConnectionMissing(
-            "its value is neither a URI nor JSON in Airflow's form", where=conn_id, next=_how_to_add(conn_id)
+            "its value is neither a URI nor JSON in Airflow's form",
+            where=f"connection {conn_id}",
+            next=how_to_add(conn_id),
         ) from None
 
 
-def _how_to_add(conn_id: str) -> str:
+def _normal_type(conn_type: str) -> str:
+    """As Airflow writes it, whichever way it was written."""
+    return "postgres" if conn_type == "postgresql" else conn_type.replace("-", "_")
+
+
+def how_to_add(conn_id: str) -> str:
+    """The cure for a connection that is missing."""
     return f"add it: airflow connections add {conn_id} --conn-uri '…', or set AIRFLOW_CONN_{conn_id.upper()}"

@@ -10,30 +10,12 @@ from pathlib import Path
 
 import pytest
 from cases import Case, open_cases
-from servers import NEEDED, Servers
+from servers import Servers
+from stack_fixtures import new_case, servers
 
 from switchyard.legs.runtime import Runtime
 
-
-@pytest.fixture(scope="session")
-def servers() -> Servers:
-    """The stack's servers. A stack that is down fails the run: these tests are the product's proof."""
-    if missing := [name for name in NEEDED if not os.environ.get(name)]:
-        pytest.fail(
-            f"no stack: {', '.join(missing)} not set. `make test` starts one; "
-            'or `switchyard stack up` and eval "$(switchyard stack env)"',
-            pytrace=False,
-        )
-    found = Servers(dict(os.environ))
-    try:
-        found.postgres("select 1")
-        found.hive("select 1")
-        found.redis.ping()
-        found.mongo_client.admin.command("ping")
-        found.webhdfs("LISTSTATUS", "/")
-    except Exception as error:
-        pytest.fail(f"the stack is not well ({error}): switchyard stack status; switchyard stack up", pytrace=False)
-    return found
+__all__ = ["new_case", "servers"]
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +37,6 @@ def own_airflow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     command = [str(Path(sys.executable).with_name("airflow")), "db", "migrate"]
     subprocess.run(command, env={**os.environ, **environ}, check=True, capture_output=True, timeout=240)
     return environ
-
-
-@pytest.fixture
-def new_case(servers: Servers, tmp_path: object) -> Iterator[Callable[..., Case]]:
-    """Makes flows for one test."""
-    with open_cases(servers, tmp_path) as make:
-        yield make
 
 
 @pytest.fixture(scope="module")

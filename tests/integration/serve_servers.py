@@ -1,4 +1,7 @@
-"""Real servers for the serve tests: a MongoDB (the one named by MONGO_URL, else a SecantusDB of our own) and Redis.
+"""Real servers for the serve tests: MongoDB and Redis.
+
+MongoDB is the one named by MONGO_URL (else a SecantusDB of our own) and, beside it, the real mongod that
+SWITCHYARD_TEST_MONGO_URL names, if it is set.
 
 Redis is always our own, because tests kill it. Say `pytest_plugins = ["serve_servers"]` for the fixtures.
 PYTEST_DONT_REWRITE: test modules import the classes, too.
@@ -115,9 +118,15 @@ class RedisServer:
         self.start()
 
 
-@pytest.fixture(scope="session")
-def serve_mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    if url := environ.get("MONGO_URL"):
+MONGO_SERVERS = ["stand-in", *(["mongod"] if environ.get("SWITCHYARD_TEST_MONGO_URL") else [])]
+
+
+@pytest.fixture(scope="session", params=MONGO_SERVERS)
+def serve_mongo_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Connection]:
+    variable = {"stand-in": "MONGO_URL", "mongod": "SWITCHYARD_TEST_MONGO_URL"}[request.param]
+    if url := environ.get(variable):
         yield Connection.from_uri("test_mongo", url)
         return
     server = Secantus(tmp_path_factory.mktemp("secantus"), free_port(27110, 27150)).start()

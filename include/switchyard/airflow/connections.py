@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from switchyard.connections import Connection, read_extra
+from switchyard.connections import Connection, how_to_add
 from switchyard.errors import ConnectionMissing
 
 
@@ -34,15 +34,17 @@ def _fields(conn_id: str) -> dict[str, Any]:
         raise ConnectionMissing(
             "Airflow has no connection with this id",
             where=f"connection {conn_id}",
-            next=f"add it: airflow connections add {conn_id} --conn-uri '…'",
+            next=how_to_add(conn_id),
         ) from error
-    return Connection(
-        conn_id=conn_id,
-        conn_type=connection.conn_type or "",
-        host=connection.host or "",
-        port=connection.port,
-        login=connection.login or "",
-        password=connection.password or "",
-        schema=connection.schema or "",
-        extra=read_extra(conn_id, connection.extra),
+    return Connection.from_fields(
+        conn_id,
+        {
+            "conn_type": connection.conn_type,
+            "host": connection.host,
+            "port": connection.port,
+            "login": connection.login,
+            "password": connection.password,
+            "schema": connection.schema,
+            "extra": connection.extra,
+        },
     ).fields()

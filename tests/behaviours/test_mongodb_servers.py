@@ -1,4 +1,7 @@
-"""Staging and publishing a collection on a real server; point MONGO_URL at a MongoDB to run the same there."""
+"""What every MongoDB server has to do for the serve leg: stage, publish, remember, read back, and say what is wrong.
+
+The servers are the stack's stand-in and, when SWITCHYARD_TEST_MONGO_URL names one, a real mongod.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ import bson
 import pyarrow as pa
 import pytest
 from bson import Int64
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from serve_servers import Secantus, free_port
 
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ServerUnavailable, ValueRefused
 from switchyard.serve.documents.encoder import DocumentEncoder
+from switchyard.serve.mongo.marker import Marker
 from switchyard.serve.mongo.read import read_retrying
+from switchyard.serve.mongo.record import ServedRecord, State, read_shown, write_record
 from switchyard.serve.mongo.target import MongoTarget
 
 pytest_plugins = ["serve_servers"]
@@ -201,3 +207,89 @@ def test_a_wrong_password_and_a_server_lost_in_the_middle(tmp_path: Path) -> Non
                 target.stage("t__s1_a", batches())
     finally:
         server.kill()
+
+
+def record(seq: int, *, load: str = "", state: State = "writing") -> ServedRecord:
+    return ServedRecord("t", "f", "db.t", seq, load or f"load{seq}", seq + 10, "ingested", "snapshot", state)
+
+
+def test_the_marker_travels_with_the_rename_and_is_no_foreign_index(serve_mongo: MongoTarget) -> None:
+    first, second = Marker(1, 11, "load1"), Marker(2, 12, "load2")
+    for marker in (first, second):
+        staging = f"t__s{marker.serve_seq}_a"
+        serve_mongo.stage(staging, [documents(marker.serve_seq, 3)], [["version"]], marker)
+        serve_mongo.publish_snapshot(staging, "t")
+        assert serve_mongo.marker("t") == marker
+    assert serve_mongo.foreign_indexes("t", [["version"]]) == []
+    serve_mongo.mark("t", third := Marker(3, 13, "load3"))
+    serve_mongo.mark("t", third)
+    names = [index["name"] for index in serve_mongo.collection("t").list_indexes()]
+    assert [name for name in names if name.startswith("switchyard|")] == ["switchyard|3|13|load3"]
+    assert serve_mongo.count("t") == 3
+    assert serve_mongo.marker("nothing") is None
+
+
+def test_a_record_changes_from_the_expected_one_only(serve_mongo: MongoTarget) -> None:
+    write_record(serve_mongo, record(1), after=None)
+    write_record(serve_mongo, record(1, state="served"), after=None)
+    assert read_shown(serve_mongo, "t").record == record(1, state="served")
+    write_record(serve_mongo, record(2), after=1)
+    for late in (record(3, load="zombie"), record(2, load="other")):
+        with pytest.raises(PublishConflict, match=r"serve seq 1 was expected and that of 2 is there"):
+            write_record(serve_mongo, late, after=1)
+    with pytest.raises(PublishConflict):
+        write_record(serve_mongo, record(4), after=None)
+    assert read_shown(serve_mongo, "t").record == record(2)
+
+
+def test_of_many_that_expect_the_same_record_one_wins(serve_mongo: MongoTarget) -> None:
+    write_record(serve_mongo, record(1), after=None)
+    won: list[str] = []
+    lost: list[str] = []
+    begin = threading.Barrier(6)
+
+    def claim(load: str) -> None:
+        begin.wait()
+        try:
+            write_record(serve_mongo, record(2, load=load), after=1)
+            won.append(load)
+        except PublishConflict:
+            lost.append(load)
+
+    rivals = [threading.Thread(target=claim, args=(f"rival{i}",)) for i in range(6)]
+    for rival in rivals:
+        rival.start()
+    for rival in rivals:
+        rival.join()
+    assert (len(won), len(lost)) == (1, 5)
+    shown = read_shown(serve_mongo, "t").record
+    assert shown is not None
+    assert shown.load_id == won[0]
+
+
+def test_whole_documents_are_replaced_inserted_and_deleted_by_id(serve_mongo: MongoTarget) -> None:
+    serve_mongo.stage("t__s1_a", [documents(1, 4, old="field")])
+    serve_mongo.publish_snapshot("t__s1_a", "t")
+    changed = [RawBSONDocument(bson.encode({"_id": Int64(i), "version": 2})) for i in (2, 9)]
+    for _ in range(2):
+        serve_mongo.replace("t", changed)
+        serve_mongo.delete("t", [Int64(0), Int64(77)])
+    assert {d["_id"]: (d["version"], d.get("old")) for d in serve_mongo.collection("t").find()} == {
+        1: (1, "field"),
+        2: (2, None),
+        3: (1, "field"),
+        9: (2, None),
+    }
+    assert [d.raw for d in serve_mongo.find_raw("t", [Int64(9), Int64(0)])] == [changed[1].raw]
+
+
+def test_every_write_asks_for_a_majority(serve_mongo: MongoTarget) -> None:
+    """A server that does not know write concerns, or not this one, would refuse what is sent."""
+    assert serve_mongo.collection("t").write_concern.document == {"w": "majority"}
+    assert serve_mongo.raw("t").write_concern.document == {"w": "majority"}
+    result = serve_mongo.collection("t").insert_one({"_id": 1})
+    assert result.acknowledged
+    command = {"insert": "t", "documents": [{"_id": 2}], "writeConcern": {"w": "majority"}}
+    reply = serve_mongo.database.command(command)
+    assert reply["n"] == 1
+    assert "writeConcernError" not in reply
