@@ -3,7 +3,8 @@
 # Arguments go to pytest. KEEP=0 stops the stack at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bin="${SWITCHYARD_STATE:-$PWD/.switchyard}/venv/bin"
+state="${SWITCHYARD_STATE:-$PWD/.switchyard}"
+bin="$state/venv/bin"
 "$bin/ruff" check .
 "$bin/ruff" format --check --quiet .
 "$bin/mypy"
@@ -17,7 +18,15 @@ eval "$("$bin/switchyard" stack env)"
 if [ $# -gt 0 ]; then
     exec "$bin/python" -m pytest "$@"
 fi
+# What each test took is printed, slowest first, and kept: $state/tests/*.xml
+mkdir -p "$state/tests"
+run() { # NAME, then pytest's arguments
+    "$bin/python" -m pytest --durations=25 --durations-min=1 --junitxml="$state/tests/$1.xml" "${@:2}"
+}
+# What needs no servers.
+run unit -n 2 --dist loadfile tests/unit tests/dags tests/behaviours/test_connection_sources.py
 # Two workers; the tests of a file share flows and stacks, so a file stays on one worker.
-"$bin/python" -m pytest -n 2 --dist loadfile -m "not outage and not kin"
+run servers -n 2 --dist loadfile -m "not outage and not kin" --ignore=tests/unit --ignore=tests/dags \
+    --ignore=tests/behaviours/test_connection_sources.py
 # Then, alone, those that kill the stack's servers.
-"$bin/python" -m pytest -m outage
+run outages -m outage
