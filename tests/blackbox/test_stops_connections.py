@@ -23,13 +23,16 @@ def ingested(grounds: Grounds) -> FlowUnderTest:
     ("conn_id", "extra"),
     [
         pytest.param(MONGO, "null", id="MongoDB, null"),
-        pytest.param(CACHE, "[]", id="Redis, a list"),
-        pytest.param("lake_hdfs", "5", id="HDFS, a number"),
+        pytest.param(CACHE, "[]", id="Redis, a list", marks=pytest.mark.kin),
+        pytest.param("lake_hdfs", "5", id="HDFS, a number", marks=pytest.mark.kin),
         pytest.param(LEDGER, '"sslmode"', id="ledger, a text"),
     ],
 )
 def test_an_extra_that_is_no_object(grounds: Grounds, ingested: FlowUnderTest, conn_id: str, extra: str) -> None:
-    """Nothing at all is nothing; anything else is refused by the connection's name."""
+    """Nothing at all is nothing; anything else is refused by the connection's name.
+
+    Every kind of connection and of extra is tried in tests/unit/test_connections.py and tests/behaviours.
+    """
     before = dict(grounds.connections[conn_id])
     grounds.connect(conn_id, extra=extra)
     try:

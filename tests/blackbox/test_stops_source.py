@@ -91,6 +91,7 @@ def test_a_table_of_many_texts_and_times(grounds: Grounds) -> None:
     require_carried_or_refused_by_name(wide(grounds, f"{texts}, {times}"))
 
 
+@pytest.mark.kin
 def test_a_table_of_many_long_numbers(grounds: Grounds) -> None:
     """Each of them is asked whether it fits Hive and whether it fits MongoDB."""
     require_carried_or_refused_by_name(wide(grounds, ", ".join(f"n{i} numeric(38,2)" for i in range(850))))
