@@ -114,7 +114,7 @@ class GivenConnections:
         """Return the connection; raises ConnectionMissing."""
         if conn_id not in self.by_id:
             raise ConnectionMissing(
-                "it was not handed to this step", where=f"connection {conn_id}", next=how_to_add(conn_id)
+                "it was not handed to this step", where=f"connection {conn_id}", cure=how_to_add(conn_id)
             )
         return Connection.from_fields(conn_id, self.by_id[conn_id])
 
@@ -153,7 +153,7 @@ class EnvironmentConnections:
             raise ConnectionMissing(
                 "it is neither in the secrets file nor in AIRFLOW_CONN_*",
                 where=f"connection {conn_id}",
-                next=how_to_add(conn_id),
+                cure=how_to_add(conn_id),
             )
         return _parse(conn_id, stored)
 
@@ -182,7 +182,7 @@ def read_extra(conn_id: str, extra: object) -> Mapping[str, Any]:
     raise ConnectionMissing(
         f"its extra is {_KINDS.get(type(value), 'not JSON')}; it has to be a JSON object",
         where=f"connection {conn_id}",
-        next='write names and values, {"name": "value"}, or leave the extra empty',
+        cure='write names and values, {"name": "value"}, or leave the extra empty',
     )
 
 
@@ -201,7 +201,7 @@ def _parse(conn_id: str, value: str | Mapping[str, Any]) -> Connection:
         raise ConnectionMissing(
             "its value is neither a URI nor JSON in Airflow's form",
             where=f"connection {conn_id}",
-            next=how_to_add(conn_id),
+            cure=how_to_add(conn_id),
         ) from None
 
 

@@ -13,7 +13,7 @@ class SwitchyardError(Exception):
     Args:
         what: what happened, with the numbers.
         where: the flow, file:line, connection or step it happened at.
-        next: the sentence that cures it.
+        cure: the sentence that cures it: what to do next.
 
     The text never carries a secret: build messages from names and counts, not from URLs.
     """
@@ -21,15 +21,15 @@ class SwitchyardError(Exception):
     retryable = False
     """True if the same step may succeed when it is run again with nothing changed."""
 
-    def __init__(self, what: str, *, where: str = "", next: str = "") -> None:
+    def __init__(self, what: str, *, where: str, cure: str) -> None:
         self.what = what
         self.where = where
-        self.next = next
+        self.cure = cure
         super().__init__(self._text())
 
     def _text(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}\n  → {self.next}" if self.next else head
+        return f"{head}\n  → {self.cure}" if self.cure else head
 
 
 @dataclass(frozen=True, order=True)
@@ -39,7 +39,7 @@ class Problem:
     path: Path
     line: int
     what: str
-    next: str = ""
+    cure: str = ""
 
     @property
     def where(self) -> str:
@@ -48,7 +48,7 @@ class Problem:
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}"
-        return f"{head}\n  → {self.next}" if self.next else head
+        return f"{head}\n  → {self.cure}" if self.cure else head
 
 
 class FlowFileError(SwitchyardError):
@@ -64,7 +64,7 @@ class FlowFileError(SwitchyardError):
         self.flow = flow
         self.path = path
         self.problems = tuple(problems)
-        super().__init__(problems[0].what, where=problems[0].where, next=problems[0].next)
+        super().__init__(problems[0].what, where=problems[0].where, cure=problems[0].cure)
 
     def _text(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
@@ -85,7 +85,7 @@ class ConnectionNotHanded(SwitchyardError):
         super().__init__(
             f"connection {conn_id!r} was not handed to this step, and the load that it recovers was planned with it",
             where=f"connection {conn_id}",
-            next="the task asks Airflow for it and starts the step again; nothing to do",
+            cure="the task asks Airflow for it and starts the step again; nothing to do",
         )
 
 
@@ -167,7 +167,7 @@ class UnknownHiveType(SwitchyardError):
         super().__init__(
             f"{text!r} is not a type that Hive has",
             where=where,
-            next="a type is written as SHOW CREATE TABLE writes it: bigint, decimal(10,2), array<string>",
+            cure="a type is written as SHOW CREATE TABLE writes it: bigint, decimal(10,2), array<string>",
         )
 
     def __reduce__(self) -> tuple[type[UnknownHiveType], tuple[str, str]]:

@@ -161,7 +161,7 @@ class StepError(Record):
     conn_id: str | None = None
 
     def __str__(self) -> str:
-        return str(SwitchyardError(self.what, where=self.where, next=self.cure))
+        return str(SwitchyardError(self.what, where=self.where, cure=self.cure))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,9 +218,9 @@ def _require_version(text: str, where: str, cure: str) -> None:
     try:
         values = json.loads(text)
     except ValueError:
-        raise RecordUnreadable("it is not JSON", where=where, next=cure) from None  # the text may hold a secret
+        raise RecordUnreadable("it is not JSON", where=where, cure=cure) from None  # the text may hold a secret
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
         raise SwitchyardError(
-            f"it has version {version!r}, and Switchyard {__version__} knows version {VERSION}", where=where, next=cure
+            f"it has version {version!r}, and Switchyard {__version__} knows version {VERSION}", where=where, cure=cure
         )

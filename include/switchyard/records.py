@@ -54,7 +54,7 @@ class Record:
             raise RecordUnreadable(
                 f"{place}: {first['msg']}",
                 where=where,
-                next="this release cannot read it: use the release of Switchyard that wrote it, or a newer one",
+                cure="this release cannot read it: use the release of Switchyard that wrote it, or a newer one",
             ) from None  # pydantic's own text quotes the value, which may be a secret
         assert isinstance(record, cls)  # noqa: S101 - the adapter is this class's
         return record

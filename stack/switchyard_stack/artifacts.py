@@ -87,7 +87,7 @@ def _run_maven(layout: Layout, programs: Programs, tell: Callable[[str], None]) 
         errors = [line for line in log.read_text().splitlines() if line.startswith("[ERROR]")]
         raise StackError(
             f"Maven ended with {maven.returncode}: " + "\n".join(errors[:6]),
-            next=f"read {log}; `switchyard stack fetch` tries again and keeps what has arrived",
+            cure=f"read {log}; `switchyard stack fetch` tries again and keeps what has arrived",
         )
 
 
@@ -112,5 +112,5 @@ def metastore_schema(layout: Layout) -> Path:
     schemas = sorted((layout.classpaths / "metastore-schema").glob("**/postgres/hive-schema-*.postgres.sql"))
     finals = [path for path in schemas if "alpha" not in path.name and "beta" not in path.name]
     if not finals:
-        raise StackError("the metastore's schema was not unpacked", next="`switchyard stack fetch --force`")
+        raise StackError("the metastore's schema was not unpacked", cure="`switchyard stack fetch --force`")
     return max(finals, key=lambda path: [int(n) for n in path.name.split("-")[2].split(".")[:3]])

@@ -47,8 +47,8 @@ def _errors_in_plain_words() -> Iterator[None]:
         yield
     except StackError as error:
         _console.print(f"[bold red]error[/] {_escape(error.what)}")
-        if error.next:
-            _console.print(f"  → {_escape(error.next)}")
+        if error.cure:
+            _console.print(f"  → {_escape(error.cure)}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         _console.print("interrupted: `switchyard stack up` goes on, `switchyard stack down` stops what runs")
@@ -69,7 +69,7 @@ def _known(name: str) -> Service:
 
         near = get_close_matches(name, _SERVER_NAMES, 1)
         hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(_SERVER_NAMES)
-        raise StackError(f"no service {name!r}", next=hint)
+        raise StackError(f"no service {name!r}", cure=hint)
     return SERVICES[name]
 
 
@@ -201,7 +201,7 @@ def logs(service: ServiceName, follow: Annotated[bool, typer.Option("--follow", 
     with _errors_in_plain_words():
         path = Layout.from_environment().logs / f"{_known(service).name}.log"
         if not path.exists():
-            raise StackError(f"no log of {service} in {path.parent}", next="`switchyard stack up` starts it")
+            raise StackError(f"no log of {service} in {path.parent}", cure="`switchyard stack up` starts it")
         arguments = ["tail", "-n", "200", *(["-F"] if follow else []), str(path)]
         os.execvp("tail", arguments)  # noqa: S606
 

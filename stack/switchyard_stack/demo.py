@@ -67,7 +67,7 @@ def run_demo(layout: Layout, console: Console, environment: Mapping[str, str]) -
     demo.logs.mkdir(parents=True, exist_ok=True)
     flows, errors = load_flows(layout.checkout / "dags" / "flows")
     if errors:
-        raise StackError(str(errors[0]), next="switchyard lint shows all errors of the flow files")
+        raise StackError(str(errors[0]), cure="switchyard lint shows all errors of the flow files")
     _run_airflow(demo, "dags", "reserialize")  # two first runs at once would both insert the assets
     with ThreadPoolExecutor(_LANES) as lanes:
         list(lanes.map(lambda flow: _run_both_legs(demo, flow), sorted(flows.values(), key=_longest_first)))
@@ -101,7 +101,7 @@ def _run_airflow(demo: Demo, *arguments: str) -> None:
     shown = f"airflow {' '.join(arguments)}"
     if code != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-        raise StackError(f"{shown} ended with {code}:\n{tail}", next=f"read {log}")
+        raise StackError(f"{shown} ended with {code}:\n{tail}", cure=f"read {log}")
     demo.say(shown, f"done in {time.monotonic() - started:.0f} s")
 
 
@@ -128,7 +128,7 @@ def _counts(demo: Demo, flows: Sequence[Flow]) -> Table:
 def _add_counts(table: Table, names: tuple[str, str], counts: Sequence[int | None]) -> None:
     if len({count for count in counts if count is not None}) > 1:
         raise StackError(
-            f"{' '.join(names)}: the hops differ: {list(counts)}", next="switchyard loads lists what was done"
+            f"{' '.join(names)}: the hops differ: {list(counts)}", cure="switchyard loads lists what was done"
         )
     table.add_row(*names, *("" if count is None else f"{count:,}" for count in counts))
 
@@ -139,7 +139,7 @@ def _count_lake(demo: Demo, flow: Flow, database: str, table: str) -> tuple[int,
 
     version = Metastore(demo.connections.get(flow.lake.metastore)).read_version(database, table)
     if version is None:
-        raise StackError(f"Hive has no table {database}.{table}", next="switchyard loads lists what was done")
+        raise StackError(f"Hive has no table {database}.{table}", cure="switchyard loads lists what was done")
     hdfs = Hdfs(demo.connections.get(flow.lake.hdfs))
     footers = 0
     for file in hdfs.list_files(version.path):
@@ -191,7 +191,7 @@ def _lineage(demo: Demo, flows: Sequence[Flow]) -> Table:
     for flow in flows:
         chain = walk_flow(catalog, flow, demo.connections)
         if chain.missing:
-            raise StackError(f"flow {flow.flow}: {'; '.join(chain.missing)}", next=f"see {demo.logs}")
+            raise StackError(f"flow {flow.flow}: {'; '.join(chain.missing)}", cure=f"see {demo.logs}")
         path = "\n→ ".join(f"{platform_of(urn)} {name_of(urn)}" for urn in chain.datasets)
         edges = " ".join(str(link.column_edges) for link in chain.links)
         table.add_row(flow.flow, path, edges, f"{len(chain.datasets)} of {len(chain.datasets)}")

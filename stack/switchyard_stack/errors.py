@@ -6,10 +6,10 @@ from __future__ import annotations
 class StackError(Exception):
     """Something the stack cannot go on from; `next` is the sentence that cures it."""
 
-    def __init__(self, what: str, *, next: str = "") -> None:
+    def __init__(self, what: str, *, cure: str = "") -> None:
         self.what = what
-        self.next = next
-        super().__init__(f"{what}\n  → {next}" if next else what)
+        self.cure = cure
+        super().__init__(f"{what}\n  → {cure}" if cure else what)
 
 
 class MissingPrograms(StackError):

@@ -36,11 +36,11 @@ class Layout:
         if len(text) > _MAX_STATE_PATH:
             raise StackError(
                 f"the state directory's path has {len(text)} characters, at most {_MAX_STATE_PATH} work: {text}",
-                next=cure,
+                cure=cure,
             )
         if not _PLAIN_PATH.fullmatch(text):
             raise StackError(
-                f"the state directory's path has characters that some server cannot carry: {text!r}", next=cure
+                f"the state directory's path has characters that some server cannot carry: {text!r}", cure=cure
             )
         return self
 

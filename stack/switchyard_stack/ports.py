@@ -51,7 +51,7 @@ def _next_free(name: str, preferred: int, used: set[int], free: Callable[[int], 
     for port in range(preferred, min(preferred + _STEP * _TRIES, 65536), _STEP):
         if port not in used and free(port):
             return port
-    raise StackError(f"no free port for {name} among {preferred}, {preferred + _STEP}, …", next="stop what holds them")
+    raise StackError(f"no free port for {name} among {preferred}, {preferred + _STEP}, …", cure="stop what holds them")
 
 
 def remembered_ports(path: Path, *, bound: bool = True) -> dict[str, int]:

@@ -50,7 +50,7 @@ def run_setup(site: Site, command: Sequence[str], log: str, *, extra: Mapping[st
     if result.returncode:
         tail = "\n".join(path.read_text(errors="replace").splitlines()[-8:])
         raise StackError(
-            f"{log} ended with {result.returncode}:\n{tail}", next=f"read {path}, then `switchyard stack up` again"
+            f"{log} ended with {result.returncode}:\n{tail}", cure=f"read {path}, then `switchyard stack up` again"
         )
 
 
@@ -108,7 +108,7 @@ def _postgres_owner() -> pwd.struct_passwd:
     except KeyError:
         raise StackError(
             f"no user {POSTGRES_USER!r}, and PostgreSQL refuses to run as root",
-            next="stack/install-prerequisites.sh makes one",
+            cure="stack/install-prerequisites.sh makes one",
         ) from None
 
 
@@ -191,7 +191,7 @@ def prepare_mongo(site: Site) -> None:
             ready.touch()
     if not ready.exists():
         log = site.layout.logs / "mongo-setup.log"
-        raise StackError("SecantusDB did not end after its first start", next=f"read {log}")
+        raise StackError("SecantusDB did not end after its first start", cure=f"read {log}")
 
 
 def _start_once(site: Site, command: list[str]) -> bool:
@@ -234,7 +234,7 @@ def _create_mongo_user(site: Site) -> None:
         except PyMongoError as error:
             if time.monotonic() > deadline:
                 log = site.layout.logs / "mongo-setup.log"
-                raise StackError(f"the MongoDB user could not be created: {error}", next=f"read {log}") from error
+                raise StackError(f"the MongoDB user could not be created: {error}", cure=f"read {log}") from error
 
 
 def migrate_airflow(site: Site) -> None:

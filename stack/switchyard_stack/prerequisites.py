@@ -44,7 +44,7 @@ def find_programs(*, as_root: bool) -> Programs:
     if missing or not (java and maven and postgres and redis):
         raise MissingPrograms(
             "missing on this machine: " + "; ".join(missing),
-            next="stack/install-prerequisites.sh installs them with apt-get",
+            cure="stack/install-prerequisites.sh installs them with apt-get",
         )
     return Programs(java, Path(maven), postgres, Path(redis), Path(setpriv) if setpriv else None)
 

@@ -45,7 +45,7 @@ def only_one(layout: Layout, tell: Tell, *, patience: float = 300) -> Iterator[N
         while not _try_lock(file.fileno()):
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"another stack command is at work on {layout.state}", next="wait for it, then try again"
+                    f"another stack command is at work on {layout.state}", cure="wait for it, then try again"
                 )
             if deadline - time.monotonic() > patience - 0.3:
                 tell("stack", "waiting for another stack command on this state")
@@ -125,7 +125,7 @@ class Starter:
                 holder = find_listener(port) or "a process that we cannot see"
                 raise PortTaken(
                     f"{service.title}: port {port} ({name}) is held by {holder}",
-                    next="stop it, or, if this stack holds no data yet, `switchyard stack reset` chooses other ports",
+                    cure="stop it, or, if this stack holds no data yet, `switchyard stack reset` chooses other ports",
                 )
 
     def _await_health(self, service: Service) -> str:
@@ -146,7 +146,7 @@ class Starter:
         log = self.site.layout.logs / f"{service.name}.log"
         return NotHealthy(
             f"{service.title}: {what}\n{tail(log)}",
-            next=f"`switchyard stack logs {service.name}` shows more; `switchyard stack up` tries again",
+            cure=f"`switchyard stack logs {service.name}` shows more; `switchyard stack up` tries again",
         )
 
 

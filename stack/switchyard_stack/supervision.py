@@ -79,7 +79,7 @@ class Supervisor:
                 return
             time.sleep(0.05)
         output = (started.stderr or started.stdout).strip()[-500:]
-        raise StackError(f"supervisord did not start: {output}", next=f"read {layout.logs / 'supervisord.log'}")
+        raise StackError(f"supervisord did not start: {output}", cure=f"read {layout.logs / 'supervisord.log'}")
 
     def _apply_changes(self) -> None:
         """Reread the configuration; stop the programs whose lines have changed: `up` starts them again."""

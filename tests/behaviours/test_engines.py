@@ -226,6 +226,6 @@ def assert_refused(engine: Engine, request: ExtractRequest, kind: type[Switchyar
         engine.extract(request)
     text = str(caught.value)
     assert [word for word in words if word not in text] == []
-    assert caught.value.next
+    assert caught.value.cure
     assert not (request.scratch / "password").exists()
     return text

@@ -93,7 +93,7 @@ def test_a_repeated_key_is_refused_by_name(serve_mongo: MongoTarget) -> None:
     with pytest.raises(ValueRefused, match="2 or more rows repeat a key; _id 0, 1") as caught:
         serve_mongo.stage("t__s1_a", [documents(1, 5), documents(1, 2)])
     assert "test_mongo" in caught.value.where
-    assert "serve.key" in caught.value.next
+    assert "serve.key" in caught.value.cure
 
 
 def test_staging_again_starts_anew(serve_mongo: MongoTarget) -> None:

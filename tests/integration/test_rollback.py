@@ -70,7 +70,7 @@ def test_a_bad_load_is_rolled_back_on_every_hop(new_case: NewCase) -> None:
 
     with pytest.raises(FlowHeld, match=r"rolled back from seq 3 to seq 2.*the substation lied") as caught:
         case.run("ingest")
-    assert f"switchyard release {case.name}" in caught.value.next
+    assert f"switchyard release {case.name}" in caught.value.cure
     assert (shown(case), case.version().seq) == ({"v2"}, 4), "held: nothing is loaded"
     assert "nothing_to_do" in case.run("serve")["plan"], "a hold does not stop serve"
 
@@ -80,8 +80,8 @@ def test_a_bad_load_is_rolled_back_on_every_hop(new_case: NewCase) -> None:
     assert [cache.get(g)["x"] for g in range(1, 6)] == [f"v1-{g}" for g in range(1, 6)]
     with pytest.raises(SwitchyardError, match="version before the current one is not among") as caught:
         rollback(case.runtime, case.flow())
-    assert "(seq 3, 5 rows, published" in caught.value.next
-    assert "(seq 2, 5 rows, published" in caught.value.next
+    assert "(seq 3, 5 rows, published" in caught.value.cure
+    assert "(seq 2, 5 rows, published" in caught.value.cure
 
     assert _switchyard(case, "loads", case.name).count("rollback") == 2
     assert "rolled back from seq" in _switchyard(case, "status", "--flows", str(case.write_file()))
@@ -176,7 +176,7 @@ def test_to_names_a_load_or_a_seq_and_says_which_are_there(new_case: NewCase, se
     for wrong, what in (("7", "load 7 is not among"), (loads[2].load_id, "is what Hive shows now, seq 3")):
         with pytest.raises(SwitchyardError, match=what) as caught:
             rollback(case.runtime, case.flow(), to=wrong)
-        assert f"{loads[1].load_id} (seq 2" in caught.value.next
+        assert f"{loads[1].load_id} (seq 2" in caught.value.cure
     assert rollback(case.runtime, case.flow(), to="2").facts["to_load"] == loads[1].load_id
     assert rollback(case.runtime, case.flow(), to=loads[2].load_id).facts["to_seq"] == 3
     assert shown(case) == {"v3"}
@@ -187,7 +187,7 @@ def test_to_names_a_load_or_a_seq_and_says_which_are_there(new_case: NewCase, se
     load(case, "v5")
     with pytest.raises(SwitchyardError, match=r"load 1, seq 1, is no longer in HDFS: .*keep_loads") as caught:
         rollback(case.runtime, case.flow(), to="1")
-    assert "(seq 1" not in caught.value.next
+    assert "(seq 1" not in caught.value.cure
     assert held(case) is None
     assert shown(case) == {"v5"}
 

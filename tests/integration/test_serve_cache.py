@@ -630,7 +630,7 @@ def test_a_redis_that_could_restore_old_state_is_refused(tmp_path: Any, settings
     try:
         with pytest.raises(PreflightRefused, match=what) as caught:
             CachePublisher("f", server.connection(), "0").preflight()
-        assert caught.value.next
+        assert caught.value.cure
         if "rename-command" in settings:
             declared = replace(server.connection(), extra={"switchyard_volatile": "true"})
             assert "only declared" in CachePublisher("f", declared, "0").preflight()[0]

@@ -120,7 +120,7 @@ def refuses(case: Case) -> str:
     before = (case.version(), ids(case))
     with pytest.raises(TruthConflict) as caught:
         ingest_leg.plan(case.runtime, case.flow())
-    assert caught.value.next.startswith("nothing was changed; ")
+    assert caught.value.cure.startswith("nothing was changed; ")
     assert (case.version(), ids(case)) == before
     return caught.value.what
 

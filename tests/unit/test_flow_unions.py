@@ -44,7 +44,7 @@ def test_one_problem_and_its_cure(tmp_path: Path, check: str, what: str, cure: s
     assert len(refused.value.problems) == 1
     problem = refused.value.problems[0]
     assert what in problem.what
-    assert cure in problem.next
+    assert cure in problem.cure
 
 
 def test_the_cure_is_taken(tmp_path: Path) -> None:

@@ -26,6 +26,6 @@ LEDGER = Connection("switchyard_ledger", "postgres", host="db", port=5432)
 def test_an_error_has_its_own_cause_and_cure(original: Exception, kind: type[Exception], cure: str) -> None:
     error = explain_error(sa.exc.DBAPIError("select 1", {"password": "secret"}, original), LEDGER)
     assert type(error) is kind
-    assert cure in error.next
+    assert cure in error.cure
     assert str(original) in error.what
     assert "secret" not in str(error)

@@ -25,7 +25,7 @@ NO_MOMENT = [
 def test_what_is_no_moment_is_refused_by_the_name_of_its_option(text: str) -> None:
     with pytest.raises(SwitchyardError, match=r"--from.*is not a moment") as caught:
         parse_range(text, "2026-03-01", NAMES)
-    assert "ISO 8601" in caught.value.next
+    assert "ISO 8601" in caught.value.cure
     with pytest.raises(SwitchyardError, match=r"--to.*is not a moment"):
         parse_range("2026-03-01", text, NAMES)
 

@@ -102,7 +102,7 @@ def test_readme_shows_what_lint_says(tmp_path: Path) -> None:
     (tmp_path / "defaults.yaml").write_text((ROOT / "dags/flows/defaults.yaml").read_text())
     (tmp_path / "telemetry.yaml").write_text(broken)
     (error,) = load_flows(tmp_path)[1]
-    said = [f"dags/flows/telemetry.yaml:{p.line}: {p.what}\n  → {p.next}" for p in error.problems]
+    said = [f"dags/flows/telemetry.yaml:{p.line}: {p.what}\n  → {p.cure}" for p in error.problems]
     assert "\n".join(said) in shown
 
 

@@ -181,14 +181,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("kind", "value", "what", "next"), REFUSED)
 def test_a_value_that_would_bend_is_refused_with_column_row_and_cure(
-    kind: pa.DataType, value: object, what: str, next: str
+    kind: pa.DataType, value: object, what: str, cure: str
 ) -> None:
     with pytest.raises(ValueRefused, match=what) as caught:
         encode_one(kind, value)
     assert "column v" in caught.value.where
     assert "id=k" in caught.value.where
     assert "flow f" in caught.value.where
-    assert next in caught.value.next
+    assert cure in caught.value.cure
 
 
 def test_a_finer_list_value_has_no_field_beside() -> None:

@@ -63,7 +63,7 @@ def test_every_setting_of_ours_is_tried_here() -> None:
 def test_a_setting_that_does_not_hold_is_refused_with_its_cure(name: str, value: str) -> None:
     with pytest.raises(SourceRefused, match=name) as caught:
         require_same("Sqoop", with_setting(name, value), SESSION)
-    assert 'alter role "reader" set' in caught.value.next
+    assert 'alter role "reader" set' in caught.value.cure
     assert value in caught.value.what
 
 
@@ -98,7 +98,7 @@ def test_a_setting_that_is_the_logins_must_be_what_the_plan_saw(name: str) -> No
 def test_another_database_server_or_user_is_refused_by_name(other: SourceSession, named: str) -> None:
     with pytest.raises(SourceRefused, match=named) as caught:
         require_same("Sqoop", other, SESSION)
-    assert "nothing was published" in caught.value.next
+    assert "nothing was published" in caught.value.cure
 
 
 def test_one_server_may_have_several_addresses() -> None:

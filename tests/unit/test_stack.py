@@ -87,7 +87,7 @@ def test_secrets_are_made_once_private_and_distinct(tmp_path: Path) -> None:
 def test_a_state_path_that_a_server_cannot_carry_is_refused(path: str) -> None:
     with pytest.raises(StackError) as refused:
         Layout(Path(path)).checked()
-    assert "SWITCHYARD_STATE" in refused.value.next
+    assert "SWITCHYARD_STATE" in refused.value.cure
 
 
 def test_the_default_state_is_in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,4 +262,4 @@ def test_all_missing_programs_are_named_at_once(monkeypatch: pytest.MonkeyPatch)
     assert {"JDK 17", "mvn", "redis-server", "setpriv"} <= {
         word for word in ("JDK 17", "mvn", "redis-server", "setpriv") if word in missing.value.what
     }
-    assert "install-prerequisites.sh" in missing.value.next
+    assert "install-prerequisites.sh" in missing.value.cure

@@ -34,7 +34,7 @@ def _fields(conn_id: str) -> dict[str, Any]:
         raise ConnectionMissing(
             "Airflow has no connection with this id",
             where=f"connection {conn_id}",
-            next=how_to_add(conn_id),
+            cure=how_to_add(conn_id),
         ) from error
     return Connection.from_fields(
         conn_id,

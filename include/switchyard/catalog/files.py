@@ -36,5 +36,5 @@ def read_records(place: Path) -> Iterator[Record]:
             raise SwitchyardError(
                 f"not a metadata file: {error}",
                 where=str(path),
-                next="move it away; `datahub check metadata-file` shows the details",
+                cure="move it away; `datahub check metadata-file` shows the details",
             ) from error

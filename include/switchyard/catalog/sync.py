@@ -87,7 +87,7 @@ def read_catalog(target: Target, datasets: Iterable[str]) -> Catalog:
         raise ServerUnavailable(
             f"DataHub does not answer: {report['error']}",
             where=f"connection {target.connection}",
-            next="check the server and the token",
+            cure="check the server and the token",
         )
     return Catalog(_schema_record(urn, paths) for urn, paths in report["fields"].items())
 
@@ -136,7 +136,7 @@ def _run_child(request: dict[str, Any], secrets: tuple[str, ...], timeout_second
         raise StepFailed(
             f"ingestion was stopped after {timeout_seconds:.0f} s",
             where="metadata_sync",
-            next="raise the task's timeout, or find the server that hangs",
+            cure="raise the task's timeout, or find the server that hangs",
         ) from error
     messages = _hide(child.stderr, secrets)
     log.debug("messages of the ingestion process: %s", messages)
@@ -146,7 +146,7 @@ def _run_child(request: dict[str, Any], secrets: tuple[str, ...], timeout_second
         raise StepFailed(
             f"the ingestion process ended with code {child.returncode} and no report: {messages[-2000:]}",
             where=PYTHON_VARIABLE,
-            next="install the ingestion environment: uv pip sync --require-hashes requirements/ingestion.txt",
+            cure="install the ingestion environment: uv pip sync --require-hashes requirements/ingestion.txt",
         ) from error
     return {name: _hide(value, secrets) for name, value in report.items()}
 
@@ -157,7 +157,7 @@ def _python() -> str:
         raise StepFailed(
             f"the ingestion environment has no Python at {python!r}",
             where=PYTHON_VARIABLE,
-            next="set it to the Python of an environment made from requirements/ingestion.txt",
+            cure="set it to the Python of an environment made from requirements/ingestion.txt",
         )
     return python
 
@@ -167,7 +167,7 @@ def _failed(recipe: Recipe, target: Target, report: dict[str, Any]) -> Switchyar
     return ServerUnavailable(
         f"DataHub's {recipe.key.kind} source failed: {'; '.join(reasons)[:1500]}",
         where=f"connection {recipe.key.connection}",
-        next="check that the server runs and that host, port, login and password of the connection are right"
+        cure="check that the server runs and that host, port, login and password of the connection are right"
         f"{f', and those of the catalog, connection {target.connection}' if target.server else ''}; rerun",
     )
 

@@ -44,7 +44,7 @@ def find_target(connections: Connections) -> Target:
     raise SwitchyardError(
         f"metadata_sync cannot write to a connection of type {connection.conn_type!r}",
         where=f"connection {connection.conn_id}",
-        next="make it datahub-rest (host: the server's URL) or datahub-file (host: a directory)",
+        cure="make it datahub-rest (host: the server's URL) or datahub-file (host: a directory)",
     )
 
 

@@ -30,7 +30,7 @@ def sync_metadata(
     flows = list(load_flows(directory)[0].values())
     connections = EnvironmentConnections()
     keys = [key for key in recipes.list_sources(flows) if not source or key.name in source]
-    failed: list[SwitchyardError] = []
+    failed: list[str] = []
     for key in keys:
         recipe = recipes.build_recipe(key, flows, connections)
         if plan:
@@ -41,10 +41,14 @@ def sync_metadata(
             without = f", {len(report.missing)} of flows not there yet" if report.missing else ""
             typer.echo(f"{report.source:<32}{report.seconds:7.2f} s  {report.events} records{without}")
         except SwitchyardError as error:
-            typer.echo(f"{key.name:<32}failed")
-            failed.append(error)
+            typer.echo(f"{key.name:<32}failed: {error}")
+            failed.append(key.name)
     if failed:
-        raise SwitchyardError("\n".join(map(str, failed)))
+        raise SwitchyardError(
+            f"the schemas of {', '.join(failed)} were not ingested; those of the others were",
+            where="sync-metadata",
+            cure="cure what is said above of each, and run it again",
+        )
 
 
 def lineage(

@@ -71,7 +71,7 @@ def _raised(name: str, module: ast.Module, kinds: set[str]) -> Iterator[ErrorTex
         if kind not in kinds or not what.strip(_VARIES + " "):
             continue  # not an error, or one that only passes on another's words
         parts = {keyword.arg: _text_of(keyword.value, assigned) for keyword in call.keywords}
-        yield ErrorText(kind, f"{name}:{call.lineno}", what, parts.get("where"), parts.get("cure", parts.get("next")))
+        yield ErrorText(kind, f"{name}:{call.lineno}", what, parts.get("where"), parts.get("cure"))
 
 
 def _assignments(module: ast.Module) -> dict[str, ast.expr]:

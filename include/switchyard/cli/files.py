@@ -115,12 +115,12 @@ def _print_flows(flows: Iterable[Flow], errors: list[FlowFileError]) -> None:
 
 def _print_problem(problem: Problem) -> None:
     typer.echo(f"{typer.style(f'{_shown(problem.path)}:{problem.line}', bold=True)}: {problem.what}")
-    if problem.next:
-        typer.echo(f"  → {problem.next}")
+    if problem.cure:
+        typer.echo(f"  → {problem.cure}")
 
 
 def _as_json(problem: Problem) -> dict[str, str | int]:
-    return {"file": str(problem.path), "line": problem.line, "what": problem.what, "next": problem.next}
+    return {"file": str(problem.path), "line": problem.line, "what": problem.what, "next": problem.cure}
 
 
 def _shown(path: Path) -> str:

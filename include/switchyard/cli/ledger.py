@@ -56,7 +56,7 @@ def rebuild(
         raise SwitchyardError(
             "the ledger holds the locks that keep two runs apart, so it is rebuilt only while no run is at work",
             where="switchyard ledger rebuild",
-            next="pause the DAGs (airflow dags pause), end runs that are at work, then confirm it by --dags-paused; "
+            cure="pause the DAGs (airflow dags pause), end runs that are at work, then confirm it by --dags-paused; "
             "--plan shows what would be written",
         )
     runtime = open_runtime("switchyard ledger rebuild")

@@ -112,7 +112,7 @@ def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> LoadReques
         raise SwitchyardError(
             "give either --from-beginning or --trust-bookmark, and only with the ingest leg",
             where="switchyard run",
-            next="leave the other out; the serve leg serves what Hive shows",
+            cure="leave the other out; the serve leg serves what Hive shows",
         )
     return LoadRequest(start="beginning" if from_beginning else "trusted-bookmark")
 
@@ -132,7 +132,7 @@ def _require_named(call: StepCall, leg: StepLeg, name: str) -> None:
         raise SwitchyardError(
             f"the call is for step {call.step} of leg {call.leg}, but the command line names {name} of {leg.value}",
             where="the call of this step",
-            next="start `switchyard step` with the call's leg and step",
+            cure="start `switchyard step` with the call's leg and step",
         )
 
 

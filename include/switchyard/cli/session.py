@@ -50,7 +50,7 @@ def find_flow(directory: Path, name: str) -> Flow:
 
     near = get_close_matches(name, list(flows), 1)
     hint = f"did you mean {near[0]}?" if near else f"switchyard flows --flows {directory} lists them"
-    raise SwitchyardError(f"no flow has the name {name!r}", where=str(directory), next=hint)
+    raise SwitchyardError(f"no flow has the name {name!r}", where=str(directory), cure=hint)
 
 
 def open_runtime(command: str, *, take_over: bool = False) -> Runtime:

@@ -46,7 +46,7 @@ def rename(
         raise SwitchyardError(
             f"it cannot be renamed: the file of {old} is still there, and two flows would write one table",
             where=f"flow {old}",
-            next=f"nothing was changed; rename the file {old}.yaml to {new}.yaml first",
+            cure=f"nothing was changed; rename the file {old}.yaml to {new}.yaml first",
         )
     for sentence in give(open_runtime("switchyard rename"), old, flow, plan_only=plan).sentences(old, new):
         typer.echo(sentence)

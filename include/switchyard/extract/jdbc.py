@@ -42,7 +42,7 @@ def require_address(connection: Connection) -> None:
         raise SourceRefused(
             "the connection names no database",
             where=f"connection {connection.conn_id}",
-            next="write the database's name into the connection's schema",
+            cure="write the database's name into the connection's schema",
         )
     write_url(connection, {})
 
@@ -67,7 +67,7 @@ def _host(host: str, connection: Connection) -> str:
     raise SourceRefused(
         f"the host {host!r} is neither a name nor an address, and Sqoop reaches PostgreSQL over TCP only",
         where=f"connection {connection.conn_id}",
-        next="give the connection a host name or an IP address in `host`, and the port in `port`",
+        cure="give the connection a host name or an IP address in `host`, and the port in `port`",
     )
 
 

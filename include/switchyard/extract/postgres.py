@@ -142,7 +142,7 @@ def read_shape(session: Session, source: Source, flow: str) -> SourceShape:
         raise PreflightRefused(
             "the source has no columns, and Hive has no table without any",
             where=f"flow {flow}, connection {source.connection}",
-            next="give the table a column, or read another one; a query: select … as name",
+            cure="give the table a column, or read another one; a query: select … as name",
         )
     if source.query is not None:
         return SourceShape(columns, tuple(source.key))
@@ -200,7 +200,7 @@ def _describe(session: Session, source: Source, flow: str) -> tuple[SourceColumn
         raise PreflightRefused(
             f"the source cannot be read: {_first_line(error)}",
             where=f"flow {flow}, connection {source.connection}",
-            next=f"PostgreSQL {state.cause}: {state.cure}",
+            cure=f"PostgreSQL {state.cause}: {state.cure}",
         ) from error
     described = cursor.description or []
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
@@ -229,7 +229,7 @@ def explain_state(state: SqlState, words: str, connection: Connection, code: str
     shown = f" (SQLSTATE {code})" if code else ""
     what = f"PostgreSQL at {connection.address}, database {connection.schema!r}, {state.cause}{shown}: {words}"
     kind = ServerUnavailable if state.passes else SourceRefused
-    return kind(what, where=f"connection {connection.conn_id}", next=state.cure)
+    return kind(what, where=f"connection {connection.conn_id}", cure=state.cure)
 
 
 def _first_line(error: Exception) -> str:

@@ -140,5 +140,5 @@ def refuse(flow: Flow, findings: Sequence[str]) -> None:
         raise PreflightRefused(
             "the source cannot be carried as it is:\n  - " + "\n  - ".join(findings),
             where=f"flow {flow.flow}, connection {flow.source.connection}",
-            next="nothing was run; change the flow file as each line says",
+            cure="nothing was run; change the flow file as each line says",
         )

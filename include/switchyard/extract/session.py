@@ -180,7 +180,7 @@ def require_same(reader: str, read: SourceSession, planned: SourceSession | None
         raise SourceRefused(
             f"{reader} did not read where the plan looked: {'; '.join(differences)}",
             where=f"database {planned.database}, user {planned.login}",
-            next="nothing was published; let the connection lead to one server and one database; if that server was "
+            cure="nothing was published; let the connection lead to one server and one database; if that server was "
             "restarted, or a setting of its login changed meanwhile, run again",
         )
 
@@ -206,7 +206,7 @@ def _refused(session: SourceSession, wrong: Sequence[Setting], whose: str, or_el
     return SourceRefused(
         f"settings do not hold in {whose}: {listed}",
         where=f"database {session.database}, user {session.login}",
-        next=f"nothing was published; {cure}; {or_else}",
+        cure=f"nothing was published; {cure}; {or_else}",
     )
 
 

@@ -59,7 +59,7 @@ class SqoopEngine:
             raise StepFailed(
                 f"the command {sqoop_command()[0]!r} is not there",
                 where="engine sqoop",
-                next="install Sqoop 1.4.7 and put it on the PATH, or name it in SWITCHYARD_SQOOP",
+                cure="install Sqoop 1.4.7 and put it on the PATH, or name it in SWITCHYARD_SQOOP",
             ) from error
         finally:
             password_file.unlink(missing_ok=True)
@@ -114,7 +114,7 @@ def _query(request: ExtractRequest) -> list[str]:
         raise StepFailed(
             f"the statement has {len(query.encode()):,} bytes and several lines, which Sqoop does not take",
             where=request.name,
-            next="write source.query and source.where in one line (YAML: >-), or make the query a view",
+            cure="write source.query and source.where in one line (YAML: >-), or make the query a view",
         )
     request.scratch.mkdir(parents=True, exist_ok=True)
     path = request.scratch / "query.options"
@@ -143,23 +143,23 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
             where=f"connection {hdfs.conn_id}",
-            next="free space on the DataNodes (or start them, or raise the directory's quota), then run again; "
+            cure="free space on the DataNodes (or start them, or raise the directory's quota), then run again; "
             "nothing was published",
         )
     if _NO_HDFS.search(whole):
         return ServerUnavailable(
             f"Sqoop could not write to HDFS at {hdfs.address}:\n  {text}",
             where=f"connection {hdfs.conn_id}",
-            next="check that NameNode and DataNode run and are out of safe mode; nothing was published",
+            cure="check that NameNode and DataNode run and are out of safe mode; nothing was published",
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, next="nothing was published; run again")
+    return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, cure="nothing was published; run again")
 
 
 def _no_memory(request: ExtractRequest) -> Exception:
     return StepFailed(
         f"Sqoop's heap was too small: it held {request.fetch_rows} rows at once",
         where=request.name,
-        next="nothing was published; give Sqoop's JVM more (-Xmx in HADOOP_CLIENT_OPTS, on YARN "
+        cure="nothing was published; give Sqoop's JVM more (-Xmx in HADOOP_CLIENT_OPTS, on YARN "
         "mapreduce.map.java.opts), or leave the widest rows out with source.where",
     )

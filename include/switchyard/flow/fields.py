@@ -29,7 +29,7 @@ def no_duplicates(values: T) -> T:
     """Refuse a list that has an item twice."""
     for at, value in enumerate(values):
         if value in values[:at]:
-            raise refuse(f"{value!r} is listed twice", next="name it once", at=[at])
+            raise refuse(f"{value!r} is listed twice", cure="name it once", at=[at])
     return values
 
 
@@ -42,24 +42,24 @@ def check_table(text: str) -> str:
 def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
     """Check that a text is one piece of SQL, which stays inside its brackets; `starts`: the words it may begin with."""
     if len(text) > _LONGEST_SQL:
-        raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", next="make it a view")
+        raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", cure="make it a view")
     if fault := find_fault(text, dialect):
         raise refuse(
-            f"this SQL {fault}", next="write one piece of SQL that is whole by itself: it is put into brackets"
+            f"this SQL {fault}", cure="write one piece of SQL that is whole by itself: it is put into brackets"
         )
     if starts and first_word(text) not in starts:
-        raise refuse("this is not a query", next=f"begin it with {' or '.join(starts)}")
+        raise refuse("this is not a query", cure=f"begin it with {' or '.join(starts)}")
     if not text.strip():
-        raise refuse("the condition is empty", next="write one, or leave the key out")
+        raise refuse("the condition is empty", cure="write one, or leave the key out")
     if "$CONDITIONS" in text or "${" in text:
-        raise refuse("this SQL has a placeholder, which nothing fills in", next="leave out $CONDITIONS and ${…}")
+        raise refuse("this SQL has a placeholder, which nothing fills in", cure="leave out $CONDITIONS and ${…}")
     return text
 
 
 def check_where(text: str) -> str:
     """Check a SQL condition on the rows of the source."""
     if first_word(text) == "where":
-        raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
+        raise refuse("the word WHERE is written by Switchyard", cure="write the condition only")
     return check_sql(text, "postgres", ())
 
 
@@ -76,14 +76,14 @@ def check_select(text: str) -> str:
 def check_condition(text: str) -> str:
     """Check a HiveQL condition on one row."""
     if first_word(text) == "where":
-        raise refuse("the word WHERE is written by Switchyard", next="write the condition only")
+        raise refuse("the word WHERE is written by Switchyard", cure="write the condition only")
     return check_sql(text, "hive", ())
 
 
 def check_as(text: str) -> str:
     """Check a type that a flow chooses for a column."""
     if not _is_choice(text):
-        raise refuse(f"{text!r} is not a type that a column can be carried as", next="string, or decimal(p,s)")
+        raise refuse(f"{text!r} is not a type that a column can be carried as", cure="string, or decimal(p,s)")
     return text
 
 

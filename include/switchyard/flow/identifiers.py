@@ -62,7 +62,7 @@ def check_flow(name: str) -> str:
     if not FLOW.fullmatch(name):
         raise refuse(
             f"{name!r} cannot name a flow: lower-case letters, digits and _ only, a letter first, at most 64",
-            next=f"rename the file to {_plain(name)}.yaml",
+            cure=f"rename the file to {_plain(name)}.yaml",
         )
     return name
 
@@ -72,7 +72,7 @@ def check_connection(name: str) -> str:
     if not CONNECTION.fullmatch(name):
         # The text is not shown: it may be a URL with a password in it.
         cure = "write the id; host, login and password stay in Airflow's connection"
-        raise refuse("this cannot be a connection id: letters, digits, _, - and . only, at most 128", next=cure)
+        raise refuse("this cannot be a connection id: letters, digits, _, - and . only, at most 128", cure=cure)
     return name
 
 
@@ -81,15 +81,15 @@ def check_hive(name: str) -> str:
     if not HIVE.fullmatch(name):
         raise refuse(
             f"{name!r} cannot name a Hive table or database: lower-case letters, digits and _ only, a letter first",
-            next=f"write {_plain(name)}",
+            cure=f"write {_plain(name)}",
         )
     if name in RESERVED:
-        raise refuse(f"{name!r} is a reserved word of Hive, which every reader would have to quote", next="rename it")
+        raise refuse(f"{name!r} is a reserved word of Hive, which every reader would have to quote", cure="rename it")
     if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
-        raise refuse(f"names like {name!r} are Switchyard's own, for what a diff finds", next="rename it")
+        raise refuse(f"names like {name!r} are Switchyard's own, for what a diff finds", cure="rename it")
     if len(name) > HIVE_LENGTH:
         raise refuse(
-            f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}", next="shorten it"
+            f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}", cure="shorten it"
         )
     return name
 
@@ -98,9 +98,9 @@ def check_lake_column(name: str) -> str:
     """A column of a lake table or product, which is also a field of the documents."""
     if not LAKE_COLUMN.fullmatch(name):
         what = f"{name!r} cannot name a lake column: letters, digits and _ only, no digit first, not _id"
-        raise refuse(what, next="give the column another name with source.query")
+        raise refuse(what, cure="give the column another name with source.query")
     if name != name.lower():
-        raise refuse(f"{name!r} is not how Hive spells it: it folds column names", next=f"write {name.lower()}")
+        raise refuse(f"{name!r} is not how Hive spells it: it folds column names", cure=f"write {name.lower()}")
     return name
 
 
@@ -112,25 +112,25 @@ def check_postgres_column(name: str) -> str:
 def check_collection(name: str) -> str:
     """A MongoDB collection. Source: https://www.mongodb.com/docs/manual/reference/limits/ (Naming Restrictions)."""
     if name.startswith("system."):
-        raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", next=f"write {name[7:]}")
+        raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", cure=f"write {name[7:]}")
     if not COLLECTION.fullmatch(name):
         what = f"{name!r} cannot name a collection: letters, digits, _, - and . only, no digit first"
-        raise refuse(what, next="e.g. grid_nodes")
+        raise refuse(what, cure="e.g. grid_nodes")
     if name == OWN_COLLECTION:
-        raise refuse(f"collection {name} holds Switchyard's own records", next="choose another name")
+        raise refuse(f"collection {name} holds Switchyard's own records", cure="choose another name")
     if len(name) > COLLECTION_BYTES:
         raise refuse(
-            f"{len(name)} characters are too long for a collection: at most {COLLECTION_BYTES}", next="shorten it"
+            f"{len(name)} characters are too long for a collection: at most {COLLECTION_BYTES}", cure="shorten it"
         )
     if STAGING_COLLECTION.fullmatch(name):
-        raise refuse(f"{name!r} looks like a staging collection, which a publish would drop", next="rename it")
+        raise refuse(f"{name!r} looks like a staging collection, which a publish would drop", cure="rename it")
     return name
 
 
 def check_root(path: str) -> str:
     """The HDFS directory of all landings."""
     if not HDFS_ROOT.fullmatch(path):
-        raise refuse(f"{path!r} is not an absolute HDFS path of plain names", next="write one such as /lake")
+        raise refuse(f"{path!r} is not an absolute HDFS path of plain names", cure="write one such as /lake")
     return path
 
 
@@ -138,7 +138,7 @@ def check_label(text: str) -> str:
     """A tag or domain; Airflow's tags have at most 100 characters."""
     if not LABEL.fullmatch(text):
         raise refuse(
-            f"{_shown(text)} is not a plain word or two, of at most 100 characters", next="e.g. grid operations"
+            f"{_shown(text)} is not a plain word or two, of at most 100 characters", cure="e.g. grid operations"
         )
     return text
 
@@ -154,11 +154,11 @@ def parse_pg_table(text: str) -> PgTable:
             break
         at += 1
     if at != len(text):
-        raise refuse(f"{_shown(text)} is not schema.table", next='quote what is not a plain name: public."My Table"')
+        raise refuse(f"{_shown(text)} is not schema.table", cure='quote what is not a plain name: public."My Table"')
     if len(parts) == 1:
-        raise refuse(f"{text!r} does not name its schema", next=f"write public.{text}, or the schema it is in")
+        raise refuse(f"{text!r} does not name its schema", cure=f"write public.{text}, or the schema it is in")
     if len(parts) != 2:
-        raise refuse(f"{_shown(text)} is not schema.table", next="the connection chooses the database")
+        raise refuse(f"{_shown(text)} is not schema.table", cure="the connection chooses the database")
     return PgTable(*map(_check_postgres_name, parts))
 
 
@@ -168,20 +168,20 @@ def check_schedule(text: str) -> str:
     if text in _CRON_PRESETS:
         return text
     if text.startswith("@"):
-        raise refuse(f"{text!r} is not a preset", next=f"presets: {', '.join(_CRON_PRESETS)}")
+        raise refuse(f"{text!r} is not a preset", cure=f"presets: {', '.join(_CRON_PRESETS)}")
     if len(text.split()) != 5:
-        raise refuse(f"{text!r} is not a cron expression of five fields", next='write e.g. "30 2 * * *", or "@hourly"')
+        raise refuse(f"{text!r} is not a cron expression of five fields", cure='write e.g. "30 2 * * *", or "@hourly"')
     from croniter import CroniterBadDateError, CroniterError, croniter
 
     fields = "fields: minute hour day month weekday"
     if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
-        raise refuse(f"{text!r} asks for a random time", next=fields)
+        raise refuse(f"{text!r} asks for a random time", cure=fields)
     try:
         croniter(text).get_next()
     except CroniterBadDateError as error:
-        raise refuse(f"{text!r} names a day that never comes", next=fields) from error
+        raise refuse(f"{text!r} names a day that never comes", cure=fields) from error
     except (CroniterError, ValueError) as error:
-        raise refuse(f"{text!r} is not a cron expression", next=fields) from error
+        raise refuse(f"{text!r} is not a cron expression", cure=fields) from error
     return text
 
 
@@ -191,20 +191,20 @@ def _unquote(match: re.Match[str], text: str) -> str:
     bare = match["bare"]
     if bare != bare.lower():
         cure = f'write "{bare}" in double quotes if it has capitals, else {bare.lower()}'
-        raise refuse(f"{text!r}: PostgreSQL folds {bare} to lower case unless it is quoted", next=cure)
+        raise refuse(f"{text!r}: PostgreSQL folds {bare} to lower case unless it is quoted", cure=cure)
     return bare
 
 
 def _check_postgres_name(name: str) -> str:
     if not name or "\0" in name:
-        raise refuse(f"{name!r} cannot be a name in PostgreSQL", next="write the name as PostgreSQL has it")
+        raise refuse(f"{name!r} cannot be a name in PostgreSQL", cure="write the name as PostgreSQL has it")
     if "$CONDITIONS" in name:
         raise refuse(
-            f"{_shown(name)}: Sqoop would replace $CONDITIONS", next="read it through a view with another name"
+            f"{_shown(name)}: Sqoop would replace $CONDITIONS", cure="read it through a view with another name"
         )
     if len(name.encode()) > POSTGRES_NAME_BYTES:
         what = f"{_shown(name)} has {len(name.encode())} bytes; PostgreSQL cuts names at {POSTGRES_NAME_BYTES}"
-        raise refuse(what, next="write the name as PostgreSQL has it")
+        raise refuse(what, cure="write the name as PostgreSQL has it")
     return name
 
 

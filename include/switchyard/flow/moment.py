@@ -20,7 +20,7 @@ def parse_range(low: str, high: str, names: tuple[str, str]) -> tuple[str, str]:
         raise SwitchyardError(
             f"the range from {low} up to {high} is empty: its end must be after its beginning",
             where=" and ".join(names),
-            next="give an end that is later than the beginning; the end itself is not included",
+            cure="give an end that is later than the beginning; the end itself is not included",
         )
     return first.isoformat(), last.isoformat()
 
@@ -29,5 +29,5 @@ def _parse(text: str, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise SwitchyardError(f"{text!r} is not a moment", where=name, next=_CURE) from error
+        raise SwitchyardError(f"{text!r} is not a moment", where=name, cure=_CURE) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

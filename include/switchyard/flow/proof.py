@@ -29,7 +29,7 @@ class Between(Closed):
     @model_validator(mode="after")
     def _a_bound(self) -> Between:
         if self.min is None and self.max is None:
-            raise refuse("`between` needs `min`, `max` or both", next="e.g. {column: wattage, min: 0}")
+            raise refuse("`between` needs `min`, `max` or both", cure="e.g. {column: wattage, min: 0}")
         return self
 
 
@@ -91,9 +91,9 @@ class Check(Closed):
         kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
             what = f"a check is one of {', '.join(KINDS)}: here are {', '.join(kinds) or 'none'}"
-            raise refuse(what, next="write one list item for each check")
+            raise refuse(what, cure="write one list item for each check")
         if self.severity == "quarantine" and kinds[0] in OF_THE_TABLE:
-            raise refuse(f"`{kinds[0]}` judges the whole load, not single rows", next="severity warn or fail")
+            raise refuse(f"`{kinds[0]}` judges the whole load, not single rows", cure="severity warn or fail")
         return self
 
     @property
@@ -153,7 +153,7 @@ class Reconcile(Closed):
     @model_validator(mode="after")
     def _tolerance_is_asked_for(self) -> Reconcile:
         if self.policy == "exact" and self.tolerance != "0":
-            raise refuse("`tolerance` is for policy: tolerance", next="set policy: tolerance, or leave it out")
+            raise refuse("`tolerance` is for policy: tolerance", cure="set policy: tolerance, or leave it out")
         return self
 
 

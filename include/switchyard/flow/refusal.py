@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 REFUSED = "switchyard_refused"
 
 
-def refuse(what: str, *, next: str = "", at: Iterable[str | int] = ()) -> PydanticCustomError:
+def refuse(what: str, *, cure: str = "", at: Iterable[str | int] = ()) -> PydanticCustomError:
     """Build the error to raise; `at` is the path below the value that is being validated."""
-    return PydanticCustomError(REFUSED, "{what}", {"what": what, "next": next, "at": tuple(at)})
+    return PydanticCustomError(REFUSED, "{what}", {"what": what, "cure": cure, "at": tuple(at)})
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -84,19 +84,19 @@ class Source(Closed):
     def _one_statement(self) -> Source:
         if (self.table is None) == (self.query is None):
             fault = "neither is given" if self.table is None else "both are given"
-            raise refuse(f"give exactly one of `table` and `query`: {fault}", next="e.g. table: public.orders")
+            raise refuse(f"give exactly one of `table` and `query`: {fault}", cure="e.g. table: public.orders")
         for part in ("where", "columns"):
             if self.query is not None and getattr(self, part) is not None:
-                raise refuse(f"`{part}` belongs to `table`", next=f"put the {part} into the query", at=[part])
+                raise refuse(f"`{part}` belongs to `table`", cure=f"put the {part} into the query", at=[part])
         for column in self.key:
             if self.columns is not None and column not in self.columns:
                 raise refuse(
-                    f"key column {column!r} is not among the `columns` to read", next="add it there", at=["key"]
+                    f"key column {column!r} is not among the `columns` to read", cure="add it there", at=["key"]
                 )
         for name in ("cursor", "tombstone"):
             column = getattr(self, name)
             if self.columns is not None and column is not None and column not in self.columns:
-                raise refuse(f"column {column!r} is not among the `columns` to read", next="add it there", at=[name])
+                raise refuse(f"column {column!r} is not among the `columns` to read", cure="add it there", at=[name])
         return self
 
     @property
@@ -139,7 +139,7 @@ class Lake(Closed):
     def _not_ours(self) -> Lake:
         if self.database in identifiers.OWN_DATABASES:
             what = f"Hive database {self.database} is Switchyard's or Hive's own"
-            raise refuse(what, next="choose another database", at=["database"])
+            raise refuse(what, cure="choose another database", at=["database"])
         return self
 
 
@@ -172,13 +172,13 @@ class Serve(Closed):
     def _product_has_a_table(self) -> Serve:
         if self.select is None and self.table is not None:
             what = "`table` names the product of `select`, which this flow does not have"
-            raise refuse(what, next="leave it out, or add serve.select", at=["table"])
+            raise refuse(what, cure="leave it out, or add serve.select", at=["table"])
         if self.select is not None and self.table is None:
             try:
                 identifiers.check_hive(self.collection)
             except ValueError as error:
                 cure = "name the product's Hive table: serve.table"
-                raise refuse(f"collection {self.collection!r} is not a Hive name", next=cure, at=["select"]) from error
+                raise refuse(f"collection {self.collection!r} is not a Hive name", cure=cure, at=["select"]) from error
         return self
 
 
@@ -211,11 +211,11 @@ class Engine(Closed):
     def _split_for_mappers(self) -> Engine:
         if self.mappers > 1 and self.split_by is None:
             what = f"{self.mappers} mappers need `split_by`, the column that divides the rows"
-            raise refuse(what, next="name an integer column, e.g. split_by: id; or set mappers to 1", at=["mappers"])
+            raise refuse(what, cure="name an integer column, e.g. split_by: id; or set mappers to 1", at=["mappers"])
         if self.mappers == 1 and self.split_by is not None:
             cure = "set mappers to 2 or more, or leave split_by out"
             raise refuse(
-                "`split_by` divides rows among mappers, and this flow has one mapper", next=cure, at=["split_by"]
+                "`split_by` divides rows among mappers, and this flow has one mapper", cure=cure, at=["split_by"]
             )
         return self
 
@@ -252,7 +252,7 @@ class Flow(Closed):
         _check_mode(self.source, self.lake)
         if self.cache is not None and self.serve is None:
             what = "`cache` needs `serve`: Redis holds what MongoDB serves"
-            raise refuse(what, next="add serve, or leave cache out", at=["cache"])
+            raise refuse(what, cure="add serve, or leave cache out", at=["cache"])
         if self.serve is not None and self.serve.select is not None:
             _check_product(self.lake, self.serve, self.serve.select)
         return self
@@ -262,23 +262,23 @@ def _check_mode(source: Source, lake: Lake) -> None:
     if lake.mode == "append" and source.cursor is None:
         raise refuse(
             "mode append needs a cursor column to find new rows",
-            next="set source.cursor",
+            cure="set source.cursor",
             at=["lake", "mode"],
         )
     if lake.mode == "merge" and source.cursor is None and source.sweep == "never":
         cure = "set source.cursor, or source.sweep: always"
-        raise refuse("mode merge needs a way to find what changed", next=cure, at=["lake", "mode"])
+        raise refuse("mode merge needs a way to find what changed", cure=cure, at=["lake", "mode"])
     if lake.mode != "merge":
         for name in ("tombstone", "sweep"):
             if getattr(source, name) not in (None, "never"):
                 what = f"`{name}` is for mode merge, and this flow's is {lake.mode}"
-                raise refuse(what, next=f"set lake.mode to merge, or leave {name} out", at=["source", name])
+                raise refuse(what, cure=f"set lake.mode to merge, or leave {name} out", at=["source", name])
 
 
 def _check_product(lake: Lake, serve: Serve, select: str) -> None:
     if not mentions(select, lake.table):
         cure = f"read from {lake.database}.{lake.table}"
-        raise refuse("`select` does not read this flow's lake table", next=cure, at=["serve", "select"])
+        raise refuse("`select` does not read this flow's lake table", cure=cure, at=["serve", "select"])
     if (serve.table or serve.collection) == lake.table:
         cure = "name it: serve.table"
-        raise refuse(f"the product would overwrite the lake table {lake.table}", next=cure, at=["serve", "select"])
+        raise refuse(f"the product would overwrite the lake table {lake.table}", cure=cure, at=["serve", "select"])

@@ -20,7 +20,7 @@ def check_amount(value: object) -> str:
     if isinstance(text, str) and re.fullmatch(f"{_PERCENT}|{_ROWS}", text):
         return text
     cure = f"write {value}% for a part" if isinstance(value, float) and 0 <= value <= 100 else "write e.g. 100 or 0.1%"
-    raise refuse(f"{value!r} is neither a number of rows nor a percentage", next=cure)
+    raise refuse(f"{value!r} is neither a number of rows nor a percentage", cure=cure)
 
 
 def rows_allowed(amount: str, rows: int) -> int:

@@ -122,6 +122,6 @@ def adopt_table(
             raise PublishConflict(
                 f"the table was changed while it was looked at: {getattr(error, 'message', error)}",
                 where=f"Hive table {found.database}.{found.table}",
-                next="nothing was changed; adopt it again",
+                cure="nothing was changed; adopt it again",
             ) from error
     return _FIRST_REV

@@ -146,7 +146,7 @@ class Hdfs:
         return ServerUnavailable(
             f"HDFS at {self.connection.address} could not {doing}: {str(error).strip().splitlines()[0]}",
             where=f"connection {self.connection.conn_id}",
-            next="check that NameNode and DataNode run, are out of safe mode and have space left",
+            cure="check that NameNode and DataNode run, are out of safe mode and have space left",
         )
 
 

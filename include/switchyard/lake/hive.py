@@ -72,7 +72,7 @@ class Hive:
         return ServerUnavailable(
             f"HiveServer2 at {self.connection.address} does not answer: {error}",
             where=f"connection {self.connection.conn_id}",
-            next="check that HiveServer2 runs and that the connection's host and port are right",
+            cure="check that HiveServer2 runs and that the connection's host and port are right",
         )
 
 
@@ -105,7 +105,7 @@ class HiveSession:
         return StepFailed(
             f"Hive could not run it: {message}\n  statement: {hiveql[:400]}",
             where=f"connection {self._hive.connection.conn_id}",
-            next="nothing was published; see HiveServer2's log, and HDFS for space left",
+            cure="nothing was published; see HiveServer2's log, and HDFS for space left",
         )
 
 

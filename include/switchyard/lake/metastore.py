@@ -179,12 +179,12 @@ class Metastore:
             return PublishConflict(
                 f"seq {expected.seq} was expected and is no longer there",
                 where=where,
-                next="nothing was changed; run the flow again, it starts from the version that won",
+                cure="nothing was changed; run the flow again, it starts from the version that won",
             )
         return SwitchyardError(
             f"the metastore refused the publish: {text}",
             where=where,
-            next="nothing was changed; see the metastore's log",
+            cure="nothing was changed; see the metastore's log",
         )
 
     def _create(
@@ -243,7 +243,7 @@ class Metastore:
             raise ServerUnavailable(
                 f"the Hive metastore at {self.connection.address} does not answer: {error}",
                 where=f"connection {self.connection.conn_id}",
-                next="check that the metastore runs and that the connection's host and port are right",
+                cure="check that the metastore runs and that the connection's host and port are right",
             ) from error
         finally:
             transport.close()

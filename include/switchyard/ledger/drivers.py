@@ -38,7 +38,7 @@ class AirflowLoadUnfinished(LoadInProgress):
         super().__init__(
             f"load {load.load_id} is {load.state}, begun by {load.owner}, which may be between two of its tasks",
             where=f"flow {load.flow}, leg {load.leg}",
-            next="wait for that run, or trigger the DAG again; if it is over, take its load over: --take-over",
+            cure="wait for that run, or trigger the DAG again; if it is over, take its load over: --take-over",
         )
 
 

@@ -23,5 +23,5 @@ def explain_error(error: sa.exc.DBAPIError, connection: Connection) -> Switchyar
     return kind(
         f"the ledger's PostgreSQL at {connection.address} {state.cause}: {words}",
         where=f"connection {connection.conn_id}",
-        next=state.cure if about_the_server else _RIGHTS,
+        cure=state.cure if about_the_server else _RIGHTS,
     )

@@ -35,5 +35,5 @@ def require_standing(ledger: Ledger, flow: str, version: int) -> None:
             raise PublishConflict(
                 f"seq {version} was rolled back to seq {undone.rollback.to_seq} meanwhile, by load {load.load_id}",
                 where=f"flow {flow}, leg serve",
-                next="nothing was published; run serve again: it serves what Hive shows",
+                cure="nothing was published; run serve again: it serves what Hive shows",
             )

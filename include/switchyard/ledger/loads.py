@@ -52,7 +52,7 @@ class Load:
             raise LedgerStateError(
                 f"step {kind.step} of load {self.load_id} has written nothing down",
                 where=f"flow {self.flow}, leg {self.leg}",
-                next="run the leg again",
+                cure="run the leg again",
             )
         return result
 
@@ -64,7 +64,7 @@ class Load:
         try:
             return kind.from_json(values, f"flow {self.flow}, load {self.load_id}, step {kind.step}")
         except RecordUnreadable as error:
-            raise LedgerStateError(error.what, where=error.where, next=error.next) from error
+            raise LedgerStateError(error.what, where=error.where, cure=error.cure) from error
 
     @property
     def dag_run(self) -> DagRun | None:

@@ -118,7 +118,7 @@ class Ledger:
         load = self.find(load_id)
         if load is None:
             raise LedgerStateError(
-                f"no load {load_id!r} in the ledger", where=self.connection.conn_id, next="switchyard loads lists them"
+                f"no load {load_id!r} in the ledger", where=self.connection.conn_id, cure="switchyard loads lists them"
             )
         return load
 
@@ -245,7 +245,7 @@ class Ledger:
         return LoadInProgress(
             f"{owner}, is at work",
             where=f"flow {flow}, leg {leg}",
-            next="wait until it has ended, or end it; then run again",
+            cure="wait until it has ended, or end it; then run again",
         )
 
     def _wrong_state(self, load_id: str, expected: Sequence[str]) -> LedgerStateError:
@@ -254,7 +254,7 @@ class Ledger:
         return LedgerStateError(
             f"load {load_id} is {load.state}{why}; this step needs it {' or '.join(expected)}",
             where=f"flow {load.flow}, leg {load.leg}",
-            next="run the leg again; it recovers what this load left",
+            cure="run the leg again; it recovers what this load left",
         )
 
     @contextmanager

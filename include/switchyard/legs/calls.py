@@ -52,7 +52,7 @@ def _earlier(runtime: Runtime, call: StepCall) -> StepOutcome | None:
         raise SwitchyardError(
             f"call {call.call_id} was step {outcome.step} of {outcome.leg}, and is step {call.step} of {call.leg} now",
             where="the call of this step",
-            next="give every call an id of its own",
+            cure="give every call an id of its own",
         )
     log.info("call %s has ended already, in another process: nothing is run, its outcome stands", call.call_id)
     return outcome
@@ -96,14 +96,14 @@ def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
         raise SwitchyardError(
             f"step {call.step} goes on with a load",
             where=f"leg {call.leg}",
-            next="name it: --load LOAD; switchyard loads lists them",
+            cure="name it: --load LOAD; switchyard loads lists them",
         )
     return step.from_load(runtime, call.load_id)
 
 
 def _flow_of(call: StepCall) -> Flow:
     if call.flow is None:
-        raise SwitchyardError("this step begins from a flow", where=f"step {call.step}", next="name it: --flow FLOW")
+        raise SwitchyardError("this step begins from a flow", where=f"step {call.step}", cure="name it: --flow FLOW")
     return thaw(call.flow)
 
 
@@ -125,7 +125,7 @@ def _failed(call: StepCall, error: SwitchyardError, seconds: float) -> StepOutco
         kind=_kind(error),
         what=error.what,
         where=error.where,
-        cure=error.next,
+        cure=error.cure,
         load_id=met.load_id if met else None,
         dag_run=met.dag_run if met else None,
         conn_id=error.conn_id if isinstance(error, ConnectionNotHanded) else None,

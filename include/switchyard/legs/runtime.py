@@ -99,7 +99,7 @@ def run_step(
             raise SwitchyardError(
                 f"load {load_id} belongs to leg {load.leg}, not {leg}",
                 where=f"step {step}",
-                next="name a load of this leg: switchyard loads",
+                cure="name a load of this leg: switchyard loads",
             )
         with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
             done = body(ledger, load)
@@ -125,5 +125,5 @@ def require_state(load: Load, *states: str) -> None:
         raise LedgerStateError(
             f"load {load.load_id} is {load.state}" + (f": {load.error}" if load.error else ""),
             where=f"flow {load.flow}, leg {load.leg}",
-            next=f"this step needs it {' or '.join(states)}; run the leg again",
+            cure=f"this step needs it {' or '.join(states)}; run the leg again",
         )

@@ -51,7 +51,7 @@ def find_step(leg: Leg, name: str) -> Step:
     steps = {step.name: step for step in steps_of(leg)}
     if name not in steps:
         raise SwitchyardError(
-            f"leg {leg} has no step {name!r}", where="switchyard step", next=f"its steps are {', '.join(steps)}"
+            f"leg {leg} has no step {name!r}", where="switchyard step", cure=f"its steps are {', '.join(steps)}"
         )
     return steps[name]
 

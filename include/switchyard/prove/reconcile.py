@@ -58,7 +58,7 @@ def tally_lines(files: Iterable[Iterable[bytes]]) -> Landing:
             rest = buffer[buffer.rfind(b"\n") + 1 :]
         if rest:
             raise ReconcileMismatch(
-                "a landed file ends in the middle of a line", where="landing", next="nothing was published; run again"
+                "a landed file ends in the middle of a line", where="landing", cure="nothing was published; run again"
             )
     sessions = tuple(session for text in manifests if (session := json.loads(text).get("session")))
     read = tuple(Read.from_text(text, "the manifest row of the landing") for text in manifests)
@@ -76,7 +76,7 @@ def check_landing(
         raise SourceMoved(
             f"the source moved while it was read: {before} rows before, {after} rows after",
             where=f"flow {flow}",
-            next="nothing was published; run again, or set engine.mappers to 1: one statement reads one snapshot",
+            cure="nothing was published; run again, or set engine.mappers to 1: one statement reads one snapshot",
         )
     read = sum(part.rows for part in landed.manifests)
     if not landed.manifests or landed.lines != read or (before is not None and before != read):
@@ -84,13 +84,13 @@ def check_landing(
         raise ReconcileMismatch(
             f"the source statement read {read} rows and {landed.lines} landed{source}",
             where=f"flow {flow}",
-            next="nothing was published; run again, and see the engine's log if it happens twice",
+            cure="nothing was published; run again, and see the engine's log if it happens twice",
         )
     if read == 0 and not (policy.allow_empty or may_be_empty):
         raise ReconcileMismatch(
             "the source has no rows",
             where=f"flow {flow}",
-            next="nothing was published; if an empty table is right, set reconcile.allow_empty: true in the flow",
+            cure="nothing was published; if an empty table is right, set reconcile.allow_empty: true in the flow",
         )
 
 
@@ -104,14 +104,14 @@ def check_converted(
         raise ReconcileMismatch(
             f"the source statement read {read.rows} rows{refused} and Hive has {rows}",
             where=f"flow {flow}",
-            next="nothing was published; see HiveServer2's log"
+            cure="nothing was published; see HiveServer2's log"
             + ("; if Hive has 0 load after load, restart it (docs/operations.md)" if rows == 0 else ""),
         )
     if bent := differences(columns, read.columns, aggregates):
         raise ReconcileMismatch(
             f"values were lost in Hive's types: {'; '.join(bent)}",
             where=f"flow {flow}",
-            next="nothing was published; look for values the type cannot hold: switchyard preflight",
+            cure="nothing was published; look for values the type cannot hold: switchyard preflight",
         )
 
 
@@ -127,7 +127,7 @@ def check_equation(name: str, left: int, right: dict[str, int], flow: str, polic
     what = f"{name} {left} rows, but {parts} = {total} rows are accounted for"
     if policy.policy == "tolerance" and abs(left - total) <= rows_allowed(policy.tolerance, left):
         return what
-    raise ReconcileMismatch(what, where=f"flow {flow}", next="nothing was published; run again, and see the logs")
+    raise ReconcileMismatch(what, where=f"flow {flow}", cure="nothing was published; run again, and see the logs")
 
 
 def check_shrink(before: int | None, rows: int, flow: str, policy: Reconcile) -> None:
@@ -138,7 +138,7 @@ def check_shrink(before: int | None, rows: int, flow: str, policy: Reconcile) ->
         f"the version before has {before} rows and this one {rows}: {before - rows} fewer, at most "
         f"{policy.max_shrink} may go",
         where=f"flow {flow}",
-        next="nothing was published; if that is right, raise reconcile.max_shrink in the flow for this load",
+        cure="nothing was published; if that is right, raise reconcile.max_shrink in the flow for this load",
     )
 
 

@@ -184,23 +184,23 @@ def _open(spill: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnect
 def _require_columns(schema: pa.Schema, key: Sequence[str], where: str) -> None:
     if missing := [name for name in key if name not in schema.names]:
         what = f"key columns missing: {', '.join(missing)}; there are {', '.join(schema.names)}"
-        raise ValueRefused(what, where=where, next="correct `serve.key`")
+        raise ValueRefused(what, where=where, cure="correct `serve.key`")
 
 
 def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: str) -> None:
     columns = _names(key)
     nulls = _one(duck, f"SELECT count(*) FROM new WHERE {' OR '.join(f'{_name(c)} IS NULL' for c in key)}")
     if nulls:
-        next = "choose a key that is never NULL, or leave those rows out with `serve.select`"
-        raise ValueRefused(f"{nulls} rows have NULL in the key ({', '.join(key)})", where=where, next=next)
+        cure = "choose a key that is never NULL, or leave those rows out with `serve.select`"
+        raise ValueRefused(f"{nulls} rows have NULL in the key ({', '.join(key)})", where=where, cure=cure)
     times = _name(free_name("n", key))
     repeated = f"SELECT {columns}, count(*) AS {times} FROM new GROUP BY {columns} HAVING count(*) > 1"
     keys = _one(duck, f"SELECT count(*) FROM ({repeated})")
     if keys:
         shown = duck.execute(f"{repeated} ORDER BY {times} DESC, {columns} LIMIT 5").fetchall()
         examples = "; ".join(f"{', '.join(map(repr, row[:-1]))} ({row[-1]} rows)" for row in shown)
-        next = "name in `serve.key` the columns that identify a row"
-        raise ValueRefused(f"{keys} keys are repeated, e.g. {examples}", where=where, next=next)
+        cure = "name in `serve.key` the columns that identify a row"
+        raise ValueRefused(f"{keys} keys are repeated, e.g. {examples}", where=where, cure=cure)
 
 
 def _same_key(before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> bool:

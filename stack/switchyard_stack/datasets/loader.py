@@ -61,7 +61,7 @@ def load_tables(
             return [_bring(connection, table, source, digest, attribution, say) for table in tables]
     except psycopg.Error as error:
         raise DatasetError(
-            f"PostgreSQL: {str(error).strip()}", next="is the stack up, and does the database exist?"
+            f"PostgreSQL: {str(error).strip()}", cure="is the stack up, and does the database exist?"
         ) from error
 
 
@@ -100,7 +100,7 @@ def _why_load(connection: psycopg.Connection, table: Table, stamp: str) -> tuple
     if noted is None:
         raise DatasetError(
             f"{connection.info.dbname}.public.{table.name} exists and was not loaded by this command",
-            next="it was left as it is: rename or drop it, then run this again",
+            cure="it was left as it is: rename or drop it, then run this again",
         )
     if noted[2] != stamp:
         return "it held another version of the data", rows

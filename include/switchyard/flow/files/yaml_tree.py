@@ -205,11 +205,11 @@ class _Builder:
     def _mark(self, event: Any) -> Mark:
         return Mark(self.path, event.start_mark.line + 1)
 
-    def _report(self, event: Any, what: str, next: str) -> None:
-        self.problems.append(Problem(self.path, event.start_mark.line + 1, what, next))
+    def _report(self, event: Any, what: str, cure: str) -> None:
+        self.problems.append(Problem(self.path, event.start_mark.line + 1, what, cure))
 
-    def _stop(self, event: Any, what: str, next: str) -> Unreadable:
-        self._report(event, what, next)
+    def _stop(self, event: Any, what: str, cure: str) -> Unreadable:
+        self._report(event, what, cure)
         return Unreadable(*self.problems)
 
 

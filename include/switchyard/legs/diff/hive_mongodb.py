@@ -54,7 +54,7 @@ def diff_served(runtime: Runtime, flow: Flow, mode: DiffMode, *, heal: bool = Fa
     raise SourceMoved(
         f"the collection was published {_ATTEMPTS} times while it was compared",
         where=f"flow {flow.flow}",
-        next="nothing was changed; run the diff when serve is not running in a loop",
+        cure="nothing was changed; run the diff when serve is not running in a loop",
     )
 
 
@@ -118,13 +118,13 @@ def _served(ledger: Ledger, flow: Flow) -> Load:
         raise NothingToCompare(
             "nothing is served yet, so there is nothing to compare",
             where=f"flow {flow.flow}",
-            next=f"run the serve leg first: switchyard run serve {flow.flow}",
+            cure=f"run the serve leg first: switchyard run serve {flow.flow}",
         )
     if ledger.list_loads(flow.flow, "serve", ["publishing"], limit=1):
         raise SourceMoved(
             "a publish is running, or was killed",
             where=f"flow {flow.flow}, leg serve",
-            next="wait until it has ended; after a crash run the serve leg, which recovers it; then diff again",
+            cure="wait until it has ended; after a crash run the serve leg, which recovers it; then diff again",
         )
     return load
 

@@ -77,7 +77,7 @@ def _published(runtime: Runtime, flow: Flow) -> TableVersion:
         raise NothingToCompare(
             f"Hive table {flow.lake.database}.{flow.lake.table} has no published version",
             where=f"flow {flow.flow}",
-            next=f"run the ingest leg first: switchyard run ingest {flow.flow}",
+            cure=f"run the ingest leg first: switchyard run ingest {flow.flow}",
         )
     require_own(flow, flow.lake.table, version)
     return version
@@ -137,7 +137,7 @@ def _read_sides(
         raise SwitchyardError(
             "mode values needs a key to name the rows that differ",
             where=f"flow {flow.flow}",
-            next="set source.key, or use --mode digest",
+            cure="set source.key, or use --mode digest",
         )
     session.rollback()  # a login may be forbidden to idle in a transaction
     files = tables_files.download(runtime.hdfs(flow), version.paths, scratch / "hive")

@@ -42,7 +42,7 @@ def require_equal(flow: Flow, *results: DiffResult) -> None:
             raise ReconcileMismatch(
                 f"{result.compared.between} differ: {summary(result)}",
                 where=f"flow {flow.flow}",
-                next=f"switchyard diff {flow.flow} names the keys; --heal serves Hive's version again",
+                cure=f"switchyard diff {flow.flow} names the keys; --heal serves Hive's version again",
             )
 
 

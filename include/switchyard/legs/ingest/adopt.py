@@ -103,13 +103,13 @@ def _require_foreign(flow: Flow, found: ForeignTable | None) -> None:
         raise SwitchyardError(
             f"there is no Hive table {name} to adopt",
             where=where,
-            next="the first load makes it: switchyard run ingest",
+            cure="the first load makes it: switchyard run ingest",
         )
     if found.flow == flow.flow:
-        raise SwitchyardError(f"Hive table {name} is this flow's already", where=where, next="nothing is to be done")
+        raise SwitchyardError(f"Hive table {name} is this flow's already", where=where, cure="nothing is to be done")
     if found.flow:
         raise SwitchyardError(
-            f"Hive table {name} belongs to flow {found.flow!r}", where=where, next="choose another lake.table"
+            f"Hive table {name} belongs to flow {found.flow!r}", where=where, cure="choose another lake.table"
         )
 
 
@@ -126,7 +126,7 @@ def _plan(runtime: Runtime, flow: Flow, found: ForeignTable) -> NewLoad:
         raise PreflightRefused(
             f"Hive table {found.database}.{found.table} cannot be adopted:\n" + "\n".join(f"  - {r}" for r in reasons),
             where=f"flow {flow.flow}",
-            next="nothing was changed; cure these, or load into another lake.table",
+            cure="nothing was changed; cure these, or load into another lake.table",
         )
     version = runtime.metastore(flow).read_version(found.database, found.table)
     assert version is not None  # noqa: S101 - it was there a moment ago

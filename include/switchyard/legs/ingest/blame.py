@@ -27,7 +27,7 @@ def blaming_the_source(runtime: Runtime, flow: Flow, planned: Planned) -> Iterat
         raise ReconcileMismatch(
             f"the source is not deterministic: evaluated twice in one snapshot, other values: {', '.join(parts)}",
             where=f"flow {flow.flow}",
-            next="nothing was published; take random(), gen_random_uuid() and the like out of the query, give LIMIT an "
+            cure="nothing was published; take random(), gen_random_uuid() and the like out of the query, give LIMIT an "
             "ORDER BY that decides, or keep the result in a table or a materialized view and read that",
         ) from mismatch
 

@@ -91,10 +91,10 @@ def _merge(batch: Batch, hive: HiveSession, converted: Converted) -> Converted:
     where, next_ = f"flow {batch.load.flow}", "nothing was published; correct source.key, or the rows"
     if nulls:
         raise ReconcileMismatch(
-            f"{nulls} rows have NULL in the key ({', '.join(planned.key)})", where=where, next=next_
+            f"{nulls} rows have NULL in the key ({', '.join(planned.key)})", where=where, cure=next_
         )
     if ties:
         by = f" with the same {merge.cursor}" if merge.cursor else ""
-        raise ReconcileMismatch(f"{ties} keys are repeated{by}: which row is the newer?", where=where, next=next_)
+        raise ReconcileMismatch(f"{ties} keys are repeated{by}: which row is the newer?", where=where, cure=next_)
     hive.run(merge.into(batch.table("typed", batch.landing)))
     return replace(converted, old=old, repeated=rows - keys)

@@ -51,7 +51,7 @@ def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> No
             f"Hive's readers would see other values in the arrays {', '.join(lists)}: its vectorized reader makes 0 of"
             " a NULL in a list, and [0] or NULL of an empty one",
             where=f"flow {flow.flow}, connection {hive.connection.conn_id}",
-            next=f"set {LIST_READER} to false in HiveServer2's hive-site.xml; or carry their text, with `as: string`",
+            cure=f"set {LIST_READER} to false in HiveServer2's hive-site.xml; or carry their text, with `as: string`",
         )
 
 

@@ -124,7 +124,7 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
         raise ReconcileMismatch(
             f"the batch has {kept} rows, and there are {listed}, {counts['deleted']} deleted",
             where=f"flow {flow.flow}",
-            next="nothing was published; run again, and see HiveServer2's log",
+            cure="nothing was published; run again, and see HiveServer2's log",
         )
     target = f"{naming.STAGING_DATABASE}.{naming.staging_table('typed', batch.load.load_id, batch.try_id)}"
     rows, placed = (int(value) for value in hive.run(merge.placed(target))[0])
@@ -175,7 +175,7 @@ def _check_threshold(batch: Batch, read: int, quarantined: int) -> None:
     raise QuarantineExceeded(
         f"{quarantined} of {read} rows were refused, more than contract.quarantine_threshold: {threshold}",
         where=f"flow {batch.flow.flow}",
-        next=f"nothing was published; see why: select * from {table} where load_id = '{batch.load.load_id}'",
+        cure=f"nothing was published; see why: select * from {table} where load_id = '{batch.load.load_id}'",
     )
 
 
@@ -208,7 +208,7 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
         raise CheckFailed(
             "; ".join(failed),
             where=f"flow {batch.flow.flow}",
-            next="nothing was published; correct the rows at the source, or the check in the flow file",
+            cure="nothing was published; correct the rows at the source, or the check in the flow file",
         )
     for verdict in verdicts:
         log.warning("%s", verdict)

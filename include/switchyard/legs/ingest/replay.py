@@ -61,7 +61,7 @@ def _find_load(ledger: Ledger, flow: Flow, load_id: str | None) -> Load:
     raise SwitchyardError(
         f"{which} has refused rows that are not replayed yet",
         where=f"flow {flow.flow}",
-        next=f"switchyard loads {flow.flow} shows what was quarantined; a failed load is simply run again",
+        cure=f"switchyard loads {flow.flow} shows what was quarantined; a failed load is simply run again",
     )
 
 
@@ -77,13 +77,13 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
         raise SwitchyardError(
             "refused rows are found again by key, and there is none",
             where=f"flow {flow.flow}",
-            next="set source.key, or give the source a primary key",
+            cure="set source.key, or give the source a primary key",
         )
     if any(column.hive_type.is_list for column in columns):
         raise SwitchyardError(
             "refused rows are found again by key, and the quarantine does not keep the text of a list",
             where=f"flow {flow.flow}",
-            next="read the range again: switchyard backfill",
+            cure="read the range again: switchyard backfill",
         )
     table = quote_table(f"{flow.lake.database}.{naming.quarantine_table(flow.lake.table)}")
     picked = ", ".join(
@@ -95,7 +95,7 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
         raise SwitchyardError(
             f"more than {_MOST_KEYS} rows were refused",
             where=f"flow {flow.flow}, load {load.load_id}",
-            next="read the whole range again: switchyard backfill",
+            cure="read the whole range again: switchyard backfill",
         )
     known = [row for row in rows if None not in row]  # a row without a key cannot be found again
     return tuple({column.source: str(value) for column, value in zip(columns, row, strict=True)} for row in known)

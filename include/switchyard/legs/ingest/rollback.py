@@ -128,7 +128,7 @@ def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableV
         raise ReconcileMismatch(
             f"the files of load {target.load_id} have {rows} rows, and {proof.hive_rows} were published",
             where=f"flow {load.flow}, {target.location}",
-            next="nothing was changed; somebody wrote there: roll back to another version",
+            cure="nothing was changed; somebody wrote there: roll back to another version",
         )
     return ledger.advance(load, "proved", expected=["planned"], result=proof)
 
@@ -138,7 +138,7 @@ def _require_published(flow: Flow, version: TableVersion | None) -> TableVersion
         raise SwitchyardError(
             f"Hive table {flow.lake.database}.{flow.lake.table} has no published version of this flow",
             where=f"flow {flow.flow}",
-            next="there is nothing to roll back; switchyard loads lists what was published",
+            cure="there is nothing to roll back; switchyard loads lists what was published",
         )
     return version
 
@@ -165,7 +165,7 @@ def _refused(flow: Flow, hdfs: Hdfs, published: Sequence[Load], current: TableVe
     there = [_described(load) for load in first.values() if _is_there(hdfs, load, current)]
     listed = "; ".join(there) if there else "none"
     return SwitchyardError(
-        what, where=f"flow {flow.flow}", next=f"nothing was changed; versions to go back to with --to: {listed}"
+        what, where=f"flow {flow.flow}", cure=f"nothing was changed; versions to go back to with --to: {listed}"
     )
 
 

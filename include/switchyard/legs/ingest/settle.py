@@ -50,7 +50,7 @@ def require_released(flow: Flow, version: TableVersion | None) -> None:
         raise FlowHeld(
             f"the flow is on hold: {version.held}",
             where=f"flow {flow.flow}",
-            next=f"when the reason is gone: switchyard release {flow.flow}",
+            cure=f"when the reason is gone: switchyard release {flow.flow}",
         )
 
 

@@ -62,7 +62,7 @@ def _require_rewritable(flow: Flow, version: TableVersion, why: str) -> None:
             f"Hive table {version.name} cannot be read from the beginning: mode append never rewrites partitions, and "
             f"{why}",
             where=f"flow {flow.flow}",
-            next="nothing was changed; load into a new lake.table, or drop this table (no file is deleted) and ask "
+            cure="nothing was changed; load into a new lake.table, or drop this table (no file is deleted) and ask "
             f"again: switchyard run ingest {flow.flow} --from-beginning",
         )
 
@@ -76,5 +76,5 @@ def _other_source(flow: Flow, version: TableVersion, changes: list[str]) -> Trut
     return TruthConflict(
         f"the bookmark of Hive table {version.name} is of other rows: {'; '.join(changes)}",
         where=f"flow {flow.flow}",
-        next=f"nothing was changed; {again}; if the rows below the bookmark are the same: {run} --trust-bookmark",
+        cure=f"nothing was changed; {again}; if the rows below the bookmark are the same: {run} --trust-bookmark",
     )

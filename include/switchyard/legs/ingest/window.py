@@ -133,7 +133,7 @@ def require_rows(session: Session, flow: Flow, request: LoadRequest, window: Win
     raise SwitchyardError(
         f"none of the {len(request.keys)} rows that load {request.replays} refused is at the source by its key",
         where=f"flow {flow.flow}, {flow.source.table or 'source.query'}",
-        next=cure,
+        cure=cure,
     )
 
 

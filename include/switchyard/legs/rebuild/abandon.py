@@ -43,7 +43,7 @@ def abandon(runtime: Runtime, flow: str, leg: Leg, why: str) -> tuple[GivenUp, .
             loads = ledger.list_loads(flow, leg, UNFINISHED)
             if not loads:
                 raise SwitchyardError(
-                    "no load is unfinished", where=f"flow {flow}, leg {leg}", next="nothing to do: switchyard loads"
+                    "no load is unfinished", where=f"flow {flow}, leg {leg}", cure="nothing to do: switchyard loads"
                 )
             given_up = [GivenUp(load.load_id, load.state, _look(runtime, load)) for load in loads]
             for load in loads:
@@ -83,7 +83,7 @@ def _see_table(runtime: Runtime, load: Load) -> str:
         raise StillPublished(
             f"load {load.load_id} is published: Hive table {version.database}.{version.table} shows it",
             where=f"flow {load.flow}, leg ingest",
-            next=f"nothing was changed; run the leg, which writes it down: switchyard run ingest {load.flow}",
+            cure=f"nothing was changed; run the leg, which writes it down: switchyard run ingest {load.flow}",
         )
     return "Hive shows another version: nothing of it is visible"
 

@@ -139,7 +139,7 @@ def _collection(runtime: Runtime, old: str, flow: Flow) -> str | None:
 
 
 def _refused(old: str, what: str, cure: str) -> SwitchyardError:
-    return SwitchyardError(f"it cannot be renamed: {what}", where=f"flow {old}", next=f"nothing was changed; {cure}")
+    return SwitchyardError(f"it cannot be renamed: {what}", where=f"flow {old}", cure=f"nothing was changed; {cure}")
 
 
 @contextlib.contextmanager

@@ -107,13 +107,13 @@ def _judge(mongo: MongoTarget, ledger: Ledger, flow: Flow) -> tuple[Shown, Load 
         raise TruthConflict(
             f"the ledger is older than MongoDB, or another's: {judgement.why}",
             where=where,
-            next="nothing was changed; restore the ledger's newest backup, or make it again: switchyard ledger rebuild",
+            cure="nothing was changed; restore the ledger's newest backup, or make it again: switchyard ledger rebuild",
         )
     if judgement.verdict is Verdict.ANOTHER_FLOW:
         raise SwitchyardError(
             f"the collection is not this flow's: {judgement.why}",
             where=where,
-            next=f"choose another serve.collection; if the file was renamed: switchyard rename OLD {flow.flow}",
+            cure=f"choose another serve.collection; if the file was renamed: switchyard rename OLD {flow.flow}",
         )
     return shown, last, judgement
 

@@ -194,7 +194,7 @@ def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
         raise SwitchyardError(
             f"Hive table {lake.database}.{lake.table} has no published version",
             where=f"flow {flow.flow}, leg serve",
-            next=f"run the ingest leg first: switchyard run ingest {flow.flow}",
+            cure=f"run the ingest leg first: switchyard run ingest {flow.flow}",
         )
     return version
 

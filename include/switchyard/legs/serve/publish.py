@@ -88,7 +88,7 @@ def _apply_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, *,
     except ReconcileMismatch as error:
         if not resumed:
             raise
-        raise PublishConflict(f"again: {error.what}", where=error.where, next=error.next) from error
+        raise PublishConflict(f"again: {error.what}", where=error.where, cure=error.cure) from error
 
 
 def _is_renamed(mongo: MongoTarget, serve: Serve, load: Load, staged: Staged) -> bool:

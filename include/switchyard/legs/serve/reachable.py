@@ -118,5 +118,5 @@ def _neither(load: Load, server: str, old: str, new: str, what: str) -> Switchya
         f"load {load.load_id} is {load.state}, and cannot be finished: {server} of connection {old}, which it was "
         f"planned with, does not answer, and that of {new}, which the flow file names now, {what}",
         where=f"flow {load.flow}, leg serve",
-        next=f"bring {old} back; or give the load up: switchyard abandon {load.flow} --leg serve --why '…'",
+        cure=f"bring {old} back; or give the load up: switchyard abandon {load.flow} --leg serve --why '…'",
     )

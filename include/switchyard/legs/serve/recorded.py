@@ -49,7 +49,7 @@ def begin_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
         raise PublishConflict(
             f"the collection was of {planned or 'no load'} when this load was planned, now of {shown or 'no load'}",
             where=f"flow {load.flow}, collection {record.collection}",
-            next="nothing was published; run the serve leg again: a snapshot replaces the collection",
+            cure="nothing was published; run the serve leg again: a snapshot replaces the collection",
         )
     write_record(mongo, record, after=load.previous_seq)
 
@@ -70,7 +70,7 @@ def require_files(runtime: Runtime, flow: Flow, load: Load) -> None:
         raise PublishConflict(
             f"the changes of load {load.load_id} are not in HDFS any more, so they cannot be replayed",
             where=f"flow {load.flow}, leg serve",
-            next="run the serve leg again: a snapshot replaces the collection",
+            cure="run the serve leg again: a snapshot replaces the collection",
         )
 
 
@@ -89,7 +89,7 @@ def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:
         raise PublishConflict(
             f"MongoDB's record is of {shown}, and not of load {load.load_id}: it was restored, or another run went on",
             where=f"flow {load.flow}, collection {collection}",
-            next="run the serve leg again: it looks at what is there",
+            cure="run the serve leg again: it looks at what is there",
         )
 
 

@@ -44,7 +44,7 @@ def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
     raise SourceMoved(
         f"{flow.lake.database}.{flow.lake.table} was published {_ATTEMPTS} times while serve.select ran",
         where=f"flow {flow.flow}, leg serve",
-        next="nothing was published; run again",
+        cure="nothing was published; run again",
     )
 
 
@@ -54,7 +54,7 @@ def _read_source(runtime: Runtime, flow: Flow) -> TableVersion:
         raise SwitchyardError(
             f"Hive table {flow.lake.database}.{flow.lake.table} is gone",
             where=f"flow {flow.flow}, leg serve",
-            next=f"load it again: switchyard run ingest {flow.flow}",
+            cure=f"load it again: switchyard run ingest {flow.flow}",
         )
     return version
 
@@ -83,7 +83,7 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
         raise ReconcileMismatch(
             f"serve.select yields {expected} rows and {rows} landed",
             where=f"flow {flow.flow}, leg serve",
-            next="nothing was published; run again, or make the query deterministic",
+            cure="nothing was published; run again, or make the query deterministic",
         )
     return Product(source.seq, source.load_id, landing, rows, columns, source.columns)
 

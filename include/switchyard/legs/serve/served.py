@@ -33,7 +33,7 @@ def directories(load: Load) -> tuple[str, ...]:
         raise LedgerStateError(
             f"load {load.load_id} has no product yet",
             where=f"flow {load.flow}, leg serve",
-            next="run step select first",
+            cure="run step select first",
         )
     return found
 
@@ -49,7 +49,7 @@ def paths_of(load: Load) -> tuple[str, ...] | None:
 def served_part(flow: Flow) -> Serve:
     """The flow's `serve`; raises SwitchyardError when it serves nothing."""
     if flow.serve is None:
-        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", next="add `serve` to its file")
+        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", cure="add `serve` to its file")
     return flow.serve
 
 

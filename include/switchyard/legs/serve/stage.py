@@ -141,7 +141,7 @@ def _write_replacements(
         raise ReconcileMismatch(
             f"{delta.inserted + delta.updated} rows changed and {made.documents} documents were made of them",
             where=f"flow {flow.flow}, leg serve",
-            next="nothing was published; run again",
+            cure="nothing was published; run again",
         )
     file = naming.replacements_file(flow.lake.root, flow.flow, load.load_id)
     runtime.hdfs(flow).upload(made.file, file)
@@ -163,7 +163,7 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
             f"Hive's version has {rows} rows, {written.documents} were written and MongoDB has {stored.documents}"
             + (", of another content" if stored.hex != written.digest else ""),
             where=f"flow {flow.flow}, collection {staging}",
-            next="nothing was published; run again",
+            cure="nothing was published; run again",
         )
     return stored.hex
 
@@ -175,7 +175,7 @@ def _require_ours(ledger: Ledger, load: Load) -> None:
         raise LedgerStateError(
             f"load {load.load_id} is {now.state}: another run went on with it",
             where=f"flow {load.flow}, leg serve",
-            next="nothing: that run publishes",
+            cure="nothing: that run publishes",
         )
 
 

@@ -81,7 +81,7 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
         raise SwitchyardError(
             f"Hive table {lake.database}.{table} was made for mode {made}, and the flow says {lake.mode}",
             where=f"flow {flow.flow}, connection {lake.metastore}",
-            next="load into a new lake.table, or set lake.mode back",
+            cure="load into a new lake.table, or set lake.mode back",
         )
     return version
 
@@ -95,14 +95,14 @@ def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
         raise SwitchyardError(
             f"Hive table {name} {owner}",
             where=where,
-            next=_cure(flow, version),
+            cure=_cure(flow, version),
         )
     if version.is_copy:
         raise SwitchyardError(
             f"Hive table {name} has the parameters of {version.named}: it was copied from it (CREATE TABLE LIKE), or "
             "renamed",
             where=where,
-            next=f"nothing was changed; rename it back, or drop it if it is a copy (DROP TABLE {name} deletes no file)",
+            cure=f"nothing was changed; rename it back, or drop it if it is a copy (DROP TABLE {name} deletes no file)",
         )
 
 
@@ -205,7 +205,7 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
     current = runtime.metastore(flow).read_version(database, table)
     if current is None:
         raise PublishConflict(
-            f"Hive table {database}.{table} is gone", where=f"flow {flow.flow}", next="run the leg again"
+            f"Hive table {database}.{table} is gone", where=f"flow {flow.flow}", cure="run the leg again"
         )
     if load.kind != "adopt":
         require_own(flow, table, current)
@@ -213,7 +213,7 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
         raise PublishConflict(
             f"seq {load.previous_seq} was expected and {current.seq} is there",
             where=f"Hive table {database}.{table}",
-            next="nothing was changed; run the flow again, it starts from the version that won",
+            cure="nothing was changed; run the flow again, it starts from the version that won",
         )
     return current
 
@@ -255,6 +255,6 @@ def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, prove
         raise PublishConflict(
             "the table was changed while it was looked at",
             where=f"Hive table {lake.database}.{lake.table}",
-            next="nothing was changed; adopt it again",
+            cure="nothing was changed; adopt it again",
         )
     return adopt_table(metastore, found, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=size.statistics)

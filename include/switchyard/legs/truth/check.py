@@ -74,7 +74,7 @@ def require_allowed(flow: Flow, seen: Seen, *, from_beginning: bool) -> None:
 def refusal(flow: Flow, seen: Seen) -> TruthConflict:
     """The error of a disagreement."""
     what, cure = _REFUSALS[seen.action](flow, seen)
-    return TruthConflict(what, where=f"flow {flow.flow}", next=f"nothing was changed; {cure}")
+    return TruthConflict(what, where=f"flow {flow.flow}", cure=f"nothing was changed; {cure}")
 
 
 def _unknown(flow: Flow, seen: Seen) -> tuple[str, str]:

@@ -31,10 +31,10 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> Redis:
     where = f"connection {connection.conn_id}"
     if str(connection.extra.get("cluster", False)).lower() == "true":
         what = "Redis Cluster is not supported: its replicas may hold old values"
-        raise ServerUnavailable(what, where=where, next="name a single Redis without replicas")
+        raise ServerUnavailable(what, where=where, cure="name a single Redis without replicas")
     database = str(connection.extra.get("db") or connection.schema or 0)
     if not database.isdigit():
-        raise ServerUnavailable(f"database {database!r} is no number", where=where, next="set extra.db to a number")
+        raise ServerUnavailable(f"database {database!r} is no number", where=where, cure="set extra.db to a number")
     tls = {name: _flag(value) for name, value in connection.extra.items() if name in _TLS}
     return Redis(
         host=connection.host or "localhost",
@@ -61,17 +61,17 @@ def explained(connection: Connection) -> Iterator[None]:
         yield
     except (AuthenticationError, AuthorizationError) as error:
         what = f"Redis at {connection.address} refused user {connection.login or 'default'}: {error}"
-        next = "correct the connection's login and password"
-        raise ServerUnavailable(what, where=where, next=next) from error
+        cure = "correct the connection's login and password"
+        raise ServerUnavailable(what, where=where, cure=cure) from error
     except (RedisConnectionError, RedisTimeoutError) as error:
         what = f"Redis at {connection.address} does not answer: {error}"
-        next = "start it, or correct host and port; then run again, which is safe: readers use MongoDB meanwhile"
-        raise ServerUnavailable(what, where=where, next=next) from error
+        cure = "start it, or correct host and port; then run again, which is safe: readers use MongoDB meanwhile"
+        raise ServerUnavailable(what, where=where, cure=cure) from error
     except RedisError as error:
         if "NOAUTH" in str(error) or "NOPERM" in str(error):
             what = f"Redis at {connection.address} refused us: {error}"
-            raise ServerUnavailable(what, where=where, next="correct login, password or ACL") from error
-        raise StepFailed(f"Redis answered: {error}", where=where, next="see the server's log and memory") from error
+            raise ServerUnavailable(what, where=where, cure="correct login, password or ACL") from error
+        raise StepFailed(f"Redis answered: {error}", where=where, cure="see the server's log and memory") from error
 
 
 def check_volatile(redis: Redis, connection: Connection) -> list[str]:
@@ -89,16 +89,16 @@ def check_volatile(redis: Redis, connection: Connection) -> list[str]:
         config = _read_config(redis)
     if replication.get("role") != "master" or int(replication.get("connected_slaves", 0)):
         what = "this Redis has replicas or is one: a failover could bring back an old gate with old values"
-        raise PreflightRefused(what, where=where, next="use a Redis without replicas; MongoDB holds everything anyway")
+        raise PreflightRefused(what, where=where, cure="use a Redis without replicas; MongoDB holds everything anyway")
     if config is None:
         if str(connection.extra.get(_DECLARED, False)).lower() == "true":
             return ["CONFIG is not allowed; that persistence is off is only declared"]
-        next = f'allow CONFIG GET, or declare it off in the connection\'s extra: {{"{_DECLARED}": true}}'
-        raise PreflightRefused("cannot see whether this Redis keeps old state on disk", where=where, next=next)
+        cure = f'allow CONFIG GET, or declare it off in the connection\'s extra: {{"{_DECLARED}": true}}'
+        raise PreflightRefused("cannot see whether this Redis keeps old state on disk", where=where, cure=cure)
     if config.get("save") or config.get("appendonly") != "no":
         what = f"persistence is on (save {config.get('save')!r}, appendonly {config.get('appendonly')!r}): a restart "
-        next = "redis-cli CONFIG SET save '' and CONFIG SET appendonly no, in redis.conf too; delete its dump.rdb"
-        raise PreflightRefused(what + "could bring back an old gate with old values", where=where, next=next)
+        cure = "redis-cli CONFIG SET save '' and CONFIG SET appendonly no, in redis.conf too; delete its dump.rdb"
+        raise PreflightRefused(what + "could bring back an old gate with old values", where=where, cure=cure)
     return _warn_of_memory(config)
 
 

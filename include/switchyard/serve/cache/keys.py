@@ -48,13 +48,13 @@ def canonical(value: Any) -> Any:
         case bytes():
             return bytes(value)
     raise ValueRefused(
-        f"a {type(value).__name__} cannot be a key's value", where=_PLACE, next="ask with the key column's own type"
+        f"a {type(value).__name__} cannot be a key's value", where=_PLACE, cure="ask with the key column's own type"
     )
 
 
 def _number(value: decimal.Decimal) -> int | decimal.Decimal:
     if not value.is_finite():
-        raise ValueRefused(f"{value} cannot be a key's value", where=_PLACE, next="ask with a finite number")
+        raise ValueRefused(f"{value} cannot be a key's value", where=_PLACE, cure="ask with a finite number")
     if value == value.to_integral_value():
         return int(value)
     return value.normalize(_EXACT)
@@ -64,6 +64,6 @@ def _instant(value: dt.datetime) -> dt.datetime:
     naive = value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
     if naive.microsecond % 1000:
         raise ValueRefused(
-            f"key {naive.isoformat()} is finer than MongoDB's millisecond", where=_PLACE, next="ask with whole ones"
+            f"key {naive.isoformat()} is finer than MongoDB's millisecond", where=_PLACE, cure="ask with whole ones"
         )
     return naive

@@ -108,7 +108,7 @@ class CachePublisher:
         if answer in (b"superseded", b"open"):
             state = "open" if gate.is_open else "closed"
             what = f"the cache's gate is at seq {gate.seq}, {state}{self._whose(gate)}; cannot close for {seq}"
-            raise PublishConflict(what, where=self._where, next="run the serve leg again: it takes a higher seq")
+            raise PublishConflict(what, where=self._where, cure="run the serve leg again: it takes a higher seq")
         return gate
 
     def invalidate(self, seq: int, ids: Iterable[Any] | None, *, limit: int = 100_000) -> InvalidateReport:
@@ -141,7 +141,7 @@ class CachePublisher:
             for key, seen in zip(chunk, self._seqs(chunk), strict=True):
                 if seen is not None and floor <= seen < seq:
                     what = f"value {key} of seq {seen} is still cached after the publish of {seq}"
-                    raise ReconcileMismatch(what, where=self._where, next="a client that ignores the gate writes here")
+                    raise ReconcileMismatch(what, where=self._where, cure="a client that ignores the gate writes here")
             checked += len(chunk)
         return checked
 
@@ -249,7 +249,7 @@ class CachePublisher:
         answer, gate = self._run("open", str(seq), mode)
         if answer == b"superseded":
             what = f"the cache's gate is at seq {gate.seq}{self._whose(gate)}; cannot open for {seq}"
-            raise PublishConflict(what, where=self._where, next="run the serve leg again: it takes a higher seq")
+            raise PublishConflict(what, where=self._where, cure="run the serve leg again: it takes a higher seq")
         return gate
 
     def _whose(self, gate: Gate) -> str:
@@ -260,7 +260,7 @@ class CachePublisher:
             answer, text = self._script(name, [self.gate_key], [*args, self.identity])
         gate = Gate.parse(text)
         if gate is None:
-            raise ReconcileMismatch(f"{name} left no gate", where=self._where, next="reset the cache")
+            raise ReconcileMismatch(f"{name} left no gate", where=self._where, cure="reset the cache")
         return answer, gate
 
     def _script(self, name: Script, keys: list[str], args: list[str]) -> Any:

@@ -115,7 +115,7 @@ class ReadThroughCache:
             PreflightRefused: the flow has no cache. ConnectionMissing, ServerUnavailable: as `connections` says.
         """
         if flow.serve is None or flow.cache is None:
-            raise PreflightRefused("the flow has no cache", where=flow.flow, next="add `serve` and `cache` to its file")
+            raise PreflightRefused("the flow has no cache", where=flow.flow, cure="add `serve` and `cache` to its file")
         mongo = connections.get(flow.serve.connection)
         redis = connect_redis(connections.get(flow.cache.connection), timeout_seconds=_READER_TIMEOUT_SECONDS)
         collection = connect_mongo(mongo)[mongo.schema][flow.serve.collection]
@@ -226,7 +226,7 @@ class ReadThroughCache:
             raise ValueRefused(
                 what,
                 where="ReadThroughCache",
-                next="give each of its columns; tell ReadThroughCache their names with key=",
+                cure="give each of its columns; tell ReadThroughCache their names with key=",
             )
         return values
 

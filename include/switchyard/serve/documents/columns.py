@@ -31,9 +31,9 @@ _BINARY = pa.large_binary()
 class RefusedAt(Exception):
     """A value that BSON cannot carry exactly, at row `row` of the batch."""
 
-    def __init__(self, column: str, row: int, what: str, next: str) -> None:
+    def __init__(self, column: str, row: int, what: str, cure: str) -> None:
         super().__init__(what)
-        self.column, self.row, self.what, self.next = column, row, what, next
+        self.column, self.row, self.what, self.cure = column, row, what, cure
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Place:
     in_list: bool = False
     in_key: bool = False
 
-    def refuse(self, bad: np.ndarray[Any, Any], array: Array, what: str, next: str) -> None:
+    def refuse(self, bad: np.ndarray[Any, Any], array: Array, what: str, cure: str) -> None:
         """Raise RefusedAt for the first true position of `bad`, if there is one."""
         if bad.any():
             first = int(np.argmax(bad))
-            raise RefusedAt(self.column, int(self.rows[first]), f"{_show(array, first)} {what}", next)
+            raise RefusedAt(self.column, int(self.rows[first]), f"{_show(array, first)} {what}", cure)
 
 
 def elements(name: str, array: Array, place: Place) -> list[Array]:
@@ -168,8 +168,8 @@ def _encode_timestamp(array: Array, place: Place) -> tuple[bytes, Array]:
     values = _numbers(found)
     if place.timestamps == "refuse" or place.in_list or place.in_key:
         what = "is finer than MongoDB's millisecond"
-        next = "set `serve.timestamps: string`" + ("" if place.in_list or place.in_key else " or `beside`")
-        place.refuse(values % 1000 != 0, array, what, next)
+        cure = "set `serve.timestamps: string`" + ("" if place.in_list or place.in_key else " or `beside`")
+        place.refuse(values % 1000 != 0, array, what, cure)
     return b"\x09", _fixed(values // 1000, 8)
 
 

@@ -65,7 +65,7 @@ class DocumentEncoder:
         self.schema, self.key, self.timestamps, self.where = schema, tuple(key), timestamps, where
         findings = [*_check_key(schema, self.key), *_check_fields(list(schema), self.key, timestamps)]
         if findings:
-            raise ValueRefused("; ".join(findings), where=where, next="rename or cast these columns in `serve.select`")
+            raise ValueRefused("; ".join(findings), where=where, cure="rename or cast these columns in `serve.select`")
 
     def encode(self, batch: pa.RecordBatch) -> list[bytes]:
         """One BSON document per row, `_id` first, then the columns in their order."""
@@ -77,7 +77,7 @@ class DocumentEncoder:
             parts = self._ids(batch) + self._fields(batch)
         except RefusedAt as error:
             where = f"{self.where} column {error.column}, row {self.show_key(batch, error.row)}".strip()
-            raise ValueRefused(error.what, where=where, next=error.next) from error
+            raise ValueRefused(error.what, where=where, cure=error.cure) from error
         made = document(parts, batch.num_rows)
         self._require_size(batch, made)
         documents: list[bytes] = made.to_pylist()
@@ -111,7 +111,7 @@ class DocumentEncoder:
             raise ReconcileMismatch(
                 f"a file's columns differ from the first file's: {_difference(self.schema, batch.schema)}",
                 where=self.where,
-                next="the version's directory holds files of two tables: load it again",
+                cure="the version's directory holds files of two tables: load it again",
             )
 
     def _require_keys(self, batch: pa.RecordBatch) -> None:
@@ -120,7 +120,7 @@ class DocumentEncoder:
                 raise ValueRefused(
                     f"{nulls} rows have NULL in key column {name}",
                     where=self.where,
-                    next="choose a key that is never NULL, or leave those rows out with `serve.select`",
+                    cure="choose a key that is never NULL, or leave those rows out with `serve.select`",
                 )
 
     def _require_size(self, batch: pa.RecordBatch, made: Array) -> None:
@@ -130,7 +130,7 @@ class DocumentEncoder:
             raise ValueRefused(
                 f"the row makes a document of {lengths[row]:,} bytes; MongoDB's limit is {MAX_DOCUMENT_BYTES:,}",
                 where=f"{self.where} row {self.show_key(batch, row)}".strip(),
-                next="leave the large column or that row out with `serve.select`",
+                cure="leave the large column or that row out with `serve.select`",
             )
 
 

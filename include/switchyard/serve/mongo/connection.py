@@ -38,7 +38,7 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoCli
         return MongoClient(host=host, port=port, **(_credentials(connection) | options))
     except (PyMongoError, ValueError, TypeError) as error:
         what, where = f"not a usable MongoDB connection: {error}", f"connection {connection.conn_id}"
-        raise ServerUnavailable(what, where=where, next="correct its host, port or extra") from error
+        raise ServerUnavailable(what, where=where, cure="correct its host, port or extra") from error
 
 
 def server_of_connection(connection: Connection) -> str:
@@ -79,13 +79,13 @@ def explained(connection: Connection) -> Iterator[None]:
     except OperationFailure as error:
         if error.code in REFUSED_LOGIN:
             what = f"MongoDB at {connection.address} refused user {connection.login or '(none)'}: {short(error)}"
-            next = "correct login, password or extra.authSource of the connection, or grant the user readWrite"
-            raise ServerUnavailable(what, where=where, next=next) from error
-        raise StepFailed(f"MongoDB answered: {short(error)}", where=where, next="see the server's log") from error
+            cure = "correct login, password or extra.authSource of the connection, or grant the user readWrite"
+            raise ServerUnavailable(what, where=where, cure=cure) from error
+        raise StepFailed(f"MongoDB answered: {short(error)}", where=where, cure="see the server's log") from error
     except ConnectionFailure as error:
         what = f"MongoDB at {connection.address} does not answer: {short(error)}"
-        next = "start it, or correct host and port of the connection; then run again, which is safe"
-        raise ServerUnavailable(what, where=where, next=next) from error
+        cure = "start it, or correct host and port of the connection; then run again, which is safe"
+        raise ServerUnavailable(what, where=where, cure=cure) from error
 
 
 def short(error: PyMongoError) -> str:

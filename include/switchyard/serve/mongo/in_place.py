@@ -101,7 +101,7 @@ def check_applied(
             f" {counted} documents, {found.documents} of the changed ones and {left} of those gone"
             + (", of another content" if found.hex != made.digest else ""),
             where=where,
-            next="somebody else writes there; run again: a snapshot replaces the collection",
+            cure="somebody else writes there; run again: a snapshot replaces the collection",
         )
     return InPlaceReport(made.documents, gone, counted)
 

@@ -80,7 +80,7 @@ class ServedRecord:
             raise SwitchyardError(
                 f"the document {document.get('_id')!r} is not one that Switchyard wrote: {error!r}",
                 where=f"collection {OWN_COLLECTION}",
-                next="restore it from MongoDB's backup; or delete it, and run serve, which compares the collection",
+                cure="restore it from MongoDB's backup; or delete it, and run serve, which compares the collection",
             ) from error
 
     def document(self) -> dict[str, Value]:
@@ -150,7 +150,7 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
     raise PublishConflict(
         f"the record of serve seq {after or 0} was expected and that of {current.get('serve_seq', 0)} is there",
         where=f"connection {mongo.connection.conn_id} collection {OWN_COLLECTION}, document {record.collection}",
-        next="run the serve leg again: it looks at what is there",
+        cure="run the serve leg again: it looks at what is there",
     )
 
 

@@ -61,7 +61,7 @@ class MongoTarget:
     def __init__(self, connection: Connection, *, timeout_seconds: float = 5.0) -> None:
         if not connection.schema:
             raise ServerUnavailable(
-                "no database", where=f"connection {connection.conn_id}", next="set its schema to the database's name"
+                "no database", where=f"connection {connection.conn_id}", cure="set its schema to the database's name"
             )
         self.connection = connection
         self.client = connect(connection, timeout_seconds=timeout_seconds)
@@ -254,24 +254,24 @@ class MongoTarget:
         twice = [failure for failure in failures if failure.get("code") == _DUPLICATE_KEY]
         if not twice:
             first = failures[0]["errmsg"] if failures else (error.details or {}).get("writeConcernErrors")
-            return StepFailed(f"MongoDB refused the write: {first}", where=where, next="see the server's log")
+            return StepFailed(f"MongoDB refused the write: {first}", where=where, cure="see the server's log")
         shown = ", ".join(repr(_plain(failure["op"]["_id"])) for failure in twice[:5])
         return ValueRefused(
             f"{len(twice)} or more rows repeat a key; _id {shown}",
             where=where,
-            next="name in `serve.key` the columns that identify a row",
+            cure="name in `serve.key` the columns that identify a row",
         )
 
     def _rename_refused(self, error: OperationFailure, staging: str, collection: str) -> Exception:
         where = f"connection {self.connection.conn_id} collection {collection}"
         if error.code == _NAMESPACE_NOT_FOUND:
             what = f"staging {staging} is gone: it was published already, or dropped by a later load"
-            return PublishConflict(what, where=where, next="run the serve leg again; it looks and goes on")
+            return PublishConflict(what, where=where, cure="run the serve leg again; it looks and goes on")
         if error.code in REFUSED_LOGIN:
             return error
         what = f"MongoDB will not rename {staging}: {short(error)}"
-        next = "a sharded collection cannot be renamed over: empty it and set serve.publish: delta (docs/operations.md)"
-        return StepFailed(what, where=where, next=next)
+        cure = "a sharded collection cannot be renamed over: empty it and set serve.publish: delta (docs/operations.md)"
+        return StepFailed(what, where=where, cure=cure)
 
     def _indexes(self, name: str) -> list[tuple[str, ...]]:
         """Key columns of the indexes, but for `_id` and the marker."""
