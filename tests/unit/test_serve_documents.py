@@ -179,7 +179,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "value", "what", "next"), REFUSED)
+@pytest.mark.parametrize(("kind", "value", "what", "cure"), REFUSED)
 def test_a_value_that_would_bend_is_refused_with_column_row_and_cure(
     kind: pa.DataType, value: object, what: str, cure: str
 ) -> None:
