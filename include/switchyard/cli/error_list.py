@@ -1,20 +1,23 @@
 """Every error that the package raises on purpose, with its cure, read from the package's own source.
 
-What varies in a message is `…`. An error is a call of a class of `switchyard.errors` (or of one that is made from it),
-or of `refuse`, by which flow files are judged.
+A value that comes in at run time stands in <brackets>. An error is a call of a class of `switchyard.errors` (or of one
+that is made from it), or of `refuse`, by which flow files are judged.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from switchyard.cli.message_text import Source, index_functions
+
 _BASE = "SwitchyardError"
-_VARIES = "…"
 _OF_FLOW_FILES = "FlowFileError"
+_VALUE = re.compile(r"<[^<>]*>|…")
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,10 @@ class ErrorText:
 def list_errors() -> list[ErrorText]:
     """All of them, by class and place."""
     modules = {name: ast.parse(text) for name, text in _sources(files("switchyard"), "switchyard")}
-    kinds = _error_classes(modules)
-    texts = [text for name, module in modules.items() for text in _raised(name, module, kinds)]
-    return sorted(texts, key=lambda text: (text.kind, text.place))
+    kinds = _error_classes(modules.values())
+    functions = index_functions(modules.values())
+    texts = [text for name, module in modules.items() for text in _raised(name, Source(module, functions), kinds)]
+    return sorted(texts, key=lambda text: text.kind)  # within a class by module and line
 
 
 def _sources(room: Traversable, name: str) -> Iterator[tuple[str, str]]:
@@ -47,11 +51,11 @@ def _sources(room: Traversable, name: str) -> Iterator[tuple[str, str]]:
             yield f"{name}.{entry.name.removesuffix('.py')}", entry.read_text(encoding="utf-8")
 
 
-def _error_classes(modules: Mapping[str, ast.Module]) -> set[str]:
+def _error_classes(modules: Iterable[ast.Module]) -> set[str]:
     """Names of the classes that are errors of ours, wherever they are defined."""
     bases = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for module in modules.values()
+        for module in modules
         for node in ast.walk(module)
         if isinstance(node, ast.ClassDef)
     }
@@ -61,42 +65,14 @@ def _error_classes(modules: Mapping[str, ast.Module]) -> set[str]:
     return kinds
 
 
-def _raised(name: str, module: ast.Module, kinds: set[str]) -> Iterator[ErrorText]:
-    assigned = _assignments(module)
-    for call in ast.walk(module):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or not call.args:
+def _raised(name: str, source: Source, kinds: set[str]) -> Iterator[ErrorText]:
+    calls = [node for node in ast.walk(source.module) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda call: call.lineno):
+        if not isinstance(call.func, ast.Name) or not call.args:
             continue
         kind = _OF_FLOW_FILES if call.func.id == "refuse" else call.func.id
-        what = _text_of(call.args[0], assigned)
-        if kind not in kinds or not what.strip(_VARIES + " "):
+        what = source.write_text(call.args[0])
+        if kind not in kinds or not _VALUE.sub("", what).strip():
             continue  # not an error, or one that only passes on another's words
-        parts = {keyword.arg: _text_of(keyword.value, assigned) for keyword in call.keywords}
+        parts = {keyword.arg: source.write_text(keyword.value) for keyword in call.keywords}
         yield ErrorText(kind, f"{name}:{call.lineno}", what, parts.get("where"), parts.get("cure"))
-
-
-def _assignments(module: ast.Module) -> dict[str, ast.expr]:
-    """The last value of every plain name of a module."""
-    return {
-        target.id: node.value
-        for node in ast.walk(module)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def _text_of(node: ast.expr, assigned: Mapping[str, ast.expr]) -> str:
-    """A string expression, with `…` for what varies."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.JoinedStr(values=values):
-            return "".join(_text_of(value, assigned) for value in values)
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _text_of(left, assigned) + _text_of(right, assigned)
-        case ast.IfExp(body=body, orelse=orelse):
-            choices = [_text_of(choice, assigned) for choice in (body, orelse)]
-            return " / ".join(choice for choice in choices if choice)
-        case ast.Name(id=name) if name in assigned:
-            return _text_of(assigned[name], {key: value for key, value in assigned.items() if key != name})
-    return _VARIES

@@ -88,7 +88,11 @@ def _apply_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, *,
     except ReconcileMismatch as error:
         if not resumed:
             raise
-        raise PublishConflict(f"again: {error.what}", where=error.where, cure=error.cure) from error
+        raise PublishConflict(
+            f"the same after a second try: {error.what}",
+            where=error.where,
+            cure=f"readers use MongoDB meanwhile, not the cache; {error.cure}",
+        ) from error
 
 
 def _is_renamed(mongo: MongoTarget, serve: Serve, load: Load, staged: Staged) -> bool:
