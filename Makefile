@@ -37,7 +37,7 @@ test-faults: setup  ## kill -9 at every step, servers killed one by one; prints 
 	@stack/test-faults.sh
 
 test-unit: setup  ## what needs no servers, in seconds
-	@$(BIN)/python -m pytest tests/unit tests/dags tests/behaviours/test_connection_sources.py -n auto -q
+	@$(BIN)/python -m pytest tests/unit tests/dags tests/golden tests/behaviours/test_connection_sources.py -n auto -q
 
 lint: setup  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

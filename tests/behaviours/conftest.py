@@ -1,7 +1,7 @@
-"""The stack's servers, for the suites that need them: the fixtures of tests/integration."""
+"""The stack's servers, for the suites that need them."""
 
 from __future__ import annotations
 
-from stack_fixtures import new_case, servers
+from harness.stack_fixtures import new_case, servers
 
 __all__ = ["new_case", "servers"]

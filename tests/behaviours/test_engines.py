@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
-from servers import Servers
 
+from harness.servers import Servers
 from switchyard.connections import EnvironmentConnections
 from switchyard.errors import ServerUnavailable, SourceRefused, SwitchyardError
 from switchyard.extract import postgres

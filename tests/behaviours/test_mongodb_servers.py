@@ -15,8 +15,8 @@ import pytest
 from bson import Int64
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
-from serve_servers import Secantus, free_port
 
+from harness.serve_servers import Secantus, free_port
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ServerUnavailable, ValueRefused
 from switchyard.serve.documents.encoder import DocumentEncoder
@@ -25,7 +25,7 @@ from switchyard.serve.mongo.read import read_retrying
 from switchyard.serve.mongo.record import ServedRecord, State, read_shown, write_record
 from switchyard.serve.mongo.target import MongoTarget
 
-pytest_plugins = ["serve_servers"]
+pytest_plugins = ["harness.serve_servers"]
 
 
 def documents(version: int, count: int, **more: object) -> list[bytes]:

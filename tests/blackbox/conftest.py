@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from outside import NEEDED, Grounds, Stores, open_grounds
+
+from harness.outside.grounds import NEEDED, Grounds, Stores, open_grounds
 
 
 @pytest.fixture(scope="session")

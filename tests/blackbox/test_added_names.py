@@ -1,7 +1,8 @@
 """W7: names that Switchyard adds to somebody's columns. A column of such a name keeps its values, or is refused."""
 
 import pytest
-from outside import Grounds, require_refused, require_right_or_refused
+
+from harness.outside.grounds import Grounds, require_refused, require_right_or_refused
 
 
 def test_a_key_column_of_the_name_of_the_operation_is_served(grounds: Grounds) -> None:

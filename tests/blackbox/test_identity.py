@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outside import MONGO, FlowUnderTest, Grounds, given, new_name, require_refused
-from readme_reader import read_through_cache
+
+from harness.outside.grounds import MONGO, FlowUnderTest, Grounds, given, new_name, require_refused
+from harness.outside.readme_reader import read_through_cache
 
 ROWS = "id int primary key, v text not null"
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from outside import Grounds, given, require_refused, require_right_or_refused
+
+from harness.outside.grounds import Grounds, given, require_refused, require_right_or_refused
 
 BY_CURSOR = {"cursor": "updated_at", "cursor_clock": "database"}
 STAMPED = "updated_at timestamptz not null default now()"

@@ -1,7 +1,8 @@
 """W0: what only the ledger remembers, when the ledger is lost. A load is then right, or refused; never wrong."""
 
 import pytest
-from outside import FlowUnderTest, Grounds, given, require_refused, require_right_or_refused
+
+from harness.outside.grounds import FlowUnderTest, Grounds, given, require_refused, require_right_or_refused
 
 EVENTS = "id bigserial primary key, v text, updated_at timestamptz not null default now()"
 

@@ -1,7 +1,8 @@
 """W4: a replay finds the refused rows again by their keys, whatever the type of the key, or says that it did not."""
 
 import pytest
-from outside import Grounds, require_right_or_refused
+
+from harness.outside.grounds import Grounds, require_right_or_refused
 
 KEYS = {
     "timestamptz": ("k timestamptz", "k", "'2026-01-02 03:04:05+02'"),

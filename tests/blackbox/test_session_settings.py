@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from outside import SOURCE, Grounds, new_name, require_refused, require_right_or_refused
-from pooler import open_pooler
+
+from harness.outside.grounds import SOURCE, Grounds, new_name, require_refused, require_right_or_refused
+from harness.outside.pooler import open_pooler
 
 
 @pytest.fixture

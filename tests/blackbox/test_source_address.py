@@ -1,7 +1,8 @@
 """W2: the database that a connection names is the one that is read, whatever its name is made of."""
 
 import pytest
-from outside import SOURCE, Grounds, new_name, require_right_or_refused
+
+from harness.outside.grounds import SOURCE, Grounds, new_name, require_right_or_refused
 
 
 @pytest.mark.parametrize(("ending", "confused_with"), [("+eu", " eu"), pytest.param("%41", "A", marks=pytest.mark.kin)])

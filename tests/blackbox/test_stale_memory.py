@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from outside import FlowUnderTest, Grounds, given, require_right_or_refused
+
+from harness.outside.grounds import FlowUnderTest, Grounds, given, require_right_or_refused
 
 EVENTS = "id int primary key, v text not null, deleted boolean not null, updated_at timestamptz not null default now()"
 BY_CURSOR = {"cursor": "updated_at", "cursor_clock": "database"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from outside import CACHE, LEDGER, MONGO, FlowUnderTest, Grounds, Unprepared
+
+from harness.outside.grounds import CACHE, LEDGER, MONGO, FlowUnderTest, Grounds, Unprepared
 
 COLUMNS = "id int primary key, v text"
 

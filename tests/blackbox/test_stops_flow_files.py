@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from outside import Ended, FlowUnderTest, Grounds
+
+from harness.outside.grounds import Ended, FlowUnderTest, Grounds
 
 INNER_NAMES = r"\b(bool|int|float|str|union|lax|strict|constrained|validator|pydantic|function)\b|values\[\d\]\.\w"
 """What a validator calls its own branches."""
@@ -64,7 +65,7 @@ def merging(grounds: Grounds) -> FlowUnderTest:
 
 
 def further(*moments: str) -> list[Any]:
-    """The class is judged in tests/unit/test_moment.py."""
+    """The class is judged in tests/unit/flow/test_moment.py."""
     return [pytest.param(moment, marks=pytest.mark.kin) for moment in moments]
 
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from outside import Ended, Grounds, Unprepared
 
-CHECKOUT = Path(__file__).parents[2]
+from harness.checkout import CHECKOUT
+from harness.outside.grounds import Ended, Grounds, Unprepared
+
 AIRFLOW = str(Path(sys.executable).with_name("airflow"))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from outside import FlowUnderTest, Grounds, merge, new_name
+
+from harness.outside.grounds import FlowUnderTest, Grounds, merge, new_name
 
 COLUMNS = "id int primary key, v text, at timestamptz not null default now()"
 BY_CURSOR = {"cursor": "at", "cursor_clock": "database"}

@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
+from harness.checkout import CHECKOUT
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def times_under_berlin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, li
     zone = {"AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Berlin", "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     home = {"AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")), "AIRFLOW__DATAHUB__ENABLED": "False"}
     asked = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("next_runs.py")), str(CHECKOUT / "dags")],
+        [sys.executable, str(CHECKOUT / "tests" / "harness" / "outside" / "next_runs.py"), str(CHECKOUT / "dags")],
         env={**os.environ, **zone, **home},
         capture_output=True,
         text=True,

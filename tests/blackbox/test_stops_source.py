@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from outside import FlowUnderTest, Grounds
+
+from harness.outside.grounds import FlowUnderTest, Grounds
 
 INSENSITIVE = "create collation {} (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
 

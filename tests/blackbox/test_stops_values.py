@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from outside import FlowUnderTest, Grounds
+
+from harness.outside.grounds import FlowUnderTest, Grounds
 
 JAVA = r"\bjava\.|\bat org\.|Exception"
 

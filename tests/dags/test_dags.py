@@ -14,13 +14,13 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, CronTriggerTimetable
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
+from harness.checkout import CHECKOUT
 from switchyard.airflow.dags import ingest_dag, ingest_dags, serve_dags
 from switchyard.airflow.operators import StepOperator
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
 from switchyard.handover import ORDINARY, LoadRequest
 
-CHECKOUT = Path(__file__).parents[2]
 FLOWS = CHECKOUT / "dags" / "flows"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-DAGS = sorted((Path(__file__).parents[2] / "dags").glob("*.py"))
+from harness.checkout import CHECKOUT
+
+DAGS = sorted((CHECKOUT / "dags").glob("*.py"))
 HEAVY = ("pyarrow", "duckdb", "pymongo", "redis", "psycopg", "datahub", "hdfs_native", "pyhive", "numpy", "pandas")
 
 PARSE = """

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from harness.checkout import CHECKOUT
 from switchyard.catalog import lineage
 from switchyard.catalog.lineage import LineageStep
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
 
 HERE = Path(__file__).parent
-FLOWS, _ = load_flows(HERE.parents[1] / "dags" / "flows")
+FLOWS, _ = load_flows(CHECKOUT / "dags" / "flows")
 COLUMNS: dict[str, dict[str, str]] = json.loads((HERE / "columns.json").read_text())
 
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cases import Case, open_cases
-from servers import Servers
-from stack_fixtures import new_case, servers
 
+from harness.cases import Case, open_cases
+from harness.servers import Servers
+from harness.stack_fixtures import new_case, servers
 from switchyard.legs.runtime import Runtime
 
 __all__ = ["new_case", "servers"]
