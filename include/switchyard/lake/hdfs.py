@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from switchyard.errors import ServerUnavailable
 
 if TYPE_CHECKING:
     from hdfs_native import Client, FileReader
+    from pydantic import JsonValue
 
 _CHUNK = 4 << 20
 MANIFEST = "_manifest.json"
@@ -115,7 +116,7 @@ class Hdfs:
         with local.open("rb") as source:
             self._write(path, iter(lambda: source.read(_CHUNK), b""))
 
-    def write_manifest(self, directory: str, manifest: dict[str, Any]) -> None:
+    def write_manifest(self, directory: str, manifest: Mapping[str, JsonValue]) -> None:
         """Write `_manifest.json` into a directory, last of all."""
         self._write(f"{directory}/{MANIFEST}", [json.dumps(manifest, indent=1).encode()])
 

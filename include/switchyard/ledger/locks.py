@@ -47,10 +47,10 @@ def acquire(session: Session, key: int, owner: str, patience: float = 0) -> bool
     if owner:
         session.execute(sa.select(sa.func.set_config("application_name", owner, False)))
     while True:
-        taken = bool(session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+        is_ours = bool(session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
         session.commit()
-        if taken or time.monotonic() >= deadline:
-            return taken
+        if is_ours or time.monotonic() >= deadline:
+            return is_ours
         time.sleep(_POLL_SECONDS)
 
 

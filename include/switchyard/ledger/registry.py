@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,16 @@ from switchyard.ledger.tables import flows, loads
 
 _OWNER = "known from HDFS, the metastore and MongoDB"
 _LEFT_ALONE = dt.timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class FlowRow:
+    """A row of `flows` as the ledger shall have it: the last seqs given out, the bookmark and the hold."""
+
+    last_ingest_seq: int
+    last_serve_seq: int
+    bookmark: str | None
+    held: str | None
 
 
 @dataclass(frozen=True)
@@ -77,18 +87,18 @@ def write_load(session: sa.Connection, load: RegisteredLoad) -> sa.Row[Any]:
 
 
 def replace_flow(
-    ledger: Ledger, flow: str, history: Sequence[RegisteredLoad], state: dict[str, object], stamp: str
+    ledger: Ledger, flow: str, history: Sequence[RegisteredLoad], row: FlowRow, stamp: str
 ) -> tuple[str, ...]:
     """Put a flow's rows in place of the old ones, in one transaction; returns the tables that hold the old ones.
 
-    `state`: the new row of `flows`. `stamp` names the tables; there are none when the ledger had no row of the flow.
+    `stamp` names those tables; there are none when the ledger had no row of the flow.
     """
     with ledger.session() as session:
         aside = tuple(_set_aside(session, table, flow, stamp) for table in ("loads", "flows"))
         for load in history:
             write_load(session, load)
-        row = {"flow": flow, **state}
-        session.execute(insert(flows).values(row).on_conflict_do_update(index_elements=[flows.c.flow], set_=state))
+        upsert = insert(flows).values({"flow": flow, **asdict(row)})
+        session.execute(upsert.on_conflict_do_update(index_elements=[flows.c.flow], set_=asdict(row)))
     return tuple(name for name in aside if name is not None)
 
 

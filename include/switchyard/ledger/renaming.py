@@ -28,8 +28,8 @@ def rename_rows(ledger: Ledger, old: str, new: str, *, rev: int | None) -> None:
         session.execute(flows.delete().where(flows.c.flow == new))  # a row of seqs alone: it has no load
         session.execute(flows.update().where(flows.c.flow == old).values(flow=new))
         if rev is not None:
-            left = loads.update().where(loads.c.flow == old, *shown).values(facts=facts_with(TableLeft(rev)))
-            session.execute(left)
+            note_rev = loads.update().where(loads.c.flow == old, *shown).values(facts=facts_with(TableLeft(rev)))
+            session.execute(note_rev)
         for row in session.execute(sa.select(loads.c.load_id, loads.c.spec).where(loads.c.flow == old)).all():
             spec = {**row.spec, "flow": new}
             values = {"flow": new, "spec": spec, "spec_hash": hash_of(spec)}

@@ -105,8 +105,8 @@ class Ledger:
         flow, values = new.flow.flow, new.values(self.dag_run) | {"owner": self.owner}
         with self.session() as session:
             session.execute(insert(flows).values(flow=flow).on_conflict_do_nothing())
-            known = session.scalar(sa.select(counter).where(flows.c.flow == flow).with_for_update()) or 0
-            seq = max(known, new.previous_seq or 0, new.above) + 1
+            last_seq = session.scalar(sa.select(counter).where(flows.c.flow == flow).with_for_update()) or 0
+            seq = max(last_seq, new.previous_seq or 0, new.above) + 1
             session.execute(flows.update().where(flows.c.flow == flow).values({counter.name: seq}))
             row = session.execute(
                 loads.insert().values(load_id=_new_load_id(), seq=seq, state="planned", **values).returning(*loads.c)
@@ -182,16 +182,16 @@ class Ledger:
         values of the flow's row; `rev` is the table's, as the publish left it.
         """
         results = [result] if rev is None else [result, TableLeft(rev)]
-        done = FINISHED[load.leg]
+        finished = FINISHED[load.leg]
         with self.session() as session:
             session.execute(supersede(load, above))
             if flow_changes:
                 session.execute(change_flow(load.flow, flow_changes))
             row = session.execute(
                 loads.update()
-                .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", done)))
+                .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", finished)))
                 .values(
-                    state=done,
+                    state=finished,
                     published_at=sa.func.coalesce(loads.c.published_at, sa.func.now()),
                     updated_at=sa.func.now(),
                     error=None,
@@ -218,8 +218,8 @@ class Ledger:
 
     def last_finished(self, flow: str, leg: Leg) -> Load | None:
         """The newest load of a leg that was published (or served)."""
-        found = self.list_loads(flow, leg, [FINISHED[leg]], limit=1)
-        return found[0] if found else None
+        newest = self.list_loads(flow, leg, [FINISHED[leg]], limit=1)
+        return newest[0] if newest else None
 
     def find_version(self, flow: str, seq: int) -> Load | None:
         """The ingest load that published a seq."""

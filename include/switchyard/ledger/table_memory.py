@@ -37,8 +37,8 @@ class TableMemory:
     @property
     def rev(self) -> int | None:
         """The table's rev as the newest load left it; None: nobody wrote it down."""
-        left = self.newest.find_result(TableLeft) if self.newest else None
-        return left.rev if left else None
+        noted = self.newest.find_result(TableLeft) if self.newest else None
+        return noted.rev if noted else None
 
 
 def read_memory(ledger: Ledger, table: LakeTable, load_id: str) -> TableMemory:
@@ -66,12 +66,10 @@ def accept_table(ledger: Ledger, table: LakeTable, shown: Collection[str], rev: 
     is_shown = loads.c.load_id.in_(shown)
     published = (_is_of(table), loads.c.state == "published")
     with ledger.session() as session:
-        gone = loads.update().where(*published, sa.not_(is_shown), loads.c.superseded_at.is_(None))
-        session.execute(gone.values(superseded_at=sa.func.now()))
-        back: dict[str, object] = {"superseded_at": None}
-        if rev is not None:
-            back["facts"] = facts_with(TableLeft(rev))
-        session.execute(loads.update().where(*published, is_shown).values(back))
+        supersede = loads.update().where(*published, sa.not_(is_shown), loads.c.superseded_at.is_(None))
+        session.execute(supersede.values(superseded_at=sa.func.now()))
+        restore = loads.update().where(*published, is_shown).values(superseded_at=None)
+        session.execute(restore if rev is None else restore.values(facts=facts_with(TableLeft(rev))))
 
 
 def _is_of(table: LakeTable) -> sa.ColumnElement[bool]:

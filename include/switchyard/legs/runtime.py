@@ -102,8 +102,8 @@ def run_step(
                 cure="name a load of this leg: switchyard loads",
             )
         with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
-            done = body(ledger, load)
-    report = StepReport(step, load.flow, load_id, time.monotonic() - started, done.result, done.lineage)
+            delivery = body(ledger, load)
+    report = StepReport(step, load.flow, load_id, time.monotonic() - started, delivery.result, delivery.lineage)
     log.info("%s", report.line())
     return report
 

@@ -22,11 +22,11 @@ def open_scratch(root: Path) -> Iterator[Path]:
     """A directory below `root` that only we can read; gone at the end."""
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
-    made = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=root))
-    lock = os.open(made, os.O_RDONLY)
+    hidden = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=root))
+    lock = os.open(hidden, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        path = made.rename(root / made.name.removeprefix("."))  # seen by others only now that it is locked
+        path = hidden.rename(root / hidden.name.removeprefix("."))  # seen by others only now that it is locked
         try:
             yield path
         finally:

@@ -44,14 +44,16 @@ READERS_OF_FACTS = {
 }
 """Files that may touch the ledger's JSON, and why."""
 
-LOOSE_CEILING = {"Any": 5, "object": 1, "dict[str, …]": 11, "cast": 2}
 PARTICIPLE_CEILING = {
-    "found": 41, "made": 14, "seen": 21, "known": 13, "said": 3, "there": 9, "asked": 5, "gone": 7, "told": 2,
-    "given": 1, "done": 4,
+    "found": 22, "made": 8, "gone": 3, "said": 2, "asked": 2, "there": 2, "seen": 2, "told": 1, "given": 1, "known": 1,
 }  # fmt: skip
-LONG_FUNCTION_CEILING = 6
-LONG_FILE_CEILING = 4
-ARROW_CEILING = 138
+ALLOWED_LONG = {
+    ("ledger/migrations/versions/0001_loads.py", "upgrade"): "the columns of two tables, never touched again"
+}
+"""(file, function) that may be long, and why."""
+LONG_FUNCTION_CEILING = 3
+LONG_FILE_CEILING = 2
+ARROW_CEILING = 137
 MOST_LINES_OF_A_FUNCTION = 40
 MOST_LINES_OF_A_FILE = 300
 
@@ -168,8 +170,7 @@ def arrows() -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("kind", LOOSE)
 def test_what_passes_between_rooms_has_types(kind: str) -> None:
-    places = count_loose(in_typed_rooms())[kind]
-    assert len(places) <= LOOSE_CEILING[kind], places
+    assert count_loose(in_typed_rooms())[kind] == []
 
 
 def test_every_exception_is_needed() -> None:
@@ -200,7 +201,7 @@ def test_functions_are_short() -> None:
         f"{file}: {function.name}, {lines(function)} lines"
         for file, tree in modules()
         for function in functions(tree)
-        if lines(function) > MOST_LINES_OF_A_FUNCTION
+        if lines(function) > MOST_LINES_OF_A_FUNCTION and (file, function.name) not in ALLOWED_LONG
     ]
     assert len(long) <= LONG_FUNCTION_CEILING, long
 

@@ -20,7 +20,7 @@ from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Compared
 from switchyard.ledger.store import Ledger
 from switchyard.legs.diff import table as diff_table
-from switchyard.legs.diff.lake_side import LakeSide, count_rows
+from switchyard.legs.diff.lake_side import LakeSide
 from switchyard.legs.diff.mongodb_side import CollectionReplaced, MongoSide
 from switchyard.legs.diff.result import DIFFERENCES, DiffResult, judge_digests, judge_values, new_diff_id
 from switchyard.legs.runtime import Runtime
@@ -69,7 +69,7 @@ def _compare_served(runtime: Runtime, ledger: Ledger, load: Load, mode: DiffMode
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         describe = partial(_describe, flow, load, mode, diff_id)
         if mode == "counts":
-            result = DiffResult(describe(count_rows(hdfs, directories), mongo.count(serve.collection)))
+            result = DiffResult(describe(tables_files.count_rows(hdfs, directories), mongo.count(serve.collection)))
         else:
             files = tables_files.download(hdfs, directories, scratch / "hive")
             lake = LakeSide.of(files, serve.key, serve.timestamps, f"flow {flow.flow}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from switchyard.compare.digests import DigestSpool
 from switchyard.compare.documents import DocumentForm
 from switchyard.compare.identity import IdForm
-from switchyard.lake.hdfs import Hdfs
 from switchyard.serve.documents.columns import Timestamps
 from switchyard.serve.documents.encoder import DocumentEncoder, read_batches, read_schema
 
@@ -44,12 +43,3 @@ class LakeSide:
                     spool.add(list(map(self.ids.of, documents)), documents, file=number, first_row=row)
                     row += batch.num_rows
         return spool
-
-
-def count_rows(hdfs: Hdfs, directories: Sequence[str]) -> int:
-    """Rows of a version, by the footers of its files."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    files = [file for directory in directories for file in hdfs.list_files(directory) if file.bytes]
-    return sum(pq.read_metadata(pa.PythonFile(hdfs.open(file.path), "r")).num_rows for file in files)

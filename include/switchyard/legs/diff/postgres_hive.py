@@ -27,7 +27,6 @@ from switchyard.ledger.flow_state import read_state
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Compared
 from switchyard.legs.diff import table as diff_table
-from switchyard.legs.diff.lake_side import count_rows
 from switchyard.legs.diff.postgres_side import SourceStatement, build_statement, read_lake, read_source
 from switchyard.legs.diff.result import DIFFERENCES, DiffResult, judge_digests, judge_values, new_diff_id
 from switchyard.legs.runtime import Runtime
@@ -58,7 +57,7 @@ def diff_source(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffResult:
     describe = partial(_describe, flow, mode, diff_id, version, load, bookmark)
     with runtime.scratch() as scratch, postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         if mode == "counts":
-            hive_rows = count_rows(runtime.hdfs(flow), version.paths)
+            hive_rows = tables_files.count_rows(runtime.hdfs(flow), version.paths)
             result = DiffResult(describe(postgres.count_rows(session, flow.source), hive_rows))
         else:
             sides = _read_sides(runtime, flow, session, version, bookmark, scratch, values=mode == "values")

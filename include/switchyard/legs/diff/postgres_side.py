@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import psycopg
 import pyarrow as pa
@@ -81,8 +81,27 @@ def build_statement(
     )
 
 
+class _TextBatch(NamedTuple):
+    """Rows of the source: the texts of each column, and whether a row moved since the load."""
+
+    columns: list[pa.StringArray]
+    moved: list[bool]
+
+    @property
+    def bytes(self) -> int:
+        """Of the texts, in Arrow's memory."""
+        return sum(column.nbytes for column in self.columns)
+
+
+class _RowBytes(NamedTuple):
+    """Each row's key and content, as bytes that are equal for equal values."""
+
+    keys: list[bytes]
+    contents: list[bytes]
+
+
 def read_source(
-    session: psycopg.Connection[Any], statement: SourceStatement, digests: Path, rows: Path | None
+    session: psycopg.Connection[tuple[object, ...]], statement: SourceStatement, digests: Path, rows: Path | None
 ) -> DigestSpool:
     """Read the source in one snapshot: digests by key, and with `rows` the rows themselves, as text."""
     names = [column.name for column in statement.columns]
@@ -92,12 +111,13 @@ def read_source(
     with ExitStack() as stack:
         spool = stack.enter_context(DigestSpool(digests))
         writer = stack.enter_context(pq.ParquetWriter(rows, spooled)) if rows is not None else None
-        for columns, moved in _fetch(session, statement.query, len(names)):
-            elements = [text_elements(texts, kind) for texts, kind in zip(columns, kinds, strict=True)]
-            _add(spool, names, elements, statement.key, file=0, first_row=first, left_out=moved)
+        for batch in _fetch(session, statement.query, len(names)):
+            elements = [text_elements(texts, kind) for texts, kind in zip(batch.columns, kinds, strict=True)]
+            rows_read = _row_bytes(names, elements, statement.key)
+            spool.add(rows_read.keys, rows_read.contents, file=0, first_row=first, left_out=batch.moved)
             if writer is not None:
-                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=spooled))
-            first += len(moved)
+                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=spooled))
+            first += len(batch.moved)
     return spool
 
 
@@ -109,29 +129,30 @@ def read_lake(files: Sequence[Path], statement: SourceStatement, digests: Path) 
             row = 0
             for batch in read_batches([file]):
                 elements = [typed_elements(batch.column(name)) for name in names]
-                _add(spool, names, elements, statement.key, file=number, first_row=row)
+                rows_read = _row_bytes(names, elements, statement.key)
+                spool.add(rows_read.keys, rows_read.contents, file=number, first_row=row)
                 row += batch.num_rows
     return spool
 
 
-def _add(spool: DigestSpool, names: list[str], elements: list[Any], key: Sequence[str], **where: Any) -> None:
-    """Write rows to the spool by their key; without a key, each row is its own key."""
-    rows = join_elements(elements)
-    keys = join_elements([elements[names.index(name)] for name in key]) if key else rows
-    spool.add(keys, rows, **where)
+def _row_bytes(names: Sequence[str], elements: Sequence[pa.LargeBinaryArray], key: Sequence[str]) -> _RowBytes:
+    """Join the columns' elements row by row; without a key, each row is its own key."""
+    contents = join_elements(list(elements))
+    keys = join_elements([elements[names.index(name)] for name in key]) if key else contents
+    return _RowBytes(keys, contents)
 
 
-def _fetch(session: psycopg.Connection[Any], query: str, columns: int) -> Iterator[tuple[list[Any], list[bool]]]:
+def _fetch(session: psycopg.Connection[tuple[object, ...]], query: str, columns: int) -> Iterator[_TextBatch]:
     """Batches of text columns, of about the same number of bytes, through a server-side cursor."""
-    wanted = _FIRST_ROWS
+    batch_rows = _FIRST_ROWS
     with session.cursor(name="switchyard_diff") as cursor:
         cursor.execute(query.encode())
-        while rows := cursor.fetchmany(wanted):
+        while rows := cursor.fetchmany(batch_rows):
             *texts, moved = zip(*rows, strict=True)
             arrays = [pa.array(values, pa.string()) for values in texts[:columns]]
-            size = sum(array.nbytes for array in arrays)
-            wanted = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(rows) // max(1, size)))
-            yield arrays, list(moved)
+            batch = _TextBatch(arrays, [value is True for value in moved])
+            batch_rows = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(rows) // max(1, batch.bytes)))
+            yield batch
 
 
 def _text(column: CarriedColumn) -> str:

@@ -37,8 +37,8 @@ def publish(runtime: Runtime, flow: Flow, table: str, diff_id: str, file: Path) 
     landing = naming.landing(lake.root, lake.database, table, diff_id, naming.new_try())
     hdfs.upload(file, f"{landing}/differences.parquet")
     hdfs.write_manifest(landing, {"diff": diff_id, "flow": flow.flow, "rows": rows})
-    stats = {"numRows": rows, "totalSize": file.stat().st_size, "numFiles": 1}
-    metastore.publish(current, hdfs.url + landing, columns, current.seq + 1, diff_id, stats)
+    size = versions.Size(rows, file.stat().st_size, 1)
+    metastore.publish(current, hdfs.url + landing, columns, current.seq + 1, diff_id, size.statistics)
     _vacuum(runtime, flow, table)
     return f"{lake.database}.{table}"
 

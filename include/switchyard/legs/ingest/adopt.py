@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from switchyard.errors import PreflightRefused, SwitchyardError
 from switchyard.extract import postgres
@@ -30,8 +30,9 @@ from switchyard.legs.ingest import window
 from switchyard.legs.ingest.planned import draft
 from switchyard.legs.ingest.publish import recover
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.tables.files import count_rows
+from switchyard.legs.tables.files import count_rows, open_parquet
 from switchyard.legs.truth.check import lake_table
+from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import (
     BIGINT,
@@ -76,9 +77,9 @@ def adopt(runtime: Runtime, flow: Flow) -> StepReport[Adopted]:
     """
     started = time.monotonic()
     with runtime.running(flow.flow, "ingest") as driving:
-        load, seen = _prepare(driving, flow)
+        load, table = _prepare(driving, flow)
         published = ingest_leg.publish(driving, load.load_id)
-    adopted = Adopted(load.load_id, load.seq, published.result.rows, seen.location)
+    adopted = Adopted(load.load_id, load.seq, published.result.rows, table.location)
     return StepReport("adopt", flow.flow, load.load_id, time.monotonic() - started, adopted)
 
 
@@ -88,56 +89,56 @@ def _prepare(runtime: Runtime, flow: Flow) -> tuple[Load, ForeignTable]:
         ledger.migrate()
         with ledger.lock(flow.flow, "ingest"):
             recover(runtime, ledger, flow)
-            found = read_table(runtime.metastore(flow), lake.database, lake.table)
-            _require_foreign(flow, found)
-            assert found is not None  # noqa: S101 - just required
-            new = _plan(runtime, flow, found)
+            table = _require_foreign(flow, read_table(runtime.metastore(flow), lake.database, lake.table))
+            new = _plan(runtime, flow, table)
             accept_table(ledger, lake_table(flow), (), None)  # a table of this name that was ours is not this one
             load = ledger.plan(new)
-            return _prove(runtime.hdfs(flow), ledger, load), found
+            return _prove(runtime.hdfs(flow), ledger, load), table
 
 
-def _require_foreign(flow: Flow, found: ForeignTable | None) -> None:
-    name, where = f"{flow.lake.database}.{flow.lake.table}", f"flow {flow.flow}, connection {flow.lake.metastore}"
-    if found is None:
+def _require_foreign(flow: Flow, table: ForeignTable | None) -> ForeignTable:
+    """The table; raises SwitchyardError when there is none, or it is a flow's already."""
+    name = f"{flow.lake.database}.{flow.lake.table}"
+    where = f"flow {flow.flow}, connection {flow.lake.metastore}"
+    if table is None:
         raise SwitchyardError(
             f"there is no Hive table {name} to adopt",
             where=where,
             cure="the first load makes it: switchyard run ingest",
         )
-    if found.flow == flow.flow:
+    if table.flow == flow.flow:
         raise SwitchyardError(f"Hive table {name} is this flow's already", where=where, cure="nothing is to be done")
-    if found.flow:
+    if table.flow:
         raise SwitchyardError(
-            f"Hive table {name} belongs to flow {found.flow!r}", where=where, cure="choose another lake.table"
+            f"Hive table {name} belongs to flow {table.flow!r}", where=where, cure="choose another lake.table"
         )
+    return table
 
 
-def _plan(runtime: Runtime, flow: Flow, found: ForeignTable) -> NewLoad:
+def _plan(runtime: Runtime, flow: Flow, table: ForeignTable) -> NewLoad:
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         examined = window.examine_all(session, flow)
     agreed = window.agree(flow, examined, None)
     hdfs = runtime.hdfs(flow)
-    wanted = {column.name: column.hive_type for column in agreed.columns}
-    reasons = [*obstacles(found), *_mode(flow), *_columns(found, wanted), *_place(flow, hdfs, found)]
+    reasons = [*obstacles(table), *_mode(flow), *_columns(table, agreed.columns), *_place(flow, hdfs, table)]
     if not reasons:
-        reasons = list(_files(runtime, flow, found))
+        reasons = list(_files(runtime, flow, table))
     if reasons:
         raise PreflightRefused(
-            f"Hive table {found.database}.{found.table} cannot be adopted:\n" + "\n".join(f"  - {r}" for r in reasons),
+            f"Hive table {table.database}.{table.table} cannot be adopted:\n" + "\n".join(f"  - {r}" for r in reasons),
             where=f"flow {flow.flow}",
             cure="nothing was changed; cure these, or load into another lake.table",
         )
-    version = runtime.metastore(flow).read_version(found.database, found.table)
-    assert version is not None  # noqa: S101 - it was there a moment ago
+    version = runtime.metastore(flow).read_version(table.database, table.table)
+    assert version is not None  # noqa: S101 - it was read a moment ago
     planned = draft(flow, examined, agreed, version, None, sweep=False)
     return NewLoad(
         flow=flow,
         leg="ingest",
         kind="adopt",
         previous_seq=version.seq,
-        location=hdfs_path(found.location),
-        plan=replace(planned, adopted=AdoptionPlan(found.changed_at)),
+        location=hdfs_path(table.location),
+        plan=replace(planned, adopted=AdoptionPlan(table.changed_at)),
     )
 
 
@@ -146,24 +147,27 @@ def _mode(flow: Flow) -> Iterator[str]:
         yield "mode append keeps a partition a load, and this table has one directory: use mode merge or replace"
 
 
-def _columns(found: ForeignTable, wanted: dict[str, HiveType]) -> Iterator[str]:
-    there = {column.name: column.type for column in found.columns}
-    for name in sorted(wanted.keys() - there.keys()):
+def _columns(table: ForeignTable, carried: Sequence[CarriedColumn]) -> Iterator[str]:
+    """Differences between the table's columns and those that a load would write."""
+    in_table = {column.name: column.type for column in table.columns}
+    in_loads = {column.name: column.hive_type for column in carried}
+    for name in sorted(in_loads.keys() - in_table.keys()):
         yield f"column {name} of the source is not in it: leave it out (source.columns), or ALTER TABLE … ADD COLUMNS"
-    for name in sorted(there.keys() - wanted.keys()):
+    for name in sorted(in_table.keys() - in_loads.keys()):
         yield f"column {name} is not in the source: give it by source.query"
-    for name in sorted(there.keys() & wanted.keys()):
-        if there[name] != wanted[name]:
-            yield f"column {name} is {there[name]}, and a load would make it {wanted[name]}: see columns.{name}.as"
+    for name in sorted(in_table.keys() & in_loads.keys()):
+        if in_table[name] != in_loads[name]:
+            yield f"column {name} is {in_table[name]}, and a load would make it {in_loads[name]}: see columns.{name}.as"
 
 
-def _place(flow: Flow, hdfs: Hdfs, found: ForeignTable) -> Iterator[str]:
-    """The directory must be in our HDFS, and neither hold nor be held by what we write."""
-    if not found.location.startswith(f"{hdfs.url}/"):
-        place = found.location.split("/", 3)
+def _place(flow: Flow, hdfs: Hdfs, table: ForeignTable) -> Iterator[str]:
+    """The directory must be in our HDFS, and neither contain a directory that we write to nor lie in one."""
+    if not table.location.startswith(f"{hdfs.url}/"):
+        place = table.location.split("/", 3)
         yield f"it lies in {'/'.join(place[:3])}, and connection {flow.lake.hdfs} is {hdfs.url}"
         return
-    lake, path = flow.lake, hdfs_path(found.location).rstrip("/") + "/"
+    lake = flow.lake
+    path = hdfs_path(table.location).rstrip("/") + "/"
     ours = [naming.table_root(lake.root, lake.database, lake.table), f"{lake.root}/_staging", f"{lake.root}/_serve"]
     for directory in ours:
         if path.startswith(f"{directory}/") or f"{directory}/".startswith(path):
@@ -171,24 +175,27 @@ def _place(flow: Flow, hdfs: Hdfs, found: ForeignTable) -> Iterator[str]:
             return
 
 
-def _files(runtime: Runtime, flow: Flow, found: ForeignTable) -> Iterator[str]:
+def _files(runtime: Runtime, flow: Flow, table: ForeignTable) -> Iterator[str]:
     """Hive finds columns by name in Parquet, and so does serve: each file must have them, in types that both read."""
-    hdfs, path = runtime.hdfs(flow), hdfs_path(found.location)
+    hdfs = runtime.hdfs(flow)
+    path = hdfs_path(table.location)
     for file in hdfs.list_files(path):
-        wrong = list(_differences(hdfs, file.path, found.columns)) if file.bytes else []
-        if wrong:
-            yield f"file {file.path}: {'; '.join(wrong)}; write it anew with Hive or Arrow"
+        differences = list(_differences(hdfs, file.path, table.columns)) if file.bytes else []
+        if differences:
+            yield f"file {file.path}: {'; '.join(differences)}; write it anew with Hive or Arrow"
             return
-    table = quote_table(f"{found.database}.{found.table}")
-    read, there = int(runtime.hive(flow).query(f"select count(*) from {table}")[0][0]), count_rows(hdfs, path)
-    if read != there:
-        yield f"Hive reads {read} rows of it, and the files in {path} have {there}: move away what is not the table's"
+    query = f"select count(*) from {quote_table(f'{table.database}.{table.table}')}"
+    hive_rows = int(runtime.hive(flow).query(query)[0][0])
+    file_rows = count_rows(hdfs, [path])
+    if hive_rows != file_rows:
+        yield (
+            f"Hive reads {hive_rows} rows of it, and the files in {path} have {file_rows}: move away what is not the "
+            "table's"
+        )
 
 
 def _differences(hdfs: Hdfs, file: str, columns: Sequence[HiveColumn]) -> Iterator[str]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(cast(Any, hdfs.open(file))) as parquet:
+    with open_parquet(hdfs, file) as parquet:
         schema = parquet.schema_arrow
         int96 = {c.name for c in map(parquet.schema.column, range(len(parquet.schema))) if c.physical_type == "INT96"}
     types = {field.name: field.type for field in schema}
@@ -216,6 +223,6 @@ def _prove(hdfs: Hdfs, ledger: Ledger, load: Load) -> Load:
     path = load.location or ""
     files = [file for file in hdfs.list_files(path) if file.bytes]
     proved = Proved(
-        hive_rows=count_rows(hdfs, path), hive_bytes=sum(file.bytes for file in files), hive_files=len(files)
+        hive_rows=count_rows(hdfs, [path]), hive_bytes=sum(file.bytes for file in files), hive_files=len(files)
     )
     return ledger.advance(load, "proved", expected=["planned"], result=proved)

@@ -18,16 +18,16 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.ingest.rollback_target import origin, setter_of
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.truth.check import Seen
+from switchyard.legs.truth.check import Inspection
 from switchyard.legs.truth.decide import Action
 
 log = logging.getLogger(__name__)
 
 
-def with_memory(runtime: Runtime, ledger: Ledger, seen: Seen) -> TableVersion | None:
+def with_memory(runtime: Runtime, ledger: Ledger, inspection: Inspection) -> TableVersion | None:
     """The version as the table would tell it if this release had published it; as it is, when it did."""
-    version, load = seen.version, seen.memory.newest
-    if seen.action is not Action.WRITE_PARAMETERS or version is None or load is None:
+    version, load = inspection.version, inspection.memory.newest
+    if inspection.action is not Action.WRITE_PARAMETERS or version is None or load is None:
         return version
     parts = [part.seq for part in (*version.chain, *version.strays) if part.seq <= version.seq]
     return replace(
@@ -39,17 +39,17 @@ def with_memory(runtime: Runtime, ledger: Ledger, seen: Seen) -> TableVersion | 
     )
 
 
-def write_parameters(runtime: Runtime, ledger: Ledger, seen: Seen) -> None:
+def write_parameters(runtime: Runtime, ledger: Ledger, inspection: Inspection) -> None:
     """Write what the earlier release did not, in one alter that expects what was read."""
-    version, load = with_memory(runtime, ledger, seen), seen.memory.newest
-    assert version is not None and load is not None and seen.version is not None  # noqa: S101 - the row says so
+    version, load = with_memory(runtime, ledger, inspection), inspection.memory.newest
+    assert version is not None and load is not None and inspection.version is not None  # noqa: S101 - the row says so
     own: dict[str, str | None] = {
         naming.HEAD_PROPERTY: str(version.head),
         naming.KIND_PROPERTY: version.kind,
         naming.BOOKMARK_PROPERTY: version.bookmark.record() if version.bookmark else None,
         naming.HELD_PROPERTY: version.held,
     }
-    rev = runtime.metastore(thaw(load.spec)).alter(seen.version, own)
+    rev = runtime.metastore(thaw(load.spec)).alter(inspection.version, own)
     table_memory.note_rev(ledger, load, rev, held=version.held)
     log.info("wrote the parameters of %s, which an earlier release published", version.name)
 

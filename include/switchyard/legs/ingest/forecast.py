@@ -55,9 +55,9 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINAR
     with runtime.ledger() as ledger:
         ledger.migrate()
         version = shown_version(runtime, ledger, flow, request)
-        known = ingest_window.known_columns(ledger, flow, version)
+        before = ingest_window.known_columns(ledger, flow, version)
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-        agreed = ingest_window.agree(flow, examined, known)
+        agreed = ingest_window.agree(flow, examined, before)
         start = find_start(flow, version, read_now(runtime, session, flow), request)
         window = ingest_window.find_window(session, flow, request, start, agreed)
         rows = postgres.count_rows(session, flow.source, row_condition(flow.source, window.bounds))

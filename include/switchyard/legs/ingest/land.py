@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import land_step
-from switchyard.connections import Connection
 from switchyard.extract import postgres
 from switchyard.extract.engine import Engine, ExtractRequest
 from switchyard.extract.session import SourceSession, begin, require_same, startup_options
@@ -14,6 +13,8 @@ from switchyard.extract.width import rows_at_once, widest_row
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
+from switchyard.handover import LineageStep
+from switchyard.lake.hdfs import Hdfs
 from switchyard.ledger.loads import Load
 from switchyard.ledger.reports import LandedCounts
 from switchyard.ledger.results import Landed
@@ -21,7 +22,7 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.runtime import Done, Runtime
-from switchyard.prove.reconcile import check_landing, tally_lines
+from switchyard.prove.reconcile import Landing, check_landing, tally_lines
 from switchyard.types.quoting import quote_postgres
 
 ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
@@ -29,16 +30,32 @@ ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 
 def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
     """Run the step: everything it writes has a name of this try."""
-    flow, planned = thaw(load.spec), load.result(Planned)
-    source = runtime.connections.get(flow.source.connection)
-    hdfs = runtime.hdfs(flow)
+    flow = thaw(load.spec)
+    planned = load.result(Planned)
     try_id = naming.new_try()
     staging = naming.staging(flow.lake.root, flow.lake.database, flow.lake.table, load.load_id, try_id)
+    fetch_rows = _measure(runtime, flow, planned)
+    before = _count(runtime, flow, planned)
+    _extract(runtime, flow, load, staging, fetch_rows)
+    landing = _tally(runtime.hdfs(flow), staging, planned)
+    after = _count(runtime, flow, planned)
+    with blaming_the_source(runtime, flow, planned):
+        may_be_empty = planned.bounds is not None
+        check_landing(landing, flow.flow, policy=flow.reconcile, may_be_empty=may_be_empty, before=before, after=after)
+    read = landing.read(planned.columns)
+    landed = Landed(try_id, staging, read, read.rows, landing.lines, landing.bytes)
+    ledger.advance(load, "landed", expected=["planned", "landed"], result=landed)
+    return Done(landed.counts, _lineage(runtime, flow, planned))
+
+
+def _extract(runtime: Runtime, flow: Flow, load: Load, staging: str, fetch_rows: int) -> None:
+    """Let the flow's engine read the planned rows into the staging directory, `fetch_rows` of them at once."""
+    planned = load.result(Planned)
+    source = runtime.connections.get(flow.source.connection)
+    hdfs = runtime.hdfs(flow)
     statement = build_statement(
         flow.source, planned.columns, planned.split_by, bounds=planned.bounds, left_out=planned.left_out
     )
-    fetch_rows = _measure(source, flow, planned)
-    before = _count(runtime, flow, planned)
     with runtime.scratch() as scratch:
         ENGINES[flow.engine.name].extract(
             ExtractRequest(
@@ -54,28 +71,28 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
                 fetch_rows=fetch_rows,
             )
         )
+
+
+def _tally(hdfs: Hdfs, staging: str, planned: Planned) -> Landing:
+    """Count what arrived; raises SourceRefused when an extracting session had other settings than the plan's."""
     landing = tally_lines(hdfs.read_chunks(file.path) for file in hdfs.list_files(staging))
     for session in landing.sessions:
         require_same("Sqoop", SourceSession.from_json(session), planned.session)
-    after = _count(runtime, flow, planned)
-    with blaming_the_source(runtime, flow, planned):
-        may_be_empty = planned.bounds is not None
-        check_landing(landing, flow.flow, policy=flow.reconcile, may_be_empty=may_be_empty, before=before, after=after)
-    read = landing.read(planned.columns)
-    landed = Landed(try_id, staging, read, read.rows, landing.lines, landing.bytes)
-    ledger.advance(load, "landed", expected=["planned", "landed"], result=landed)
-    lineage = land_step(
+    return landing
+
+
+def _lineage(runtime: Runtime, flow: Flow, planned: Planned) -> LineageStep:
+    return land_step(
         flow,
-        source_database=source.schema,
-        hdfs_authority=hdfs_authority(hdfs.connection),
+        source_database=runtime.connections.get(flow.source.connection).schema,
+        hdfs_authority=hdfs_authority(runtime.connections.get(flow.lake.hdfs)),
         columns=[(column.source, column.name) for column in planned.columns if column.source],
     )
-    return Done(landed.counts, lineage)
 
 
-def _measure(source: Connection, flow: Flow, planned: Planned) -> int:
+def _measure(runtime: Runtime, flow: Flow, planned: Planned) -> int:
     """How many rows the engine may hold at once; raises SourceRefused when the plan looked at another server."""
-    with postgres.connect(source) as session:
+    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         require_same("this step", begin(session), planned.session)
         condition = row_condition(flow.source, planned.bounds)
         return rows_at_once(widest_row(session, flow.source, planned.columns, condition))

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from switchyard.extract import postgres
-from switchyard.extract.session import begin
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.handover import ORDINARY, LoadRequest, StepReport
 from switchyard.ledger import outcomes
-from switchyard.ledger.loads import Load, NewLoad
+from switchyard.ledger.loads import Load
 from switchyard.ledger.reports import LandedCounts, NothingNew, Tidied
 from switchyard.ledger.results import Converted, Proved, Published
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import convert as ingest_convert
 from switchyard.legs.ingest import land as ingest_land
+from switchyard.legs.ingest import plan as ingest_plan
 from switchyard.legs.ingest import prove as ingest_prove
 from switchyard.legs.ingest import publish as ingest_publish
-from switchyard.legs.ingest import window as ingest_window
-from switchyard.legs.ingest.planned import draft
 from switchyard.legs.ingest.prune import prune
-from switchyard.legs.ingest.settle import require_released, settle
-from switchyard.legs.ingest.start import find_start, next_bookmark, read_now
 from switchyard.legs.runtime import Done, Runtime, run_step
-from switchyard.legs.tables import vacuum, versions
+from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
 from switchyard.records import Record
-
-log = logging.getLogger(__name__)
 
 Result = TypeVar("Result", bound=Record)
 
@@ -44,48 +36,7 @@ def plan(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> Load 
     with runtime.ledger() as ledger:
         ledger.migrate()
         with ledger.lock(flow.flow, "ingest"):
-            version = settle(runtime, ledger, flow, from_beginning=request.start == "beginning")
-            require_released(flow, version)
-            known = ingest_window.known_columns(ledger, flow, version)
-            with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
-                examined = ingest_window.examine_all(session, flow)
-                agreed = ingest_window.agree(flow, examined, known)
-                now = read_now(runtime, session, flow)
-                start = find_start(flow, version, now, request)
-                window = ingest_window.find_window(session, flow, request, start, agreed)
-                ingest_window.require_rows(session, flow, request, window)
-                if not ingest_window.has_rows(session, flow, window):
-                    return NothingNew(f"the source has no rows that are new: {window.told}")
-                seen = begin(session)
-            planned_columns = versions.hive_columns(agreed.columns)
-            before = versions.ensure_table(runtime, flow, flow.lake.table, planned_columns)
-            high = window.high if request.kind == "load" else None
-            planned = draft(
-                flow,
-                examined,
-                agreed,
-                before,
-                window.bounds,
-                sweep=window.sweep,
-                replays=request.replays,
-                bookmark=next_bookmark(flow, version, now, high),
-                session=seen,
-            )
-            load = ledger.plan(
-                NewLoad(
-                    flow=flow,
-                    leg="ingest",
-                    previous_seq=before.seq,
-                    kind=request.kind,
-                    low=window.low,
-                    high=window.high,
-                    plan=planned,
-                )
-            )
-    log.info("planned load %s of flow %s: seq %s after %s", load.load_id, flow.flow, load.seq, load.previous_seq)
-    for change in agreed.changes:
-        log.info("the source changed: %s", change)
-    return load
+            return ingest_plan.plan(runtime, ledger, flow, request)
 
 
 def land(runtime: Runtime, load_id: str) -> StepReport[LandedCounts]:

@@ -98,7 +98,7 @@ class Manifest(Record):
         assert isinstance(values, Mapping)  # noqa: S101 - a load has been proved, so its steps have results
         return kind.from_json(values, f"manifest of load {self.load_id}")
 
-    def document(self) -> dict[str, JsonValue]:
+    def document(self) -> Mapping[str, JsonValue]:
         """As the file holds it: for people first (`columns` and `source_types` by name), then for a rebuild."""
         columns = self.result(Planned).columns
         counts = self.result(Proved).to_json()

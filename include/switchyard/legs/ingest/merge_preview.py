@@ -17,7 +17,8 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.table_version import TableVersion
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
-from switchyard.types.hive_type import BOOLEAN, HiveType
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.hive_type import BOOLEAN
 from switchyard.types.quoting import quote_postgres
 
 
@@ -40,16 +41,16 @@ def key_changes(
     by_source = {column.source: column for column in examined.columns}
     keys = [column for column in examined.columns if column.source in examined.shape.primary_key]
     cursor = by_source.get(flow.source.cursor or "")
-    dead = _tombstone(flow, {name: column.hive_type for name, column in by_source.items()})
-    wanted = [*(column.carry for column in keys), cursor.carry if cursor else "null", dead]
+    dead = _tombstone(flow, by_source.get(flow.source.tombstone or ""))
+    texts = [*(column.carry for column in keys), cursor.carry if cursor else "null", dead]
     with runtime.scratch() as scratch, duckdb.connect(":memory:") as duck:
-        _copy(runtime, flow, wanted, window, scratch / "keys.csv")
+        _copy(runtime, flow, texts, window, scratch / "keys.csv")
         at_type = str(cursor.hive_type) if cursor else "varchar"
         duck.execute(f"create table batch as {_newest(scratch / 'keys.csv', len(keys), at_type)}")
         paths = version.paths if version and version.seq > 0 else ()
         files = [file for i, path in enumerate(paths) for file in runtime.hdfs(flow).download(path, scratch / str(i))]
-        there = {column.name for column in version.columns} if version else set()
-        moment = f'"{cursor.name}"' if cursor and cursor.name in there else "null"
+        in_lake = {column.name for column in version.columns} if version else set()
+        moment = f'"{cursor.name}"' if cursor and cursor.name in in_lake else "null"
         listed = _listed(column.name for column in keys)
         source = f"read_parquet({[str(file) for file in files]}, hive_partitioning = false)"
         lake = f"select {listed}, {moment}::{at_type} as moment from {source}" if files else "from batch where false"
@@ -72,16 +73,17 @@ def _newest(csv: Path, keys: int, at_type: str) -> str:
 
 
 def _counts(keys: int, *, sweep: bool) -> str:
-    """As `lake.merging` does it: a row that is newer in the lake stays, and without a sweep what is not read, too."""
+    """The counts of `lake.merging`: a row that is newer in the lake stays; without a sweep, so do keys not read."""
     on = " and ".join(f"batch.{name} = lake.{name}" for name in _names(keys))
-    there, here = "lake.k0 is not null", "batch.k0 is not null"
+    in_lake = "lake.k0 is not null"
+    in_batch = "batch.k0 is not null"
     late = "false" if sweep else "coalesce(lake.moment > batch.moment, false)"
-    gone = f"or not ({here})" if sweep else ""
+    unread = f"or not ({in_batch})" if sweep else ""
     return (
-        f"select count(*) filter ({here} and not ({there}) and not batch.dead), "
-        f"count(*) filter ({here} and {there} and not {late} and not batch.dead), "
-        f"count(*) filter ({here} and {there} and {late}), "
-        f"count(*) filter ({there} and (({here} and not {late} and batch.dead) {gone})) "
+        f"select count(*) filter ({in_batch} and not ({in_lake}) and not batch.dead), "
+        f"count(*) filter ({in_batch} and {in_lake} and not {late} and not batch.dead), "
+        f"count(*) filter ({in_batch} and {in_lake} and {late}), "
+        f"count(*) filter ({in_lake} and (({in_batch} and not {late} and batch.dead) {unread})) "
         f"from batch full join lake on {on}"
     )
 
@@ -94,10 +96,10 @@ def _listed(columns: Iterable[str]) -> str:
     return ", ".join(f'"{column}"::varchar as k{i}' for i, column in enumerate(columns))
 
 
-def _copy(runtime: Runtime, flow: Flow, wanted: Sequence[str], window: Window, into: Path) -> None:
-    """One line a row that would be read."""
+def _copy(runtime: Runtime, flow: Flow, texts: Sequence[str], window: Window, into: Path) -> None:
+    """Write these expressions of every row that would be read into a CSV file."""
     condition = row_condition(flow.source, window.bounds)
-    query = f"select {', '.join(wanted)} from {relation(flow.source)} where {condition}"
+    query = f"select {', '.join(texts)} from {relation(flow.source)} where {condition}"
     statement = f"copy ({query}) to stdout (format csv, null E'\\\\N')".encode()
     with (
         postgres.connect(runtime.connections.get(flow.source.connection)) as session,
@@ -108,9 +110,10 @@ def _copy(runtime: Runtime, flow: Flow, wanted: Sequence[str], window: Window, i
             file.write(chunk)
 
 
-def _tombstone(flow: Flow, types: dict[str, HiveType]) -> str:
-    column = flow.source.tombstone
-    if column is None:
+def _tombstone(flow: Flow, column: CarriedColumn | None) -> str:
+    """PostgreSQL's expression that is true for a deleted row; `column`: how the tombstone is carried, if it is."""
+    if flow.source.tombstone is None:
         return "false"
-    quoted = quote_postgres(column)
-    return f"coalesce({quoted}, false)" if types.get(column) == BOOLEAN else f"({quoted} is not null)"
+    quoted = quote_postgres(flow.source.tombstone)
+    is_boolean = column is not None and column.hive_type == BOOLEAN
+    return f"coalesce({quoted}, false)" if is_boolean else f"({quoted} is not null)"

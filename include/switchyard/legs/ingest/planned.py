@@ -54,8 +54,8 @@ class Planned(StepResult):
         return versions.hive_columns(self.columns)
 
     @property
-    def hive_types(self) -> dict[str, HiveType]:
-        """Lake column → Hive type."""
+    def hive_types(self) -> Mapping[str, HiveType]:
+        """The version's types, by lake column."""
         return {column.name: column.hive_type for column in self.columns}
 
     def lake_name(self, source: str | None) -> str | None:

@@ -25,10 +25,10 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
     with runtime.ledger() as ledger:
         ledger.migrate()
         version = shown_version(runtime, ledger, flow, request)
-        known = ingest_window.known_columns(ledger, flow, version)
+        before = ingest_window.known_columns(ledger, flow, version)
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         examined = ingest_window.examine_all(session, flow)
-        agreed = ingest_window.agree(flow, examined, known)
+        agreed = ingest_window.agree(flow, examined, before)
         judged = tuple(column for column in (*agreed.columns, *agreed.left_out) if column.source)
         start = find_start(flow, version, read_now(runtime, session, flow), request)
         looked = examine_values(session, ingest_window.since(flow, start), replace(examined, columns=judged))
@@ -40,8 +40,8 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
 def shown_version(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> TableVersion | None:
     """The table's version, for who changes nothing; raises TruthConflict when the ledger does not know it."""
     from_beginning = request.start == "beginning"
-    seen = require_agreement(runtime, ledger, flow, from_beginning=from_beginning)
-    return earlier_release.with_memory(runtime, ledger, seen)
+    inspection = require_agreement(runtime, ledger, flow, from_beginning=from_beginning)
+    return earlier_release.with_memory(runtime, ledger, inspection)
 
 
 def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> None:

@@ -103,11 +103,11 @@ def _count_batch(
     rows: int | None = None
     aggregates: list[Aggregates] = []
     for group in statements.column_groups(columns):
-        counted, found = statements.read_counts(hive.run(statements.count_all(table, group))[0], group)
+        counted, of_group = statements.read_counts(hive.run(statements.count_all(table, group))[0], group)
         if rows is not None:
             check_equation("Hive counted of the batch", counted, {"before": rows}, flow, _EXACT)
         rows = counted
-        aggregates += found
+        aggregates += of_group
     return rows or 0, aggregates
 
 
@@ -130,8 +130,8 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
     rows, placed = (int(value) for value in hive.run(merge.placed(target))[0])
     expected = {"before": counts["before"], "inserted": counts["inserted"], "deleted": -counts["deleted"]}
     check_equation("the new version has", rows, expected, flow.flow, flow.reconcile)
-    written = {name: counts[name] for name in ("inserted", "updated", "unchanged")}
-    check_equation("the new version holds of the batch", placed, written, flow.flow, flow.reconcile)
+    in_version = {name: counts[name] for name in ("inserted", "updated", "unchanged")}
+    check_equation("the new version holds of the batch", placed, in_version, flow.flow, flow.reconcile)
     return replace(
         proved,
         hive_rows=rows,
@@ -190,8 +190,8 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
     planned = batch.planned
     merged = f"{naming.STAGING_DATABASE}.{naming.staging_table('typed', batch.load.load_id, batch.try_id)}"
     table = merged if batch.flow.lake.mode == "merge" else batch.load.result(Converted).kept
-    asked = [total.select for total in totals]
-    row = hive.run(statements.count_broken(table, tests, asked, planned.hive_columns))[0]
+    selects = [total.select for total in totals]
+    row = hive.run(statements.count_broken(table, tests, selects, planned.hive_columns))[0]
     rows, broken, values = int(row[0]), row[1 : 1 + len(tests)], row[1 + len(tests) :]
     check_equation("the checks looked at", rows, {"to publish": expected}, batch.flow.flow, _EXACT)
     verdicts = [
@@ -201,8 +201,9 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
     ]
     now = dt.datetime.now(dt.UTC)
     for total, value in zip(totals, values, strict=True):
-        if said := total.judge(value, now):
-            verdicts.append(Verdict(total.label, total.severity, 0, rows, said))
+        finding = total.judge(value, now)
+        if finding:
+            verdicts.append(Verdict(total.label, total.severity, 0, rows, finding))
     failed = [str(verdict) for verdict in verdicts if verdict.severity == "fail"]
     if failed:
         raise CheckFailed(
@@ -222,8 +223,8 @@ def _examples(batch: Batch, hive: HiveSession, table: str, broken: str) -> tuple
     key = ", ".join(map(quote_hive, batch.planned.key))
     columns: list[HiveColumn] = batch.planned.hive_columns
     tested = f"select {statements.names(columns)}, {broken} as t0 from {statements.quote_table(table)}"
-    found = hive.run(f"select {key} from ({tested}) t where t0 limit {_EXAMPLES}")
-    return tuple(", ".join(f"{n} {v}" for n, v in zip(batch.planned.key, row, strict=True)) for row in found)
+    rows = hive.run(f"select {key} from ({tested}) t where t0 limit {_EXAMPLES}")
+    return tuple(", ".join(f"{n} {v}" for n, v in zip(batch.planned.key, row, strict=True)) for row in rows)
 
 
 def _rows(hive: HiveSession, table: str) -> int:

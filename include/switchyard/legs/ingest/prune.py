@@ -24,9 +24,9 @@ def prune(runtime: Runtime, ledger: Ledger, flow: Flow) -> int | None:
     loads = ledger.list_loads(flow.flow)
     hdfs = runtime.hdfs(flow)
     candidates = prunable(loads, flow.ledger.keep, version)[-_MOST_AT_ONCE:]
-    gone = [load.load_id for load in candidates if load.location is None or not hdfs.exists(load.location)]
-    forget(ledger, flow.flow, gone)
-    return len(gone)
+    forgettable = [load.load_id for load in candidates if load.location is None or not hdfs.exists(load.location)]
+    forget(ledger, flow.flow, forgettable)
+    return len(forgettable)
 
 
 def prunable(loads: Sequence[Load], keep: int, version: TableVersion | None) -> list[Load]:
@@ -73,9 +73,13 @@ def _named_by_load(load: Load, loads: Sequence[Load]) -> Iterator[str]:
         yield plan.replays
     if plan is not None and plan.rollback is not None:
         yield plan.rollback.to_load
-    wanted = load.version if load.leg == "serve" else load.previous_seq if load.kind in ("backfill", "replay") else None
-    if wanted is not None:
-        yield from (one.load_id for one in loads if one.leg == "ingest" and one.seq == wanted)
+    seq = None
+    if load.leg == "serve":
+        seq = load.version
+    elif load.kind in ("backfill", "replay"):
+        seq = load.previous_seq
+    if seq is not None:
+        yield from (one.load_id for one in loads if one.leg == "ingest" and one.seq == seq)
 
 
 def _waits_for_replay(load: Load, loads: Sequence[Load]) -> bool:

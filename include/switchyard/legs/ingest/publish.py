@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import publish_step
@@ -57,7 +58,7 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
         log.info("abandoned load %s, left %s by %s", load.load_id, load.state, load.owner)
 
 
-def own_parameters(load: Load, bookmark: Bookmark | None) -> dict[str, str | None]:
+def own_parameters(load: Load, bookmark: Bookmark | None) -> Mapping[str, str | None]:
     """What the publish writes into the table beyond seq, load, rev and counts; None takes a parameter away.
 
     A hold is set by a rollback only, and taken away by a release only.

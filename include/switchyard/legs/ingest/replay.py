@@ -51,11 +51,9 @@ def find_replay(runtime: Runtime, flow: Flow, load_id: str | None) -> Replay:
 def _find_load(ledger: Ledger, flow: Flow, load_id: str | None) -> Load:
     published = ledger.list_loads(flow.flow, "ingest", [FINISHED["ingest"]])
     replayed = {plan.replays for plan in (load.find_result(PlanOutline) for load in published) if plan}
-    found = [load for load in published if _refused_rows(load)]
-    if load_id is not None:
-        found = [load for load in found if load.load_id == load_id]
-    for load in found:
-        if load.load_id not in replayed:
+    for load in published:
+        is_candidate = load_id is None or load.load_id == load_id
+        if is_candidate and _refused_rows(load) and load.load_id not in replayed:
             return load
     which = f"load {load_id}" if load_id else "no published load"
     raise SwitchyardError(
@@ -97,5 +95,5 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
             where=f"flow {flow.flow}, load {load.load_id}",
             cure="read the whole range again: switchyard backfill",
         )
-    known = [row for row in rows if None not in row]  # a row without a key cannot be found again
-    return tuple({column.source: str(value) for column, value in zip(columns, row, strict=True)} for row in known)
+    keys = [row for row in rows if None not in row]  # a row without a key cannot be looked up again
+    return tuple({column.source: str(value) for column, value in zip(columns, key, strict=True)} for key in keys)

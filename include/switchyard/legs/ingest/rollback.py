@@ -76,20 +76,20 @@ def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: T
     """The load whose version is to be shown again; raises SwitchyardError."""
     if to is None:
         target = previous_version(published, current)
-        asked = "the version before the current one"
+        choice = "the version before the current one"
     else:
         target = next((load for load in published if to in (load.load_id, str(load.seq))), None)
-        asked = f"load {to}"
+        choice = f"load {to}"
     if target is not None and version_paths(target, current) == current.paths:
-        raise _refused(flow, hdfs, published, current, f"{asked} is what Hive shows now, seq {current.seq}")
+        raise _refused(flow, hdfs, published, current, f"{choice} is what Hive shows now, seq {current.seq}")
     if target is None:
-        raise _refused(flow, hdfs, published, current, f"{asked} is not among the published loads")
+        raise _refused(flow, hdfs, published, current, f"{choice} is not among the published loads")
     if current.partitioned and not set(version_paths(target, current)) <= set(current.paths):
-        back = f"{asked}, seq {target.seq}, was rolled back: an append table goes back, never forth"
-        raise _refused(flow, hdfs, published, current, back)
+        why = f"{choice}, seq {target.seq}, was rolled back: an append table goes back, never forth"
+        raise _refused(flow, hdfs, published, current, why)
     if not _is_there(hdfs, target, current):
-        gone = f"{asked}, seq {target.seq}, is no longer in HDFS: tidy deletes versions beyond lake.keep_loads"
-        raise _refused(flow, hdfs, published, current, gone)
+        why = f"{choice}, seq {target.seq}, is no longer in HDFS: tidy deletes versions beyond lake.keep_loads"
+        raise _refused(flow, hdfs, published, current, why)
     return target
 
 
@@ -123,7 +123,7 @@ def _new_load(flow: Flow, target: Load, back: RollbackPlan, bookmark: Bookmark |
 def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableVersion) -> Load:
     """The old version is as whole as it was when it was proved: the rows of its files' footers are those counted."""
     proof = target.result(Proved)
-    rows = sum(count_rows(hdfs, path) for path in version_paths(target, current))
+    rows = count_rows(hdfs, version_paths(target, current))
     if rows != proof.hive_rows:
         raise ReconcileMismatch(
             f"the files of load {target.load_id} have {rows} rows, and {proof.hive_rows} were published",
@@ -162,8 +162,8 @@ def _is_there(hdfs: Hdfs, load: Load, current: TableVersion) -> bool:
 def _refused(flow: Flow, hdfs: Hdfs, published: Sequence[Load], current: TableVersion, what: str) -> SwitchyardError:
     first = {version_paths(load, current): load for load in published}  # a load, and not its rollbacks
     first.pop(current.paths, None)
-    there = [_described(load) for load in first.values() if _is_there(hdfs, load, current)]
-    listed = "; ".join(there) if there else "none"
+    versions = [_described(load) for load in first.values() if _is_there(hdfs, load, current)]
+    listed = "; ".join(versions) or "none"
     return SwitchyardError(
         what, where=f"flow {flow.flow}", cure=f"nothing was changed; versions to go back to with --to: {listed}"
     )

@@ -17,8 +17,8 @@ def previous_version(published: Sequence[Load], current: TableVersion) -> Load |
     """
     shown = next((load for load in published if load.seq == current.seq), None)
     seq = origin(shown) if shown else current.seq
-    there = (load for load in published if load.seq < seq)
-    return next((load for load in there if version_paths(load, current) != current.paths), None)
+    earlier = (load for load in published if load.seq < seq)
+    return next((load for load in earlier if version_paths(load, current) != current.paths), None)
 
 
 def version_paths(load: Load, current: TableVersion) -> tuple[str, ...]:

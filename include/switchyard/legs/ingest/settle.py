@@ -15,7 +15,7 @@ from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest.manifest import Manifest, read_manifest
 from switchyard.legs.ingest.publish import publish, recover
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.truth.check import Seen, lake_table, look, refusal, require_allowed
+from switchyard.legs.truth.check import Inspection, lake_table, look, refusal, require_allowed
 from switchyard.legs.truth.decide import Action, StrayAction, decide_stray
 
 log = logging.getLogger(__name__)
@@ -28,19 +28,19 @@ def settle(runtime: Runtime, ledger: Ledger, flow: Flow, *, from_beginning: bool
 
     Raises TruthConflict when they disagree, LoadInProgress when another run is at work.
     """
-    seen = look(runtime, ledger, flow)
-    require_allowed(flow, seen, from_beginning=from_beginning)
+    inspection = look(runtime, ledger, flow)
+    require_allowed(flow, inspection, from_beginning=from_beginning)
     require_driver_gone(ledger, flow.flow, "ingest", runtime.driver)
-    if seen.action.refuses:
-        _believe_the_table(ledger, flow, seen)
-    if seen.action is Action.RECORD:
-        _revive(ledger, seen)
+    if inspection.action.refuses:
+        _believe_the_table(ledger, flow, inspection)
+    if inspection.action is Action.RECORD:
+        _revive(ledger, inspection)
     recover(runtime, ledger, flow)
-    seen = look(runtime, ledger, flow)
-    if seen.action is Action.WRITE_PARAMETERS:
-        earlier_release.write_parameters(runtime, ledger, seen)
-    elif seen.action is Action.COPY:
-        copy_to_ledger(ledger, seen)
+    inspection = look(runtime, ledger, flow)
+    if inspection.action is Action.WRITE_PARAMETERS:
+        earlier_release.write_parameters(runtime, ledger, inspection)
+    elif inspection.action is Action.COPY:
+        copy_to_ledger(ledger, inspection)
     return _settle_strays(runtime, ledger, flow)
 
 
@@ -54,25 +54,25 @@ def require_released(flow: Flow, version: TableVersion | None) -> None:
         )
 
 
-def copy_to_ledger(ledger: Ledger, seen: Seen) -> None:
+def copy_to_ledger(ledger: Ledger, inspection: Inspection) -> None:
     """Let the ledger remember an alter that it missed: a release."""
-    version, newest = seen.version, seen.memory.newest
+    version, newest = inspection.version, inspection.memory.newest
     assert version is not None and version.rev is not None and newest is not None  # noqa: S101 - the row says so
     table_memory.note_rev(ledger, newest, version.rev, held=version.held)
     log.info("the ledger learns rev %s of %s", version.rev, version.name)
 
 
-def _believe_the_table(ledger: Ledger, flow: Flow, seen: Seen) -> None:
+def _believe_the_table(ledger: Ledger, flow: Flow, inspection: Inspection) -> None:
     """A load that reads everything was allowed: what the ledger has beyond the table is superseded by it."""
-    version = seen.version
-    log.warning("%s; it is loaded from the beginning", refusal(flow, seen).what)
+    version = inspection.version
+    log.warning("%s; it is loaded from the beginning", refusal(flow, inspection).what)
     shown = {version.load_id, *(part.load_id for part in version.chain)} if version and version.seq > 0 else set()
     table_memory.accept_table(ledger, lake_table(flow), shown, version.rev if version else None)
 
 
-def _revive(ledger: Ledger, seen: Seen) -> None:
+def _revive(ledger: Ledger, inspection: Inspection) -> None:
     """A load that was abandoned while nobody could look, and is published: what follows finds it `publishing`."""
-    load = seen.memory.named
+    load = inspection.memory.named
     if load is not None and load.state == "abandoned":
         ledger.advance(load, "publishing", expected=["abandoned"])
         log.warning("load %s was abandoned, and %s shows it: it is published", load.load_id, load.flow)

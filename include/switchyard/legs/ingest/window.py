@@ -19,7 +19,8 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.planned import Planned
 from switchyard.prove.checks import check_findings
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
-from switchyard.types.hive_type import STRING, HiveType
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.hive_type import STRING
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,8 +38,8 @@ class Window:
     sweep: bool = False
 
     @property
-    def told(self) -> str:
-        """For people."""
+    def description(self) -> str:
+        """The range, for people."""
         return f"from {self.low or 'the beginning'} up to {self.high or 'the end'}"
 
 
@@ -69,20 +70,25 @@ def known_columns(ledger: Ledger, flow: Flow, version: TableVersion | None) -> l
     return [KnownColumn.of(column) for column in planned.columns]
 
 
-def agree(flow: Flow, examined: Examined, known: Sequence[KnownColumn] | None) -> Agreed:
-    """Apply the contract and look at the checks; raises PreflightRefused with all findings at once."""
-    agreed = apply_contract(flow.contract, known, examined.columns)
+def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) -> Agreed:
+    """Apply the contract to the columns of the version before, and look at the checks.
+
+    Raises PreflightRefused with all findings at once.
+    """
+    agreed = apply_contract(flow.contract, before, examined.columns)
     types = {column.name: column.hive_type for column in agreed.columns}
-    refuse(flow, [*agreed.refused, *_unreadable(flow, known, types), *check_findings(flow.checks, types)])
+    unreadable = _unreadable(flow, before, agreed.columns)
+    refuse(flow, [*agreed.refused, *unreadable, *check_findings(flow.checks, types)])
     return agreed
 
 
-def _unreadable(flow: Flow, known: Sequence[KnownColumn] | None, types: dict[str, HiveType]) -> list[str]:
+def _unreadable(flow: Flow, before: Sequence[KnownColumn] | None, columns: Sequence[CarriedColumn]) -> list[str]:
     """Changes that mode append cannot make: its old files stay, and Hive would have to read them as the new type."""
     if flow.lake.mode != "append":
         return []
-    changed = [c for c in known or () if c.name in types and types[c.name] != c.hive_type]
-    clash = None if known is None else find_partition_clash((c.name for c in known), types)
+    types = {column.name: column.hive_type for column in columns}
+    changed = [c for c in before or () if c.name in types and types[c.name] != c.hive_type]
+    clash = None if before is None else find_partition_clash((c.name for c in before), types)
     renamed = f"rename it with source.query: select {clash} as another_name"
     clashes = [] if clash is None else [f"column {clash} is called like the partitions of the table; {renamed}"]
     return clashes + [

@@ -47,8 +47,8 @@ class Batch:
         """A Parquet staging table over a directory, with the version's columns; its name with the database."""
         name = versions.staging_table(self.runtime, self.flow, kind, self.load.load_id, self.try_id)
         location = self.runtime.hdfs(self.flow).url + directory
-        found = self.planned.hive_columns if columns is None else columns
-        self.metastore.create_parquet_table(naming.STAGING_DATABASE, name, found, location, {})
+        fields = self.planned.hive_columns if columns is None else columns
+        self.metastore.create_parquet_table(naming.STAGING_DATABASE, name, fields, location, {})
         return f"{naming.STAGING_DATABASE}.{name}"
 
     def quarantine(self) -> str:

@@ -9,7 +9,7 @@ from switchyard.flow.spec import Flow
 from switchyard.ledger.store import Ledger
 from switchyard.legs.rebuild import serve_memory
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.truth.check import Seen, look, refusal
+from switchyard.legs.truth.check import Inspection, look, refusal
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,19 @@ def check_flow(runtime: Runtime, ledger: Ledger, flow: Flow) -> Agreement:
     Raises ServerUnavailable when a server does not answer: then nothing is known.
     """
     try:
-        seen = look(runtime, ledger, flow)
+        inspection = look(runtime, ledger, flow)
     except SwitchyardError as error:
         if error.retryable:
             raise
         return Agreement(flow.flow, "another's", "–", str(error.what), error.what)
-    why = refusal(flow, seen).what if seen.action.refuses else None
+    why = refusal(flow, inspection).what if inspection.action.refuses else None
     if why is None and flow.serve is not None:
         why = serve_memory.disagreement(runtime, ledger, flow)
-    return Agreement(flow.flow, _table(seen), _ledger(seen), why or seen.action.value, why)
+    return Agreement(flow.flow, _table(inspection), _ledger(inspection), why or inspection.action.value, why)
 
 
-def _table(seen: Seen) -> str:
-    version = seen.version
+def _table(inspection: Inspection) -> str:
+    version = inspection.version
     if version is None:
         return "no table"
     if version.seq < 1:
@@ -50,8 +50,8 @@ def _table(seen: Seen) -> str:
     return f"seq {version.seq}, rev {version.rev}{held}"
 
 
-def _ledger(seen: Seen) -> str:
-    memory = seen.memory
+def _ledger(inspection: Inspection) -> str:
+    memory = inspection.memory
     if memory.newest is None:
         return "nothing published"
     waits = f", load {memory.publishing.load_id} publishing" if memory.publishing else ""

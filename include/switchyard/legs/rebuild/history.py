@@ -9,8 +9,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pydantic import JsonValue
-
 from switchyard.flow.bookmark import Bookmark
 from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.spec import Flow
@@ -48,16 +46,16 @@ def history_of(flow: Flow, version: TableVersion | None, manifests: Mapping[str,
         shows = "there is no Hive table" if version is None else "the Hive table is empty"
         lost = [f"{shows}; the directories of {len(manifests)} loads are left as they are"] if manifests else []
         return History(flow.flow, (), None, None, max(seqs, default=0), tuple(lost))
-    known = _Known(flow, version, manifests)
-    published = known.parts() if version.partitioned else known.versions()
-    taken = {load.load_id for load in published}
-    used = {load.seq for load in published}
-    waiting = known.waiting(taken)
+    walk = _Walk(flow, version, manifests)
+    published = walk.parts() if version.partitioned else walk.versions()
+    load_ids = {load.load_id for load in published}
+    used_seqs = {load.seq for load in published}
+    waiting = walk.waiting(load_ids)
     rest = []
     for manifest in sorted(manifests.values(), key=lambda manifest: (manifest.seq, manifest.load_id)):
-        if manifest.load_id in taken or manifest.seq in used:
+        if manifest.load_id in load_ids or manifest.seq in used_seqs:
             continue
-        used.add(manifest.seq)
+        used_seqs.add(manifest.seq)
         state = "publishing" if manifest.load_id == waiting else "abandoned"
         rest.append(replace(manifest.load(state), error=None if state == "publishing" else ABANDONED))
     parts = [part.seq for part in (*version.chain, *version.strays)]
@@ -67,11 +65,11 @@ def history_of(flow: Flow, version: TableVersion | None, manifests: Mapping[str,
         bookmark=version.bookmark.high if version.bookmark else None,
         held=version.held,
         last_seq=max([version.seq, *seqs, *parts]),
-        unknown=tuple(known.unknown),
+        unknown=tuple(walk.unknown),
     )
 
 
-class _Known:
+class _Walk:
     """The walk from what the table shows back to what was shown before."""
 
     def __init__(self, flow: Flow, version: TableVersion, manifests: Mapping[str, Manifest]) -> None:
@@ -101,11 +99,11 @@ class _Known:
             loads.insert(0, self._load(VersionRecord.of(self.version), superseded_at=None))
         return loads
 
-    def waiting(self, taken: set[str]) -> str | None:
+    def waiting(self, published: set[str]) -> str | None:
         """The load whose partition is shown, while the table was not altered: the next run finishes it."""
         for part in self.version.strays:
             ahead = part.seq > self.version.seq and part.previous == self.version.head
-            if ahead and part.load_id in self.manifests and part.load_id not in taken:
+            if ahead and part.load_id in self.manifests and part.load_id not in published:
                 return part.load_id
         return None
 
@@ -144,10 +142,8 @@ class _Known:
         else:
             load = self._bare(record)
         published_at = load.published_at or load.created_at
-        facts = load.facts
-        if superseded_at is None:
-            facts = {**facts, **self._left()}
-        return replace(load, published_at=published_at, superseded_at=superseded_at, facts=facts)
+        dated = replace(load, published_at=published_at, superseded_at=superseded_at)
+        return self._with_rev(dated) if superseded_at is None else dated
 
     def _part(self, part: Part) -> RegisteredLoad:
         manifest = self.manifests.get(part.load_id)
@@ -158,12 +154,14 @@ class _Known:
             load = self._bare(record)
         else:
             load = manifest.load("published")
-        facts = {**load.facts, **self._left()} if newest else load.facts
-        return replace(load, published_at=load.created_at, facts=facts)
+        dated = replace(load, published_at=load.created_at)
+        return self._with_rev(dated) if newest else dated
 
-    def _left(self) -> dict[str, JsonValue]:
-        """How the load that the table shows left it; nothing, when an earlier release published it."""
-        return {} if self.version.rev is None else {TableLeft.step: TableLeft(self.version.rev).to_json()}
+    def _with_rev(self, load: RegisteredLoad) -> RegisteredLoad:
+        """The load that the table shows, with the rev at which it left the table; an earlier release wrote no rev."""
+        if self.version.rev is None:
+            return load
+        return replace(load, facts={**load.facts, TableLeft.step: TableLeft(self.version.rev).to_json()})
 
     def _rolled_back(self, record: VersionRecord, original: Manifest) -> RegisteredLoad:
         """A rollback: the load that it went back to, under its own seq."""

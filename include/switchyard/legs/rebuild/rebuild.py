@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.table_version import TableVersion
-from switchyard.ledger.registry import replace_flow
+from switchyard.ledger.registry import FlowRow, replace_flow
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.manifest import Manifest, read_manifest
 from switchyard.legs.rebuild.agreement import Agreement, check_flow
@@ -38,14 +38,14 @@ class Rebuilt:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was found, and what cannot be known."""
+        """For people: how many loads are known by state, what is lost, and where the old rows are."""
         if self.history is None:
             return (self.agreement.verdict,)
         counts = {state: sum(1 for load in self.history.loads if load.state == state) for state in _SHOWN}
-        told = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no load"
+        by_state = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "no load"
         aside = [f"the old rows are in {' and '.join(self.set_aside)}"] if self.set_aside else []
         serve = self.serve.sentences if self.serve else ()
-        return (f"{told} of {len(self.history.loads)} known", *self.history.unknown, *serve, *aside)
+        return (f"{by_state} of {len(self.history.loads)} known", *self.history.unknown, *serve, *aside)
 
 
 _SHOWN = ("published", "publishing", "abandoned")
@@ -66,27 +66,27 @@ def rebuild(runtime: Runtime, ledger: Ledger, flow: Flow, *, plan_only: bool = F
         if plan_only:
             return Rebuilt(agreement, history, serve)
         stamp = f"{dt.datetime.now(dt.UTC):%Y%m%dt%H%M%S}"
-        state: dict[str, object] = {
-            "last_ingest_seq": history.last_seq,
-            "last_serve_seq": serve.last_seq if serve else 0,
-            "bookmark": history.bookmark,
-            "held": history.held,
-        }
+        row = FlowRow(
+            last_ingest_seq=history.last_seq,
+            last_serve_seq=serve.last_seq if serve else 0,
+            bookmark=history.bookmark,
+            held=history.held,
+        )
         loads = (*history.loads, *(serve.loads if serve else ()))
-        aside = replace_flow(ledger, flow.flow, loads, state, stamp)
+        aside = replace_flow(ledger, flow.flow, loads, row, stamp)
         return Rebuilt(agreement, history, serve, aside)
 
 
-def read_manifests(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> dict[str, Manifest]:
+def read_manifests(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> Mapping[str, Manifest]:
     """The manifests of all tries below the table's root, by load id; those of another flow's loads are not counted."""
     lake = flow.lake
     root = naming.table_root(lake.root, lake.database, lake.table)
     with ThreadPoolExecutor(_READERS) as readers:
         tries = [path for paths in readers.map(hdfs.list_directories, hdfs.list_directories(root)) for path in paths]
         shown = [path for path in (version.paths if version else ()) if path not in tries]
-        found = list(readers.map(lambda path: read_manifest(hdfs, path), (*tries, *shown)))
+        manifests = list(readers.map(lambda path: read_manifest(hdfs, path), (*tries, *shown)))
     names = (flow.flow, *(version.formerly if version else ()))
-    return {manifest.load_id: manifest for manifest in found if manifest is not None and manifest.flow in names}
+    return {manifest.load_id: manifest for manifest in manifests if manifest is not None and manifest.flow in names}
 
 
 @contextlib.contextmanager

@@ -134,11 +134,13 @@ def tidy(runtime: Runtime, load_id: str) -> StepReport[ServeTidied]:
 def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Done[SelectedCounts]:
     flow = thaw(load.spec)
     require_state(load, "planned")
-    made = serve_select.materialise(runtime, flow, load)
-    columns = (_names(made.columns), _timestamps(made.columns))
-    selected = Selected(made.version, made.rows, *columns, made.ingest_load)
-    ledger.advance(load, "planned", expected=["planned"], result=selected, location=made.location, version=made.version)
-    lineage = select_step(flow, lake_columns={column.name: column.type for column in made.source_columns})
+    product = serve_select.materialise(runtime, flow, load)
+    columns = (_names(product.columns), _timestamps(product.columns))
+    selected = Selected(product.version, product.rows, *columns, product.ingest_load)
+    ledger.advance(
+        load, "planned", expected=["planned"], result=selected, location=product.location, version=product.version
+    )
+    lineage = select_step(flow, lake_columns={column.name: column.type for column in product.source_columns})
     return Done(selected.counts, lineage)
 
 
@@ -157,13 +159,13 @@ def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Done[CacheSe
     flow = thaw(load.spec)
     require_state(load, "refreshing", "served")
     require_recorded(runtime, flow, load)
-    done = Done(CacheSettled())
+    delivery = Done(CacheSettled())
     if flow.cache is not None:
         with runtime.scratch() as scratch:
             settled = serve_refresh_cache.settle(runtime, flow, load, scratch)
-        done = Done(settled, serve_refresh_cache.lineage(runtime, flow, described(load).columns))
-    ledger.finish(load, result=done.result)
-    return done
+        delivery = Done(settled, serve_refresh_cache.lineage(runtime, flow, described(load).columns))
+    ledger.finish(load, result=delivery.result)
+    return delivery
 
 
 def _names(columns: Iterable[HiveColumn]) -> tuple[str, ...]:

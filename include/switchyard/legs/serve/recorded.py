@@ -65,8 +65,8 @@ def end_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
 def require_files(runtime: Runtime, flow: Flow, load: Load) -> None:
     """Raise PublishConflict when the files of a publish in place are gone: tidy deletes them after the last step."""
     staged, hdfs = load.result(Staged), runtime.hdfs(flow)
-    wanted = [staged.changes, *([staged.replacements.file] if staged.replacements else [])]
-    if not all(map(hdfs.exists, wanted)):
+    files = [staged.changes, *([staged.replacements.file] if staged.replacements else [])]
+    if not all(map(hdfs.exists, files)):
         raise PublishConflict(
             f"the changes of load {load.load_id} are not in HDFS any more, so they cannot be replayed",
             where=f"flow {load.flow}, leg serve",

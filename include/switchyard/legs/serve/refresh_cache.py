@@ -158,8 +158,8 @@ def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> CacheSett
     ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
     fillable = partial(ids, ops=("insert", "update"))
     with MongoTarget(runtime.connections.get(serve.connection)) as mongo:
-        wanted = flow.cache.warm if has_changes else 0
-        warming = Warming(mongo, serve.collection, wanted, flow.cache.ttl) if wanted else None
+        keys = flow.cache.warm if has_changes else 0
+        warming = Warming(mongo, serve.collection, keys, flow.cache.ttl) if keys else None
         settled = publisher.settle(
             load.seq,
             ids if has_changes and staged.changes_known else None,

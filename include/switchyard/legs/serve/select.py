@@ -37,10 +37,10 @@ def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
     """
     for _ in range(_ATTEMPTS):
         before = _read_source(runtime, flow)
-        made = _land(runtime, flow, load, before)
+        product = _land(runtime, flow, load, before)
         if _read_source(runtime, flow).seq == before.seq:
-            _publish(runtime, flow, load, made)
-            return made
+            _publish(runtime, flow, load, product)
+            return product
     raise SourceMoved(
         f"{flow.lake.database}.{flow.lake.table} was published {_ATTEMPTS} times while serve.select ran",
         where=f"flow {flow.flow}, leg serve",
@@ -88,14 +88,16 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
     return Product(source.seq, source.load_id, landing, rows, columns, source.columns)
 
 
-def _publish(runtime: Runtime, flow: Flow, load: Load, made: Product) -> None:
+def _publish(runtime: Runtime, flow: Flow, load: Load, product: Product) -> None:
     assert flow.serve is not None  # noqa: S101 - only products come here
     database, table = naming.served_table(flow.lake, flow.serve)
     hdfs = runtime.hdfs(flow)
-    versions.ensure_table(runtime, flow, table, made.columns)
-    files = hdfs.list_files(made.location)
-    size = versions.Size(made.rows, sum(file.bytes for file in files), len(files))
+    versions.ensure_table(runtime, flow, table, product.columns)
+    files = hdfs.list_files(product.location)
+    size = versions.Size(product.rows, sum(file.bytes for file in files), len(files))
     proof = {"hive_rows": size.rows, "hive_files": size.files, "hive_bytes": size.bytes}
-    hdfs.write_manifest(made.location, {"load_id": load.load_id, "flow": flow.flow, "version": made.version, **proof})
-    target = versions.Target(database, table, made.columns, made.location)
+    hdfs.write_manifest(
+        product.location, {"load_id": load.load_id, "flow": flow.flow, "version": product.version, **proof}
+    )
+    target = versions.Target(database, table, product.columns, product.location)
     versions.publish(runtime, flow, target, load, size)

@@ -10,12 +10,12 @@ from switchyard.ledger.results import InPlaceBegun, Selected, ServePlanned
 from switchyard.ledger.store import Ledger
 
 
-def shown_version(ledger: Ledger, last: Load | None, flow: Flow, there: bool) -> tuple[str, ...] | None:
+def shown_version(ledger: Ledger, last: Load | None, flow: Flow, exists: bool) -> tuple[str, ...] | None:
     """Directories of the version that MongoDB shows now, if it is known and its keys can be compared with a new one's.
 
     It is not known after a load that began to write in place and was given up.
     """
-    if last is None or not there or _documents(thaw(last.spec).serve) != _documents(flow.serve):
+    if last is None or not exists or _documents(thaw(last.spec).serve) != _documents(flow.serve):
         return None
     given_up = ledger.list_loads(flow.flow, "serve", ["abandoned"])
     return None if any(load.seq > last.seq and load.find_result(InPlaceBegun) for load in given_up) else paths_of(last)
@@ -28,14 +28,14 @@ def _documents(serve: Serve | None) -> Serve | None:
 
 def directories(load: Load) -> tuple[str, ...]:
     """Directories of the version; raises LedgerStateError while there are none."""
-    found = paths_of(load)
-    if found is None:
+    paths = paths_of(load)
+    if paths is None:
         raise LedgerStateError(
             f"load {load.load_id} has no product yet",
             where=f"flow {load.flow}, leg serve",
             cure="run step select first",
         )
-    return found
+    return paths
 
 
 def paths_of(load: Load) -> tuple[str, ...] | None:

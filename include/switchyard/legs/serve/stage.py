@@ -45,10 +45,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs from the collection as it is. `known`: the cached keys that changed are all in the report's file."""
+    """What differs from the collection as it is.
+
+    `keys_known`: every cached key that changed is in the report's file.
+    """
 
     report: DeltaReport
-    known: bool
+    keys_known: bool
     in_place: bool
 
 
@@ -58,13 +61,13 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         new, live = download(hdfs, directories(load), scratch / "new"), mongo.state(serve.collection)
-        found = _find_changes(runtime, flow, load, new, live, scratch)
+        delta = _find_changes(runtime, flow, load, new, live, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
-        hdfs.upload(found.report.file, changes)
+        hdfs.upload(delta.report.file, changes)
         rows, digest, replacements = _count_rows(new), None, None
-        unchanged = found.known and found.report.changed == 0 and live.documents == rows
-        if not unchanged and found.in_place:
-            replacements = _write_replacements(runtime, flow, load, new, found.report, scratch)
+        unchanged = delta.keys_known and delta.report.changed == 0 and live.documents == rows
+        if not unchanged and delta.in_place:
+            replacements = _write_replacements(runtime, flow, load, new, delta.report, scratch)
         elif not unchanged:
             digest = _write_staging(mongo, flow, staging, new, own_marker(load))
     return Staged(
@@ -72,12 +75,12 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
         digest=digest,
         replacements=replacements,
         changes=changes,
-        changes_known=found.known,
+        changes_known=delta.keys_known,
         rows=rows,
-        inserted=found.report.inserted,
-        updated=found.report.updated,
-        deleted=found.report.deleted,
-        unchanged=found.report.unchanged,
+        inserted=delta.report.inserted,
+        updated=delta.report.updated,
+        deleted=delta.report.deleted,
+        unchanged=delta.report.unchanged,
     )
 
 
@@ -119,14 +122,14 @@ def _find_changes(
 ) -> Changes:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     previous, out, where = load.result(ServePlanned).previous, scratch / "changes.parquet", f"flow {flow.flow}"
-    known = previous is not None and all(map(hdfs.exists, previous))
+    is_kept = previous is not None and all(map(hdfs.exists, previous))
     if serve.publish == "delta" and live.exists and live.documents == 0:
-        return Changes(compute_delta([], new, serve.key, out, where=where), known=False, in_place=True)
-    old = download(hdfs, previous, scratch / "old") if known and previous is not None else []
+        return Changes(compute_delta([], new, serve.key, out, where=where), keys_known=False, in_place=True)
+    old = download(hdfs, previous, scratch / "old") if is_kept and previous is not None else []
     report = compute_delta(old, new, serve.key, out, where=where)
-    known = known and report.comparable
+    keys_known = is_kept and report.comparable
     shown = report.unchanged + report.updated + report.deleted
-    return Changes(report, known, serve.publish == "delta" and known and live.documents == shown)
+    return Changes(report, keys_known, serve.publish == "delta" and keys_known and live.documents == shown)
 
 
 def _write_replacements(
@@ -136,16 +139,16 @@ def _write_replacements(
     schema = read_schema(new)
     rows = changed_rows(new, delta.file, served_part(flow).key)
     batches: Iterator[list[bytes]] = _encoder(flow, schema).encode_all(rows) if schema else iter(())
-    made = write_replacements(batches, scratch / "replacements.bson")
-    if made.documents != delta.inserted + delta.updated:
+    replacements = write_replacements(batches, scratch / "replacements.bson")
+    if replacements.documents != delta.inserted + delta.updated:
         raise ReconcileMismatch(
-            f"{delta.inserted + delta.updated} rows changed and {made.documents} documents were made of them",
+            f"{delta.inserted + delta.updated} rows changed and {replacements.documents} documents were made of them",
             where=f"flow {flow.flow}, leg serve",
             cure="nothing was published; run again",
         )
     file = naming.replacements_file(flow.lake.root, flow.flow, load.load_id)
-    runtime.hdfs(flow).upload(made.file, file)
-    return StagedReplacements(file, made.documents, made.digest)
+    runtime.hdfs(flow).upload(replacements.file, file)
+    return StagedReplacements(file, replacements.documents, replacements.digest)
 
 
 def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Path], marker: Marker) -> str:
@@ -156,12 +159,12 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
     if lost := mongo.foreign_indexes(serve.collection, serve.indexes):
         named = "; ".join(", ".join(columns) for columns in lost)
         log.warning("%s: this snapshot drops indexes that serve.indexes does not name: %s", serve.collection, named)
-    written = mongo.stage(staging, batches, serve.indexes, marker)
+    stage_report = mongo.stage(staging, batches, serve.indexes, marker)
     rows, stored = _count_rows(files), mongo.digest(staging)
-    if not rows == written.documents == stored.documents or stored.hex != written.digest:
+    if not rows == stage_report.documents == stored.documents or stored.hex != stage_report.digest:
         raise ReconcileMismatch(
-            f"Hive's version has {rows} rows, {written.documents} were written and MongoDB has {stored.documents}"
-            + (", of another content" if stored.hex != written.digest else ""),
+            f"Hive's version has {rows} rows, {stage_report.documents} were written and MongoDB has {stored.documents}"
+            + (", of another content" if stored.hex != stage_report.digest else ""),
             where=f"flow {flow.flow}, collection {staging}",
             cure="nothing was published; run again",
         )

@@ -29,11 +29,13 @@ def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> Tid
     before = dt.datetime.now(dt.UTC) - lake.longest_query
     old = old_versions(published, lake.keep_loads, needed, before)
     doomed = [location for location in old if location.startswith(f"{root}/load=")]
-    left = ledger.list_loads(flow.flow, leg, ["abandoned"])
-    abandoned = {load.load_id for load in left if not is_lately_learned(load)}
-    winners = {load.load_id: load.location for load in published}
+    given_up = ledger.list_loads(flow.flow, leg, ["abandoned"])
+    abandoned = {load.load_id for load in given_up if not is_lately_learned(load)}
+    winners = {load.load_id: load for load in published}
     for directory in hdfs.list_directories(root):
-        doomed += _debris(directory, hdfs.list_directories(directory), winners, abandoned)
+        load_id = directory.rpartition("load=")[2]
+        tries = hdfs.list_directories(directory)
+        doomed += [directory] if load_id in abandoned else _debris(directory, tries, winners.get(load_id))
     doomed = [directory for directory in doomed if not _holds(directory, needed)]
     for directory in doomed:
         hdfs.delete(directory)
@@ -86,14 +88,14 @@ def delete_finished(runtime: Runtime, ledger: Ledger, flow: Flow, parent: str) -
     """Delete the `load=…` directories below `parent`, but not those of loads that are at work; returns how many."""
     hdfs = runtime.hdfs(flow)
     alive = {f"load={load.load_id}" for load in ledger.list_loads(flow.flow, None, UNFINISHED)}
-    doomed = [found for found in hdfs.list_directories(parent) if found.rpartition("/")[2] not in alive]
+    doomed = [path for path in hdfs.list_directories(parent) if path.rpartition("/")[2] not in alive]
     for directory in doomed:
         hdfs.delete(directory)
     return len(doomed)
 
 
-def _debris(directory: str, tries: list[str], winners: dict[str, str | None], abandoned: set[str]) -> list[str]:
-    load_id = directory.rpartition("load=")[2]
-    if load_id in abandoned or (load_id in winners and not tries):
-        return [directory]
-    return [found for found in tries if load_id in winners and found != winners[load_id]]
+def _debris(directory: str, tries: Sequence[str], winner: Load | None) -> list[str]:
+    """Of a published load's directory the tries that lost, or all of it when no try is left in it."""
+    if winner is None:
+        return []
+    return [path for path in tries if path != winner.location] if tries else [directory]

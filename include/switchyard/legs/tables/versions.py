@@ -33,7 +33,7 @@ class Size:
     files: int
 
     @property
-    def statistics(self) -> dict[str, int]:
+    def statistics(self) -> Mapping[str, int]:
         """As the metastore keeps them."""
         return {"numRows": self.rows, "totalSize": self.bytes, "numFiles": self.files}
 
@@ -77,9 +77,9 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
     require_own(flow, table, version)
     assert version is not None  # noqa: S101 - just required
     if version.partitioned != _is_partitioned(flow, table):
-        made = "append" if version.partitioned else "replace or merge"
+        mode = "append" if version.partitioned else "replace or merge"
         raise SwitchyardError(
-            f"Hive table {lake.database}.{table} was made for mode {made}, and the flow says {lake.mode}",
+            f"Hive table {lake.database}.{table} was made for mode {mode}, and the flow says {lake.mode}",
             where=f"flow {flow.flow}, connection {lake.metastore}",
             cure="load into a new lake.table, or set lake.mode back",
         )
@@ -170,10 +170,10 @@ def widen(runtime: Runtime, flow: Flow, load: Load, columns: Sequence[HiveColumn
     A reader in between sees the rows of before under wider types, which changes no value, and NULL in new columns.
     Raises PublishConflict when another version came between.
     """
-    wanted = [(column.name, column.type) for column in columns]
+    new_types = [(column.name, column.type) for column in columns]
 
     def alter(current: TableVersion) -> int | None:
-        if [(column.name, column.type) for column in current.columns] == wanted:
+        if [(column.name, column.type) for column in current.columns] == new_types:
             return current.rev
         return runtime.metastore(flow).alter(current, {}, columns=columns)
 
@@ -250,11 +250,11 @@ def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, prove
     current = _require_previous(runtime, flow, load, lake.database, lake.table)
     if current.load_id == load.load_id:
         return current.rev
-    found = read_table(metastore, lake.database, lake.table)
-    if found is None or found.changed_at != proved_at:
+    foreign = read_table(metastore, lake.database, lake.table)
+    if foreign is None or foreign.changed_at != proved_at:
         raise PublishConflict(
             "the table was changed while it was looked at",
             where=f"Hive table {lake.database}.{lake.table}",
             cure="nothing was changed; adopt it again",
         )
-    return adopt_table(metastore, found, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=size.statistics)
+    return adopt_table(metastore, foreign, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=size.statistics)

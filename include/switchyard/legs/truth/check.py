@@ -20,7 +20,7 @@ _MOST_READS = 20
 
 
 @dataclass(frozen=True)
-class Seen:
+class Inspection:
     """A table and the ledger's memory of it, read while neither moved, and what follows."""
 
     version: TableVersion | None
@@ -33,7 +33,7 @@ def lake_table(flow: Flow) -> LakeTable:
     return LakeTable(flow.flow, flow.lake.database, flow.lake.table)
 
 
-def look(runtime: Runtime, ledger: Ledger, flow: Flow) -> Seen:
+def look(runtime: Runtime, ledger: Ledger, flow: Flow) -> Inspection:
     """Read the table and the ledger; raises SwitchyardError when the table is not the flow's.
 
     The ledger is read before and after the table, until it did not move meanwhile: a publish goes through the ledger
@@ -47,51 +47,52 @@ def look(runtime: Runtime, ledger: Ledger, flow: Flow) -> Seen:
         if _is_same(memory, again):
             break
         memory = again
-    return Seen(version, memory, decide(_table_says(version), _ledger_says(memory)))
+    return Inspection(version, memory, decide(_table_says(version), _ledger_says(memory)))
 
 
-def require_agreement(runtime: Runtime, ledger: Ledger, flow: Flow, *, from_beginning: bool = False) -> Seen:
+def require_agreement(runtime: Runtime, ledger: Ledger, flow: Flow, *, from_beginning: bool = False) -> Inspection:
     """Raise TruthConflict unless the ledger knows the table, or a load that reads everything was asked for aloud."""
-    seen = look(runtime, ledger, flow)
-    require_allowed(flow, seen, from_beginning=from_beginning)
-    return seen
+    inspection = look(runtime, ledger, flow)
+    require_allowed(flow, inspection, from_beginning=from_beginning)
+    return inspection
 
 
-def require_allowed(flow: Flow, seen: Seen, *, from_beginning: bool) -> None:
-    """Raise TruthConflict when what was seen is refused.
+def require_allowed(flow: Flow, inspection: Inspection, *, from_beginning: bool) -> None:
+    """Raise TruthConflict when table and ledger disagree so that the step must not go on.
 
     Mode replace reads everything in every load, so that a table that was dropped loses nothing by it.
     """
-    if not seen.action.refuses:
+    if not inspection.action.refuses:
         return
-    if seen.action is Action.TABLE_GONE and (from_beginning or flow.lake.mode == "replace"):
+    if inspection.action is Action.TABLE_GONE and (from_beginning or flow.lake.mode == "replace"):
         return
-    if seen.action is Action.TABLE_OLDER and from_beginning and flow.lake.mode != "append":
+    if inspection.action is Action.TABLE_OLDER and from_beginning and flow.lake.mode != "append":
         return
-    raise refusal(flow, seen)
+    raise refusal(flow, inspection)
 
 
-def refusal(flow: Flow, seen: Seen) -> TruthConflict:
+def refusal(flow: Flow, inspection: Inspection) -> TruthConflict:
     """The error of a disagreement."""
-    what, cure = _REFUSALS[seen.action](flow, seen)
+    what, cure = _REFUSALS[inspection.action](flow, inspection)
     return TruthConflict(what, where=f"flow {flow.flow}", cure=f"nothing was changed; {cure}")
 
 
-def _unknown(flow: Flow, seen: Seen) -> tuple[str, str]:
-    assert seen.version is not None  # noqa: S101 - the table shows something
-    load = seen.memory.named
+def _unknown(flow: Flow, inspection: Inspection) -> tuple[str, str]:
+    version = inspection.version
+    assert version is not None  # noqa: S101 - the table shows something
+    load = inspection.memory.named
     knows = "does not know" if load is None else f"has as {load.state}"
     return (
-        f"Hive table {seen.version.name} shows seq {seen.version.seq}, load {seen.version.load_id}, which the ledger "
+        f"Hive table {version.name} shows seq {version.seq}, load {version.load_id}, which the ledger "
         f"{knows}: the ledger is older than the table, or another one",
         "restore the ledger's newest backup, or make it again from the tables: switchyard ledger rebuild",
     )
 
 
-def _gone(flow: Flow, seen: Seen) -> tuple[str, str]:
-    newest = seen.memory.newest
+def _gone(flow: Flow, inspection: Inspection) -> tuple[str, str]:
+    newest = inspection.memory.newest
     assert newest is not None  # noqa: S101 - the ledger has a published load
-    is_empty = "is gone" if seen.version is None else "is empty"
+    is_empty = "is gone" if inspection.version is None else "is empty"
     return (
         f"Hive table {flow.lake.database}.{flow.lake.table} {is_empty}, and the ledger has load {newest.load_id}, "
         f"seq {newest.seq}, published into it",
@@ -100,14 +101,15 @@ def _gone(flow: Flow, seen: Seen) -> tuple[str, str]:
     )
 
 
-def _older(flow: Flow, seen: Seen) -> tuple[str, str]:
-    assert seen.version is not None  # noqa: S101 - the table shows something
-    newest = seen.memory.newest
-    known = f"seq {newest.seq}, rev {seen.memory.rev}" if newest else "that version superseded"
+def _older(flow: Flow, inspection: Inspection) -> tuple[str, str]:
+    version = inspection.version
+    assert version is not None  # noqa: S101 - the table shows something
+    newest = inspection.memory.newest
+    remembered = f"seq {newest.seq}, rev {inspection.memory.rev}" if newest else "that version superseded"
     again = f"; or read everything again: switchyard run ingest {flow.flow} --from-beginning"
     return (
-        f"Hive table {seen.version.name} shows seq {seen.version.seq}, rev {seen.version.rev}, and the ledger has "
-        f"{known}: the metastore is older than the ledger",
+        f"Hive table {version.name} shows seq {version.seq}, rev {version.rev}, and the ledger has "
+        f"{remembered}: the metastore is older than the ledger",
         "restore the metastore's newest backup; or believe the tables as they are: switchyard ledger rebuild"
         + ("" if flow.lake.mode == "append" else again),
     )
