@@ -1,16 +1,18 @@
-"""Flow files → DAGs. The two factories read like the legs they build.
+"""Flow files → DAGs. The steps of a leg and their order are those of `flow.steps`.
 
 A flow file that cannot be used becomes a DAG of its own that shows why.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup, chain
 
 from switchyard.airflow import runbooks
 from switchyard.airflow.operators import StepOperator
@@ -22,10 +24,15 @@ from switchyard.flow.files.loader import load_flows
 from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
+from switchyard.flow.steps import steps_of
 
 _RETRY = {"retries": 1, "retry_delay": timedelta(seconds=15)}
 _PLAN = "Say what a run would do, with exact row counts where they are known beforehand, and change nothing."
 _LOAD = "{{ ti.xcom_pull(task_ids='plan')['load_id'] }}"
+_TOOLTIPS = {
+    "land_and_prove": "into a directory of its own, that no reader sees",
+    "stage_and_prove": "into a staging collection, that no reader sees",
+}
 
 _BACKFILL_FROM = Param(
     None,
@@ -86,17 +93,17 @@ def ingest_dag(flow: Flow) -> DAG:
     with _dag(
         "ingest", flow, schedule=_schedule(flow), doc=runbooks.INGEST, params={"start": _START, **_range_params(flow)}
     ) as dag:
-        step = _Steps("ingest", flow, [flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore])
+        connections = [flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore]
         source_pool = naming.pool(flow.source.connection)
-        preflight = step("preflight", load_id=None, pool=source_pool)
-        plan = step("plan", load_id=None, dry_run_only="{{ params.plan }}", reads_ranges=_reads_ranges(flow))
-        with TaskGroup("land_and_prove", tooltip="into a directory of its own, that no reader sees"):
-            land = step("land", pool=source_pool)
-            convert = step("convert")
-            prove = step("prove")
-        publish = step("publish", asset=lake_asset(flow), outlets=[lake_asset(flow)])
-        tidy = step("tidy")
-        preflight >> plan >> land >> convert >> prove >> publish >> tidy
+        _draw_steps(
+            "ingest",
+            flow,
+            connections,
+            preflight={"pool": source_pool},
+            plan={"dry_run_only": "{{ params.plan }}", "reads_ranges": _reads_ranges(flow)},
+            land={"pool": source_pool},
+            publish={"asset": lake_asset(flow), "outlets": [lake_asset(flow)]},
+        )
     return dag
 
 
@@ -107,21 +114,7 @@ def serve_dag(flow: Flow) -> DAG:
     if flow.cache is not None:
         connections.append(flow.cache.connection)
     with _dag("serve", flow, schedule=[lake_asset(flow)], doc=runbooks.SERVE) as dag:
-        step = _Steps("serve", flow, connections)
-        plan = step("plan", load_id=None, dry_run_only="{{ params.plan }}")
-        with TaskGroup("stage_and_prove", tooltip="into a staging collection, that no reader sees"):
-            stage = step("stage")
-            if flow.serve.select is not None:
-                step("select") >> stage
-        publish = step("publish")
-        tidy = step("tidy")
-        plan >> dag.task_group.get_child_by_label("stage_and_prove") >> publish
-        last = publish
-        if flow.cache is not None:
-            last = last >> step("refresh_cache")
-        if flow.serve.diff is not None:
-            last = last >> step("diff")
-        last >> tidy
+        _draw_steps("serve", flow, connections, plan={"dry_run_only": "{{ params.plan }}"})
     return dag
 
 
@@ -140,24 +133,27 @@ def refused_dag(leg: Leg, flow: str, errors: list[FlowFileError]) -> DAG:
     return dag
 
 
-class _Steps:
-    """Builder of the tasks of one leg, with the arguments that all of them share."""
-
-    def __init__(self, leg: Leg, flow: Flow, connections: list[str]) -> None:
-        self._leg = leg
-        self._spec = frozen_spec(flow)
-        self._connections = sorted({*connections, ledger_connection_id()})
-
-    def __call__(self, step: str, *, load_id: str | None = _LOAD, **kwargs: Any) -> StepOperator:
-        return StepOperator(
-            task_id=step,
-            leg=self._leg,
-            step=step,
-            flow=self._spec,
-            connections=self._connections,
-            load_id=load_id,
-            **kwargs,
-        )
+def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: dict[str, Any]) -> None:
+    """Draw a task for every step that the flow has in the leg, in order; `arguments` are those of single tasks."""
+    steps = steps_of(leg, flow)
+    unknown = arguments.keys() - {step.name for step in steps}
+    assert not unknown, f"leg {leg} has no steps {unknown}"  # noqa: S101 - flow.steps and this module must agree
+    tasks = []
+    for group, members in itertools.groupby(steps, key=lambda step: step.group):
+        with TaskGroup(group, tooltip=_TOOLTIPS[group]) if group else nullcontext():
+            tasks += [
+                StepOperator(
+                    task_id=step.name,
+                    leg=leg,
+                    step=step.name,
+                    flow=frozen_spec(flow),
+                    connections=sorted({*connections, ledger_connection_id()}),
+                    load_id=None if step.begins else _LOAD,
+                    **arguments.get(step.name, {}),
+                )
+                for step in members
+            ]
+    chain(*tasks)
 
 
 def _reads_ranges(flow: Flow) -> bool:

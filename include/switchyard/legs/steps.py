@@ -1,6 +1,4 @@
-"""Every step by leg and name, in order: what `switchyard step` offers and `switchyard run` runs.
-
-The DAGs do not read this list, because the scheduler must not import a leg: `airflow/dags.py` names the same steps.
+"""What each step of `flow.steps` does: what `switchyard step` offers and `switchyard run` runs.
 
 A step is a process of its own, so a leg's modules are imported only when one of its steps is asked for.
 """
@@ -9,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from switchyard.errors import SwitchyardError
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
+from switchyard.flow.steps import LEG_STEPS, steps_of
 from switchyard.handover import FORECAST, ORDINARY, LoadRequest, StepReport
 from switchyard.ledger.reports import Examined, LoadPlanned, NothingNew
 from switchyard.records import Record
@@ -33,22 +32,22 @@ LoadStep = Callable[["Runtime", str], "StepReport[Record]"]
 
 @dataclass(frozen=True)
 class Step:
-    """One step: begun from a flow (`from_flow`), or gone on with by load_id (`from_load`)."""
+    """One step: it begins from a flow (`from_flow`), or goes on with a load by its id (`from_load`)."""
 
     name: str
     from_flow: FlowStep | None = None
     from_load: LoadStep | None = None
-    wanted: Callable[[Flow], bool] = lambda flow: True
 
 
-def steps_of(leg: Leg) -> tuple[Step, ...]:
-    """The steps of a leg, in order."""
-    return _STEPS[leg]()
+def bound_steps(leg: Leg) -> Mapping[str, Step]:
+    """The steps of a leg by name, in the order of `flow.steps`."""
+    bodies = {step.name: step for step in _STEPS[leg]()}
+    return {declared.name: bodies[declared.name] for declared in LEG_STEPS[leg]}
 
 
 def find_step(leg: Leg, name: str) -> Step:
     """A step of a leg; raises SwitchyardError that lists the leg's steps."""
-    steps = {step.name: step for step in steps_of(leg)}
+    steps = bound_steps(leg)
     if name not in steps:
         raise SwitchyardError(
             f"leg {leg} has no step {name!r}", where="switchyard step", cure=f"its steps are {', '.join(steps)}"
@@ -70,10 +69,10 @@ def begin(runtime: Runtime, step: Step, flow: Flow, request: LoadRequest = ORDIN
 def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: LoadRequest = ORDINARY) -> Iterator[StepReport[Record]]:
     """Run all steps of a leg, one after another; ends early when there is nothing to do."""
     load_id = ""
+    steps = bound_steps(leg)
     with runtime.running(flow.flow, leg) as driving:
-        for step in steps_of(leg):
-            if not step.wanted(flow):
-                continue
+        for declared in steps_of(leg, flow):
+            step = steps[declared.name]
             report = begin(driving, step, flow, request) if step.from_load is None else step.from_load(driving, load_id)
             load_id = report.load_id or load_id
             yield report
@@ -121,19 +120,11 @@ def _serve_steps() -> tuple[Step, ...]:
 
     return (
         Step("plan", from_flow=plan),
-        Step(
-            "select",
-            from_load=serve_leg.select,
-            wanted=lambda flow: flow.serve is not None and flow.serve.select is not None,
-        ),
+        Step("select", from_load=serve_leg.select),
         Step("stage", from_load=serve_leg.stage),
         Step("publish", from_load=serve_leg.publish),
-        Step("refresh_cache", from_load=serve_leg.refresh_cache, wanted=lambda flow: flow.cache is not None),
-        Step(
-            "diff",
-            from_load=_diff_after_serve,
-            wanted=lambda flow: flow.serve is not None and flow.serve.diff is not None,
-        ),
+        Step("refresh_cache", from_load=serve_leg.refresh_cache),
+        Step("diff", from_load=_diff_after_serve),
         Step("tidy", from_load=serve_leg.tidy),
     )
 
