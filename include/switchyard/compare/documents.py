@@ -44,13 +44,13 @@ def compare_document(
         documents: what MongoDB has under it now, decoded by `sameness.CODEC`: none, one, or more.
         form: how rows become documents.
     """
-    wanted = form.expected(suspect.left) if suspect.left is not None else None
+    expected_fields = form.expected(suspect.left) if suspect.left is not None else None
     if suspect.left_n > 1 or len(documents) > 1:
         counts = Cell("", ("rows", str(suspect.left_n)), ("rows", str(len(documents))))
         return Difference(_key(identity), suspect.bucket, "repeated", (counts,))
-    if wanted is None or not documents:
-        return _one_sided(suspect, identity, wanted, documents)
-    cells = compare_fields(wanted, documents[0])
+    if expected_fields is None or not documents:
+        return _one_sided(suspect, identity, expected_fields, documents)
+    cells = compare_fields(expected_fields, documents[0])
     return Difference(_key(identity), suspect.bucket, "changed", cells) if cells else None
 
 
@@ -69,10 +69,10 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _one_sided(
-    suspect: Suspect, identity: Any, wanted: Mapping[str, Any] | None, documents: Sequence[Mapping[str, Any]]
+    suspect: Suspect, identity: Any, expected_fields: Mapping[str, Any] | None, documents: Sequence[Mapping[str, Any]]
 ) -> Difference | None:
-    if wanted is not None:
-        cell = Cell("", show(dict(wanted)), show(MISSING))
+    if expected_fields is not None:
+        cell = Cell("", show(dict(expected_fields)), show(MISSING))
         return Difference(_key(identity), suspect.bucket, "missing", (cell,))
     if documents:
         cell = Cell("", show(MISSING), show(dict(documents[0])))

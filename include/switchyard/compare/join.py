@@ -142,10 +142,10 @@ class Comparison:
         schema = pa.schema([*values, pa.field("file", pa.int32()), pa.field("row", pa.int64())])
         with pq.ParquetWriter(path, schema) as writer:
             for number, file in enumerate(files):
-                wanted = self._duck.execute(
+                numbers_of_rows = self._duck.execute(
                     f"SELECT DISTINCT {side}_row AS n FROM suspects WHERE {side}_file = {number} ORDER BY n"
                 ).fetchnumpy()["n"]
-                for rows, positions in _rows_at(file, wanted, names):
+                for rows, positions in _rows_at(file, numbers_of_rows, names):
                     numbers: list[Any] = [pa.array(np.full(len(positions), number), pa.int32())]
                     numbers.append(pa.array(positions, pa.int64()))
                     writer.write_batch(pa.RecordBatch.from_arrays([*rows.columns, *numbers], schema=schema))
@@ -165,16 +165,16 @@ class _Picked:
 
 
 def _rows_at(
-    file: Path, wanted: NDArray[np.int64], names: Sequence[str]
+    file: Path, ascending: NDArray[np.int64], names: Sequence[str]
 ) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
     """The rows of a file at these positions, which ascend, batch by batch, and their positions."""
     first = 0
     with pq.ParquetFile(file, coerce_int96_timestamp_unit="us") as parquet:
         for batch in parquet.iter_batches():
             end = first + batch.num_rows
-            low, high = np.searchsorted(wanted, (first, end))
+            low, high = np.searchsorted(ascending, (first, end))
             if low < high:
-                positions = wanted[low:high]
+                positions = ascending[low:high]
                 yield batch.select(list(names)).take(positions - first), positions
             first = end
 

@@ -105,8 +105,8 @@ def _number(value: decimal.Decimal) -> Hashable:
     if not isinstance(exponent, int):
         return "nan" if value.is_nan() else (sign, "infinity")
     text = "".join(map(str, digits)).lstrip("0")
-    kept = text.rstrip("0")
-    return (sign, kept, exponent + len(text) - len(kept)) if kept else (sign, "", 0)
+    significant = text.rstrip("0")
+    return (sign, significant, exponent + len(text) - len(significant)) if significant else (sign, "", 0)
 
 
 def _micros(value: Any) -> int:

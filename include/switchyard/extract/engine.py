@@ -1,4 +1,4 @@
-"""The protocol between a leg and whoever extracts. `sqoop` is the first engine; the next ones implement this too."""
+"""The protocol between a leg and an engine that extracts. `sqoop` is the first engine."""
 
 from __future__ import annotations
 

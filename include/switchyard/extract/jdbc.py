@@ -1,4 +1,4 @@
-"""What pgjdbc makes of a URL and of a statement, and how to write both so that it makes what we mean. Pure.
+"""How pgjdbc reads a URL and a statement, and how to write both so that it reads what we mean. Pure.
 
 Source: org.postgresql.Driver.parseURL, org.postgresql.core.Parser of pgjdbc 42.7.
 """
@@ -37,7 +37,7 @@ def write_url(connection: Connection, parameters: Mapping[str, str]) -> str:
 
 
 def require_address(connection: Connection) -> None:
-    """Refuse a connection whose host or database Sqoop could not be told; raises SourceRefused."""
+    """Refuse a connection whose host or database a JDBC URL cannot carry; raises SourceRefused."""
     if not connection.schema:
         raise SourceRefused(
             "the connection names no database",

@@ -1,4 +1,4 @@
-"""What the preflight says of a source that may be read: what is peculiar, and already taken care of. Pure."""
+"""Notes of the preflight on a source that may be read: peculiarities that Switchyard handles. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from switchyard.flow.spec import Flow
 from switchyard.types.carry import CarriedColumn
 
 _KINDS = {
-    "v": "is a view: it is read as its query gives it",
-    "m": "is a materialized view: its rows are those of its last REFRESH",
+    "v": "is a view: its query runs at each read",
+    "m": "is a materialized view: its rows are as of its last REFRESH",
     "f": "is a foreign table: another server's rows, which that server may change between two reads",
 }
 
@@ -25,15 +25,15 @@ def describe_source(flow: Flow, shape: SourceShape) -> Iterator[str]:
     elif shape.children:
         yield f"{shape.children} tables inherit from {flow.source.table}: their rows are read with its own"
     if not shape.primary_key:
-        yield "there is no primary key: name the columns that identify a row in source.key"
+        yield "there is no primary key: list in source.key the columns that identify a row"
 
 
 def describe_columns(shape: SourceShape, columns: Sequence[CarriedColumn]) -> Iterator[str]:
     """Names that change or need quotes, and values that PostgreSQL computes."""
     if generated := [column.name for column in shape.columns if column.generated]:
-        yield f"{_listed(generated)}: computed by PostgreSQL, carried as the value it has"
+        yield f"{_listed(generated)}: computed by PostgreSQL; the computed value is loaded"
     if folded := [f"{column.source} becomes {column.name}" for column in columns if column.source != column.name]:
-        yield f"{_listed(folded)}: Hive has lower-case names only, and MongoDB gets the same"
+        yield f"{_listed(folded)}: Hive has lower-case names only, and MongoDB gets the same names"
     if reserved := [column.name for column in columns if column.name in RESERVED]:
         yield f"{_listed(reserved)}: a reserved word in HiveQL; quote it there: `{reserved[0]}`"
 

@@ -1,4 +1,4 @@
-"""What the source says of itself: columns, keys, counts. Read over one short connection, nothing is locked."""
+"""The source's columns, keys and counts, read over one short connection that locks nothing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ left join lateral (
 where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
 order by coalesce(array_position(k.attnums, a.attnum), 0), a.attnum
 """
-"""`indkey` counts from 0, and holds the columns of INCLUDE, too, after the `indnkeyatts` that are the key."""
+"""`indkey` counts from 0. After the `indnkeyatts` columns of the key it holds those of INCLUDE."""
 
 _RELATION = """
 with recursive tree as (
@@ -135,14 +135,14 @@ def relation(source: Source) -> str:
 def read_shape(session: Session, source: Source, flow: str) -> SourceShape:
     """Describe the source statement's columns.
 
-    Raises PreflightRefused when the table, a column or the query is not there.
+    Raises PreflightRefused if the table or a column is missing, or the query cannot run.
     """
     columns = _describe(session, source, flow)
     if not columns:
         raise PreflightRefused(
-            "the source has no columns, and Hive has no table without any",
+            "the source has no columns, and a Hive table needs one",
             where=f"flow {flow}, connection {source.connection}",
-            cure="give the table a column, or read another one; a query: select … as name",
+            cure="give the table a column, or read another table; in source.query, select a column by name",
         )
     if source.query is not None:
         return SourceShape(columns, tuple(source.key))
@@ -150,8 +150,8 @@ def read_shape(session: Session, source: Source, flow: str) -> SourceShape:
     facts = {str(row[0]): row for row in session.execute(_TABLE, [name])}
     columns = tuple(replace(c, not_null=bool(facts[c.name][1]), generated=bool(facts[c.name][2])) for c in columns)
     key = tuple(source.key) or tuple(column for column, row in facts.items() if row[3])
-    found = session.execute(_RELATION, [name, name]).fetchone() or ("", 0)
-    return SourceShape(columns, key, str(found[0]), int(str(found[1])))
+    kind, children = session.execute(_RELATION, [name, name]).fetchone() or ("", 0)
+    return SourceShape(columns, key, str(kind), int(str(children)))
 
 
 def read_server(session: Session, connection: Connection) -> Server:
@@ -164,7 +164,7 @@ def read_server(session: Session, connection: Connection) -> Server:
 
 
 def blind_collations(session: Session, source: Source, columns: Sequence[SourceColumn]) -> dict[str, str]:
-    """Column → collation, for those whose collation takes different texts for equal ones."""
+    """Column → collation, for each column whose collation treats different texts as equal."""
     blind = {}
     for column in columns:
         if rule_name(column.type).removesuffix("[]") not in COLLATED:
@@ -189,10 +189,10 @@ def count_rows(session: Session, source: Source, condition: str = "") -> int:
 def _describe(session: Session, source: Source, flow: str) -> tuple[SourceColumn, ...]:
     import psycopg
 
-    wanted = ", ".join(quote_postgres(c) for c in source.columns) if source.columns else "*"
+    columns = ", ".join(quote_postgres(c) for c in source.columns) if source.columns else "*"
     condition = source.where or "true"
     try:
-        cursor = session.execute(f"select {wanted} from {relation(source)} where {condition} limit 0".encode())
+        cursor = session.execute(f"select {columns} from {relation(source)} where {condition} limit 0".encode())
     except psycopg.Error as error:
         state = explain(error.sqlstate, str(error))
         if state.passes:

@@ -1,4 +1,4 @@
-"""What is looked at on the live source before anything moves. Every finding comes with the sentence that cures it."""
+"""The checks on the live source before anything moves. Every finding carries its cure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from switchyard.errors import PreflightRefused
 from switchyard.extract.notes import describe_columns, describe_source
 from switchyard.extract.postgres import SourceShape, blind_collations, read_shape
-from switchyard.extract.values import hidden_rows, look_at_values, untranslatable_text
+from switchyard.extract.values import hidden_rows, survey_values, untranslatable_text
 from switchyard.flow.spec import ColumnChoice, Flow
 from switchyard.flow.threshold import rows_allowed
 from switchyard.types.carry import CarriedColumn, carry, unusable_names
@@ -19,17 +19,17 @@ from switchyard.types.rules import Refusal
 if TYPE_CHECKING:
     from switchyard.extract.session import Session
 
-_NOTHING_SAID = ColumnChoice.model_validate({})
+_NO_CHOICE = ColumnChoice.model_validate({})
 _SPLITTABLE = ("smallint", "integer", "bigint")
 _POLICY = (
-    "row-level security decides which rows this login sees: give it BYPASSRLS; or say that what it sees is what is"
-    " wanted, with source.query instead of source.table"
+    "row-level security hides rows from this login: give it BYPASSRLS; or, to load only the rows that it sees,"
+    " use source.query instead of source.table"
 )
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A source that may be read: its shape, how each column travels, and what was taken care of (`notes`)."""
+    """A source that may be read: its shape, how each column travels, and notes for people."""
 
     shape: SourceShape
     columns: tuple[CarriedColumn, ...]
@@ -45,8 +45,8 @@ def examine(session: Session, flow: Flow) -> Examined:
         findings.append("rename with source.query: select … as another_name")
     columns: list[CarriedColumn] = []
     for column in shape.columns:
-        said = flow.columns.get(column.name, _NOTHING_SAID)
-        carried = carry(column, said.as_, said.description)
+        choice = flow.columns.get(column.name, _NO_CHOICE)
+        carried = carry(column, choice.as_, choice.description)
         if isinstance(carried, Refusal):
             findings.append(f"column {column.name!r} is {carried.postgres}: {carried.why}; {carried.cure}")
         else:
@@ -63,19 +63,19 @@ def examine(session: Session, flow: Flow) -> Examined:
 
 
 def examine_values(session: Session, flow: Flow, examined: Examined) -> Examined:
-    """Look for values that a hop cannot hold; returns what was examined, with more notes.
+    """Look for values that a hop cannot hold; returns `examined` with more notes.
 
     Raises PreflightRefused with all findings at once.
     """
     split_by = examined.split_by if flow.engine.mappers > 1 else None
     refuse(flow, untranslatable_text(session, flow, examined.columns))
-    told = look_at_values(session, flow, examined.columns, split_by)
+    survey = survey_values(session, flow, examined.columns, split_by)
     threshold = flow.contract.quarantine_threshold
-    tolerable = told.bad <= rows_allowed(threshold, told.rows)
-    refuse(flow, told.findings if tolerable else [*told.findings, *told.unfit])
-    notes = [*told.unfit, *told.notes]
-    if told.bad:
-        notes.insert(0, f"{told.bad} of {told.rows} rows will be quarantined (quarantine_threshold: {threshold})")
+    tolerable = survey.bad <= rows_allowed(threshold, survey.rows)
+    refuse(flow, survey.findings if tolerable else [*survey.findings, *survey.unfit])
+    notes = [*survey.unfit, *survey.notes]
+    if survey.bad:
+        notes.insert(0, f"{survey.bad} of {survey.rows} rows will be quarantined (quarantine_threshold: {threshold})")
     return replace(examined, notes=(*examined.notes, *notes))
 
 
@@ -88,17 +88,17 @@ def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | 
     if flow.engine.mappers == 1:
         return None
     by_name = {column.name: column for column in shape.columns}
-    wanted = flow.engine.split_by or (shape.primary_key[0] if len(shape.primary_key) == 1 else None)
-    if wanted is None:
+    split_by = flow.engine.split_by or (shape.primary_key[0] if len(shape.primary_key) == 1 else None)
+    if split_by is None:
         findings.append("several mappers need a column to divide the rows: set engine.split_by, or engine.mappers to 1")
-    elif wanted not in by_name:
-        findings.append(f"engine.split_by {wanted!r} is not a column of the source; it has {', '.join(by_name)}")
-    elif by_name[wanted].type.name not in _SPLITTABLE:
+    elif split_by not in by_name:
+        findings.append(f"engine.split_by {split_by!r} is not a column of the source; it has {', '.join(by_name)}")
+    elif by_name[split_by].type.name not in _SPLITTABLE:
         findings.append(
-            f"engine.split_by {wanted!r} is {by_name[wanted].type.text}: only {', '.join(_SPLITTABLE)} divide exactly; "
-            "choose another column, or set engine.mappers to 1"
+            f"engine.split_by {split_by!r} is {by_name[split_by].type.text}: only {', '.join(_SPLITTABLE)} divide "
+            "exactly; choose another column, or set engine.mappers to 1"
         )
-    return wanted
+    return split_by
 
 
 def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
@@ -122,13 +122,13 @@ def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
 
 
 def _keys_of_another_equality(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
-    """Key columns by which a merge would take one row for two: their equality is not that of their bytes."""
+    """Findings: key columns that PostgreSQL does not compare by their bytes; a merge would see one row as two."""
     if flow.lake.mode != "merge":
         return []
     keys = [column for column in shape.columns if column.name in shape.primary_key]
     collations = blind_collations(session, flow.source, keys)
     faults = (
-        key_fault(column, flow.columns.get(column.name, _NOTHING_SAID).as_, collation=collations.get(column.name))
+        key_fault(column, flow.columns.get(column.name, _NO_CHOICE).as_, collation=collations.get(column.name))
         for column in keys
     )
     return [fault for fault in faults if fault is not None]

@@ -1,7 +1,7 @@
-"""Whether a source says the same when it is asked twice in one snapshot: a query need not.
+"""A check that a source returns the same rows when it is evaluated twice in one snapshot. A query need not.
 
-The statement evaluates a source twice, for the manifest row and for the rows. random(), or LIMIT without ORDER BY,
-makes two results of that, and then no count of one can prove the other.
+The statement evaluates a source twice, for the manifest row and for the rows. With random(), or LIMIT without ORDER BY,
+the two results differ, and no count of one can prove the other.
 """
 
 from __future__ import annotations

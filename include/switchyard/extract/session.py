@@ -1,4 +1,4 @@
-"""Sessions on a source, in which nothing is left to what the login happens to have set.
+"""Sessions on a source, in which every setting that matters has a value of ours, whatever the login has set.
 
 What a value's text or the meaning of our SQL depends on is read in the very session that reads the rows: psycopg's,
 where we set it, and Sqoop's, where the statement's manifest row carries it. A setting that does not hold is refused,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting that has to have a value of ours: `value` sets it, `holds` is a pattern of what will do.
+    """A setting that has to have a value of ours: `value` sets it, `holds` is a pattern of the acceptable values.
 
     `by_driver`: pgjdbc sets it itself, so that it needs no startup option. `ours`: a login may set it.
     """
@@ -36,7 +36,7 @@ class Setting:
     ours: bool = True
 
     def is_held(self, value: str | None) -> bool:
-        """Whether a value will do. A setting that the server does not have cannot do harm."""
+        """True if a value is acceptable. A setting that the server does not have does no harm."""
         return value is None or re.fullmatch(self.holds or re.escape(self.value), value) is not None
 
 
@@ -62,8 +62,8 @@ SAME = (
     *("transform_null_equals", "backslash_quote", "timezone_abbreviations", "default_text_search_config"),
     *("pg_trgm.similarity_threshold", "pg_trgm.word_similarity_threshold", "pg_trgm.strict_word_similarity_threshold"),
 )
-"""Settings that stay the login's, because source.where and source.query may be written for them: what the plan saw,
-the session that reads must have."""
+"""Settings that stay the login's, because source.where and source.query may depend on them. The session that reads must
+have the values that the plan saw."""
 
 _READ = tuple(dict.fromkeys((*(setting.name for setting in HELD), *SAME)))
 
@@ -107,7 +107,7 @@ class SourceSession(Record):
         return f"{self.address or 'a socket'}:{self.port}, {role}, started {self.started}"
 
     def not_held(self) -> list[Setting]:
-        """The settings that do not have a value that will do."""
+        """The settings whose value is not acceptable."""
         wrong = [setting for setting in HELD if not setting.is_held(self.settings.get(setting.name))]
         return wrong if self._finds_our_functions() else [*wrong, self._search_path()]
 
@@ -120,7 +120,7 @@ class SourceSession(Record):
         return Setting("search_path", f"pg_catalog, {path}" if path else "pg_catalog", "which function count() is")
 
     def differences(self, planned: SourceSession) -> list[str]:
-        """What is not as the plan saw it, one sentence each."""
+        """The differences from the session that the plan saw, one sentence each."""
         pairs = [
             ("database", self.database, planned.database),
             ("server", self.server, planned.server),
@@ -130,7 +130,7 @@ class SourceSession(Record):
         if (self.started, self.standby) == (planned.started, planned.standby):
             pairs.pop(1)  # one server has several addresses
         pairs += [(name, str(self.settings.get(name)), str(planned.settings.get(name))) for name in _compared(planned)]
-        return [f"{what} {here}, and the plan saw {there}" for what, here, there in pairs if here != there]
+        return [f"{what} {now}, and the plan saw {then}" for what, now, then in pairs if now != then]
 
 
 def _compared(planned: SourceSession) -> list[str]:
@@ -145,18 +145,18 @@ def begin(session: Session) -> SourceSession:
     SourceRefused for one that the server does not let us set.
     """
     session.rollback()
-    given = _look(session)
+    before = _look(session)
     order_is_the_logins = _is_the_logins(session, "DateStyle")
-    wanted = {setting.name: setting.value for setting in given.not_held()}
-    held = given
-    if wanted:
-        asked = ", ".join("set_config(%s, %s, true)" for _ in wanted)
-        session.execute(f"select {asked}".encode(), [text for pair in wanted.items() for text in pair])
+    changes = {setting.name: setting.value for setting in before.not_held()}
+    held = before
+    if changes:
+        calls = ", ".join("set_config(%s, %s, true)" for _ in changes)
+        session.execute(f"select {calls}".encode(), [text for pair in changes.items() for text in pair])
         held = _look(session)
     if wrong := held.not_held():
-        raise _refused(held, wrong, "psycopg's session", "ask the server's administrator for it")
+        raise _refused(held, wrong, "psycopg's session", "ask the server's administrator to set them")
     by_driver = {setting.name for setting in HELD if setting.by_driver}
-    options = {name: value for name, value in wanted.items() if name not in by_driver}
+    options = {name: value for name, value in changes.items() if name not in by_driver}
     if order_is_the_logins:
         options["DateStyle"] = str(held.settings["DateStyle"])  # the driver's own ISO would hide the login's order
     return replace(held, options=options)
@@ -188,10 +188,10 @@ def require_same(reader: str, read: SourceSession, planned: SourceSession | None
 def startup_options(planned: SourceSession | None) -> str:
     """PostgreSQL's `options` for a session that cannot set anything itself: empty when the login has all by itself."""
     if planned is None or planned.options is None:
-        wanted: Mapping[str, str] = {s.name: s.value for s in HELD if s.ours and not s.by_driver}
+        options: Mapping[str, str] = {s.name: s.value for s in HELD if s.ours and not s.by_driver}
     else:
-        wanted = planned.options
-    return " ".join(f"-c {name}={_escaped(value)}" for name, value in wanted.items())
+        options = planned.options
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in options.items())
 
 
 def _look(session: Session) -> SourceSession:

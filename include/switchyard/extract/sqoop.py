@@ -57,7 +57,7 @@ class SqoopEngine:
             code = run_child(build_command(request, password_file), on_line, environment, request.scratch)
         except FileNotFoundError as error:
             raise StepFailed(
-                f"the command {sqoop_command()[0]!r} is not there",
+                f"the command {sqoop_command()[0]!r} does not exist",
                 where="engine sqoop",
                 cure="install Sqoop 1.4.7 and put it on the PATH, or name it in SWITCHYARD_SQOOP",
             ) from error
@@ -136,9 +136,9 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
     source, hdfs = request.source, request.hdfs
     if _NO_MEMORY.search(whole):
         return _no_memory(request)
-    said = _FROM_POSTGRES.search(whole)
-    if said and (state := find_words(said[1])):
-        return explain_state(state, said[1], source)
+    answer = _FROM_POSTGRES.search(whole)
+    if answer and (state := find_words(answer[1])):
+        return explain_state(state, answer[1], source)
     if _HDFS_FULL.search(whole):
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",

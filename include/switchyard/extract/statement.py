@@ -106,7 +106,7 @@ def _rows(
     used = {column.source for column in (*columns, *left_out) if column.source} | ({bounds.column} if bounds else set())
     names = ", ".join(map(quote_postgres, sorted(used)))
     unfit = quote_postgres(free_name("switchyard_refused", used))
-    # Found once a row: `offset 0` keeps PostgreSQL from writing the condition in many places.
+    # Evaluated once a row: `offset 0` keeps PostgreSQL from writing the condition in many places.
     flagged = f"select {names}, {unfit_condition(judged)} as {unfit} {rows} offset 0"
     return f"from ({flagged}) as switchyard_rows", unfit
 

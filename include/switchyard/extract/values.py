@@ -29,15 +29,15 @@ _MICROSECONDS = (
 
 
 class _Probe(NamedTuple):
-    """A condition on a row, and what to say of the rows that it is true for."""
+    """A condition on a row, and the sentence about the rows that meet it."""
 
     column: str
     condition: str
     says: str
 
 
-class Told(NamedTuple):
-    """What the data says: `bad` of `rows` rows do not fit and are told of in `unfit`; `findings` stop any load."""
+class Survey(NamedTuple):
+    """Rows counted: `bad` of `rows` do not fit, and `unfit` describes them; `findings` stop any load."""
 
     rows: int
     bad: int
@@ -46,8 +46,8 @@ class Told(NamedTuple):
     notes: list[str]
 
 
-def look_at_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn], split_by: str | None) -> Told:
-    """One query for all that no hop, or only Hive, can hold, and for NULLs in the split column."""
+def survey_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn], split_by: str | None) -> Survey:
+    """Count, in one query, the values that no hop or only Hive can hold, and NULLs in the split column."""
     unfit = [_Probe(c.source, c.unfit, f"hold {c.unfit_means}; {c.cure or _KEEP_OUT}") for c in columns if c.unfit]
     split = [] if split_by is None else [_Probe(split_by, f"{quote_postgres(split_by)} is null", _SPLIT_NULL)]
     groups = (split, unfit, _unserved(flow, columns))
@@ -58,12 +58,13 @@ def look_at_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn
     statement = f"select array[{counts}]::text[] from {relation(flow.source)} where {flow.source.where or 'true'}"
     row = session.execute(statement.encode()).fetchone()
     assert row is not None and isinstance(row[0], list)  # noqa: S101 - an aggregate gives a row
-    found = iter([int(str(count)) for count in row[0]])
-    rows, bad = next(found), next(found)
-    return Told(rows, bad, *(_said(group, found) for group in groups))
+    results = iter([int(str(count)) for count in row[0]])
+    rows = next(results)
+    bad = next(results)
+    return Survey(rows, bad, *(_describe(group, results) for group in groups))
 
 
-def _said(probes: Sequence[_Probe], counts: Iterator[int]) -> list[str]:
+def _describe(probes: Sequence[_Probe], counts: Iterator[int]) -> list[str]:
     return [f"column {p.column!r}: {count} rows {p.says}" for p, count in zip(probes, counts, strict=False) if count]
 
 
@@ -87,14 +88,14 @@ def _unserved(flow: Flow, columns: Iterable[CarriedColumn]) -> list[_Probe]:
 
 
 def hidden_rows(session: Session, flow: Flow) -> bool:
-    """Whether a row-level security policy decides what this login sees; `row_security = off` makes that an error."""
+    """True if a row-level security policy hides rows from this login: with `row_security = off` that is an error."""
     import psycopg
 
     try:
         with session.transaction():
             session.execute("set local row_security = off")
             session.execute(f"select 1 from {relation(flow.source)} limit 0".encode())
-            raise psycopg.Rollback  # the setting ends here, too
+            raise psycopg.Rollback  # ends the setting as well
     except psycopg.errors.InsufficientPrivilege:
         return True
     return False
@@ -117,7 +118,7 @@ def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedC
         except psycopg.errors.DataError as error:
             why = str(error).strip().splitlines()[0]
             findings.append(
-                f"column {column.source!r} has text that is no UTF-8, in a database of encoding {encoding} ({why});"
-                f" mend it, or carry the bytes: source.query with convert_to(…, '{encoding}')"
+                f"column {column.source!r} has text that cannot be written in UTF-8, in a database of encoding "
+                f"{encoding} ({why}); correct it, or load the bytes: source.query with convert_to(…, '{encoding}')"
             )
     return findings

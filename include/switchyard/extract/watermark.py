@@ -2,7 +2,7 @@
 
 PostgreSQL's `now()` is the start of a transaction. A transaction that is still open may commit rows stamped with its
 start, so the high watermark is the start of the oldest open transaction, or now when there is none. `now` is taken
-first and the transactions are looked at a second later: one that had taken its time and not yet shown it is seen then.
+first and the transactions are read a second later: by then a transaction that had read its start time shows itself.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ where a.attrelid = to_regclass(%(table)s) and a.attname = %(column)s
 
 
 def reads_by_cursor(flow: Flow) -> bool:
-    """Whether a load reads only what the cursor says is new."""
+    """True if a load reads only the rows that the cursor marks as new."""
     return flow.lake.mode != "replace" and flow.source.cursor is not None and flow.source.sweep == "never"
 
 
@@ -54,13 +54,13 @@ def find_high(session: Session) -> str:
     session.rollback()  # a login may be forbidden to idle in a transaction
     time.sleep(_SETTLE_SECONDS)
     begin(session)
-    found = session.execute(_HIGH, [row[0] if row else None]).fetchone()
-    assert found is not None  # noqa: S101 - an aggregate gives a row
-    return str(found[0])
+    high = session.execute(_HIGH, [row[0] if row else None]).fetchone()
+    assert high is not None  # noqa: S101 - an aggregate gives a row
+    return str(high[0])
 
 
 def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
-    """What keeps the cursor from telling every change, each finding with its cure."""
+    """The reasons why the cursor would miss changes, each with its cure."""
     source = flow.source
     if flow.lake.mode == "replace" or source.cursor is None:
         return []
@@ -82,16 +82,17 @@ def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
 
 
 def _check_values(session: Session, source: Source, *, not_null: bool) -> list[str]:
-    column, found = quote_postgres(source.cursor or ""), []
+    column = quote_postgres(source.cursor or "")
+    findings = []
     nulls = 0 if not_null else _count(session, source, f"{column} is null")
     if nulls:
         cure = "make the column NOT NULL, or leave them out with source.where"
-        found.append(f"source.cursor {source.cursor!r} is NULL in {nulls} rows, which no load would read; {cure}")
+        findings.append(f"source.cursor {source.cursor!r} is NULL in {nulls} rows, which no load would read; {cure}")
     future = _count(session, source, f"{column} > clock_timestamp() + interval '1 minute'")
     if future:
         cure = "correct them, or leave them out with source.where"
-        found.append(f"source.cursor {source.cursor!r} lies in the future in {future} rows; {cure}")
-    return found
+        findings.append(f"source.cursor {source.cursor!r} lies in the future in {future} rows; {cure}")
+    return findings
 
 
 def _count(session: Session, source: Source, condition: str) -> int:
@@ -104,16 +105,16 @@ def _count(session: Session, source: Source, condition: str) -> int:
 def _check_server(session: Session) -> list[str]:
     row = session.execute(_SERVER).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM
-    found = []
+    findings = []
     if row[0]:
-        found.append("the connection is to a standby, which does not show the open transactions: use the primary")
+        findings.append("the connection is to a standby, which does not show the open transactions: use the primary")
     if not row[1]:
         cure = "grant pg_read_all_stats to the connection's login"
-        found.append(f"the login may not see others' transactions, and one could slip under the watermark; {cure}")
+        findings.append(f"the login may not see others' transactions, and one could slip under the watermark; {cure}")
     if row[2]:
         cure = "commit them or roll them back (pg_prepared_xacts)"
-        found.append(f"{row[2]} prepared transactions are open, and may commit rows below any watermark; {cure}")
-    return found
+        findings.append(f"{row[2]} prepared transactions are open, and may commit rows below any watermark; {cure}")
+    return findings
 
 
 def _check_zone(session: Session, source: Source, kind: PostgresType) -> list[str]:
@@ -129,8 +130,8 @@ def _check_zone(session: Session, source: Source, kind: PostgresType) -> list[st
     if zone.upper() in ("UTC", "GMT", "ETC/UTC", "ETC/GMT", "UNIVERSAL"):
         return []
     return [
-        f"source.cursor {source.cursor!r} has no time zone, and the database's is {zone}, where an hour is told twice "
-        "a year; make the column timestamptz, or use source.sweep: always"
+        f"source.cursor {source.cursor!r} has no time zone, and the database's is {zone}, where the clock repeats an "
+        "hour every year; make the column timestamptz, or use source.sweep: always"
     ]
 
 
@@ -139,12 +140,12 @@ def _check_clock(session: Session, flow: Flow) -> list[str]:
     if source.cursor_clock == "database":
         return []
     cure = (
-        "if it is, say so: source.cursor_clock: database; if not, use mode merge with source.sweep: always, which "
+        "if it does, set source.cursor_clock: database; if not, use mode merge with source.sweep: always, which "
         "reads the whole source"
     )
     if source.table is None:
         return [
-            f"whether the database's clock sets source.cursor {source.cursor!r} of a query, nobody can tell; {cure}"
+            f"source.cursor {source.cursor!r} of a query: that the database's clock sets it cannot be checked; {cure}"
         ]
     row = session.execute(_CLOCK_SET, {"clock": _CLOCK, "table": relation(source), "column": source.cursor}).fetchone()
     by_default, by_trigger = row if row else (False, False)

@@ -1,4 +1,4 @@
-"""A Hive table that others made: what keeps Switchyard from taking it over where it is, and the call that does."""
+"""A Hive table that Switchyard did not create: the obstacles to taking it over in place, and the call that does so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from switchyard.errors import PublishConflict
 from switchyard.flow import naming
 from switchyard.flow.naming import FLOW_PROPERTY
-from switchyard.lake.metastore import Metastore, describe, read_columns
+from switchyard.lake.metastore import Metastore
+from switchyard.lake.thrift import describe, expecting, read_columns
 from switchyard.types.columns import HiveColumn
 
 _DDL_TIME = "transient_lastDdlTime"
@@ -48,80 +49,74 @@ def read_table(metastore: Metastore, database: str, table: str) -> ForeignTable 
 
     with metastore.client() as client:
         try:
-            found = describe(client, database, table)
+            described = describe(client, database, table)
         except NoSuchObjectException:
             return None
-    storage = found.sd
+    storage = described.sd
     return ForeignTable(
         database=database,
         table=table,
-        kind=found.tableType,
+        kind=described.tableType,
         serde=storage.serdeInfo.serializationLib or "",
         location=storage.location or "",
-        columns=read_columns(found),
-        partition_keys=tuple(key.name for key in found.partitionKeys or ()),
+        columns=read_columns(described),
+        partition_keys=tuple(key.name for key in described.partitionKeys or ()),
         buckets=tuple(storage.bucketCols or ()),
-        parameters=dict(found.parameters),
+        parameters=dict(described.parameters),
     )
 
 
-def obstacles(found: ForeignTable) -> Iterator[str]:
+def obstacles(table: ForeignTable) -> Iterator[str]:
     """Why a table cannot be taken over as it is, each with the cure."""
-    if found.kind == "VIRTUAL_VIEW" or found.kind == "MATERIALIZED_VIEW":
+    if table.kind in ("VIRTUAL_VIEW", "MATERIALIZED_VIEW"):
         yield "it is a view: adopt the table that it reads"
         return
-    if found.parameters.get("transactional", "").lower() == "true":
+    if table.parameters.get("transactional", "").lower() == "true":
         yield "it is transactional: its files are deltas that only Hive reads; copy it into an external Parquet table"
-    elif found.kind != "EXTERNAL_TABLE":
-        yield "it is managed, and Hive deletes its files: ALTER TABLE … SET TBLPROPERTIES('EXTERNAL'='TRUE')"
-    if found.partition_keys:
-        keys = ", ".join(found.partition_keys)
+    elif table.kind != "EXTERNAL_TABLE":
+        yield "it is managed, so Hive may delete its files: ALTER TABLE … SET TBLPROPERTIES('EXTERNAL'='TRUE')"
+    if table.partition_keys:
+        keys = ", ".join(table.partition_keys)
         yield f"it is partitioned by {keys}, and a version is one directory: copy it unpartitioned"
-    if found.buckets:
-        yield f"it is clustered by {', '.join(found.buckets)}, which new versions would not be: copy it without"
-    if found.serde != _PARQUET_SERDE:
-        serde = found.serde.rpartition(".")[2] or "unknown"
+    if table.buckets:
+        yield f"it is clustered by {', '.join(table.buckets)}, which new versions would not be: copy it without buckets"
+    if table.serde != _PARQUET_SERDE:
+        serde = table.serde.rpartition(".")[2] or "unknown"
         yield f"its format is {serde}, and landings are Parquet: copy it as Parquet"
 
 
 def adopt_table(
-    metastore: Metastore, found: ForeignTable, *, seq: int, load_id: str, flow: str, stats: Mapping[str, int]
+    metastore: Metastore, foreign: ForeignTable, *, seq: int, load_id: str, flow: str, stats: Mapping[str, int]
 ) -> int:
     """Make a table the flow's own, in one call; its data and columns stay as they are. Returns its rev.
 
     A table that is not ours has no seq to compare, so the time of its last DDL is compared and swapped (HIVE-26882).
 
-    Raises PublishConflict when its definition was changed since `found` was read.
+    Raises PublishConflict when its definition was changed since `foreign` was read.
     """
-    from pymetastore.hive_metastore.ttypes import EnvironmentContext, InvalidOperationException, MetaException
+    from pymetastore.hive_metastore.ttypes import InvalidOperationException, MetaException
 
+    own = {
+        naming.SEQ_PROPERTY: str(seq),
+        naming.HEAD_PROPERTY: str(seq),
+        naming.LOAD_PROPERTY: load_id,
+        naming.KIND_PROPERTY: "adopt",
+        naming.FLOW_PROPERTY: flow,
+        naming.TABLE_PROPERTY: f"{foreign.database}.{foreign.table}",
+        naming.REV_PROPERTY: str(_FIRST_REV),
+        "external.table.purge": "false",
+        _DDL_TIME: str(max(int(time.time()), int(foreign.changed_at) + 1)),
+    }
     with metastore.client() as client:
-        table = describe(client, found.database, found.table)
-        own = {
-            naming.SEQ_PROPERTY: str(seq),
-            naming.HEAD_PROPERTY: str(seq),
-            naming.LOAD_PROPERTY: load_id,
-            naming.KIND_PROPERTY: "adopt",
-            naming.FLOW_PROPERTY: flow,
-            naming.TABLE_PROPERTY: f"{found.database}.{found.table}",
-            naming.REV_PROPERTY: str(_FIRST_REV),
-            "external.table.purge": "false",
-            _DDL_TIME: str(max(int(time.time()), int(found.changed_at) + 1)),
-        }
+        table = describe(client, foreign.database, foreign.table)
         table.parameters.update({**own, **{name: str(value) for name, value in stats.items()}})
-        context = EnvironmentContext(
-            properties={
-                "expected_parameter_key": _DDL_TIME,
-                "expected_parameter_value": found.changed_at,
-                "DO_NOT_UPDATE_STATS": "true",
-            }
-        )
+        context = expecting(_DDL_TIME, foreign.changed_at)
         try:
-            client.alter_table_with_environment_context(found.database, found.table, table, context)
+            client.alter_table_with_environment_context(foreign.database, foreign.table, table, context)
         except (MetaException, InvalidOperationException) as error:
             raise PublishConflict(
-                f"the table was changed while it was looked at: {getattr(error, 'message', error)}",
-                where=f"Hive table {found.database}.{found.table}",
+                f"the table was altered during its adoption: {getattr(error, 'message', error)}",
+                where=f"Hive table {foreign.database}.{foreign.table}",
                 cure="nothing was changed; adopt it again",
             ) from error
     return _FIRST_REV

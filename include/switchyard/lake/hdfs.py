@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from switchyard.connections import Connection
 from switchyard.errors import ServerUnavailable
@@ -50,9 +52,9 @@ class Hdfs:
     def list_files(self, directory: str) -> list[HdfsFile]:
         """Data files below a directory, sorted; names that start with `_` or `.` are not data (Hadoop's rule)."""
         with self._explained(f"list {directory}"):
-            found = [s for s in self._client.list_status(directory, recursive=True) if not s.isdir]
+            statuses = [s for s in self._client.list_status(directory, recursive=True) if not s.isdir]
         return sorted(
-            (HdfsFile(s.path, s.length) for s in found if not Path(s.path).name.startswith(("_", "."))),
+            (HdfsFile(s.path, s.length) for s in statuses if not Path(s.path).name.startswith(("_", "."))),
             key=lambda file: file.path,
         )
 
@@ -66,7 +68,7 @@ class Hdfs:
             raise self._unavailable(f"list {directory}", error) from error
 
     def exists(self, path: str) -> bool:
-        """Whether a file or directory is there."""
+        """True if a file or directory exists."""
         try:
             self._client.get_file_info(path)
         except FileNotFoundError:
@@ -81,7 +83,7 @@ class Hdfs:
             self._client.mkdirs(path, create_parent=True)
 
     def delete(self, path: str) -> None:
-        """Delete a file or a whole directory; nothing happens when it is not there."""
+        """Delete a file or a whole directory; nothing happens if it does not exist."""
         with self._explained(f"delete {path}"):
             self._client.delete(path, recursive=True)
 
@@ -118,14 +120,14 @@ class Hdfs:
 
     def write_manifest(self, directory: str, manifest: Mapping[str, JsonValue]) -> None:
         """Write `_manifest.json` into a directory, last of all."""
-        self._write(f"{directory}/{MANIFEST}", [json.dumps(manifest, indent=1).encode()])
+        self._write(f"{directory}/{MANIFEST}", [json.dumps(dict(manifest), indent=1).encode()])
 
-    def read_manifest(self, directory: str) -> dict[str, Any] | None:
-        """What `_manifest.json` of a directory says; None when there is none."""
+    def read_manifest(self, directory: str) -> Mapping[str, JsonValue] | None:
+        """The content of a directory's `_manifest.json`; None without one."""
         path = f"{directory}/{MANIFEST}"
         if not self.exists(path):
             return None
-        manifest: dict[str, Any] = json.loads(b"".join(self.read_chunks(path)))
+        manifest: dict[str, JsonValue] = json.loads(b"".join(self.read_chunks(path)))
         return manifest
 
     def _write(self, path: str, chunks: Iterable[bytes]) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection
-from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError, UnknownHiveType
+from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError
 from switchyard.flow.naming import LOAD_PROPERTY, REV_PROPERTY, SEQ_PROPERTY, TABLE_PROPERTY
-from switchyard.lake.table_version import Part, TableVersion, version_of
+from switchyard.lake.table_version import TableVersion
+from switchyard.lake.thrift import describe, expecting, fields, moment, read_version
 from switchyard.types.columns import HiveColumn
-from switchyard.types.hive_type import HiveType
 
 if TYPE_CHECKING:
     from pymetastore.hive_metastore.ThriftHiveMetastore import Client
@@ -43,7 +43,7 @@ class Metastore:
         self.connection = connection
 
     def ensure_database(self, database: str, location: str) -> None:
-        """Create the database if it is not there."""
+        """Create the database unless it exists."""
         from pymetastore.hive_metastore.ttypes import AlreadyExistsException, Database, NoSuchObjectException
 
         with self.client() as client:
@@ -62,15 +62,15 @@ class Metastore:
         with self.client() as client:
             while True:
                 try:
-                    found = describe(client, database, table)
-                    if not found.partitionKeys:
-                        return _version(found)
+                    described = describe(client, database, table)
+                    if not described.partitionKeys:
+                        return read_version(described)
                     partitions = client.get_partitions(database, table, -1)
                     again = describe(client, database, table)
                 except NoSuchObjectException:
                     return None
-                if _moment(again) == _moment(found):
-                    return _version(again, partitions)
+                if moment(again) == moment(described):
+                    return read_version(again, partitions)
 
     def create_parquet_table(
         self,
@@ -90,7 +90,7 @@ class Metastore:
         self._create(database, table, columns, location, _JSON, {})
 
     def drop_table(self, database: str, table: str) -> None:
-        """Drop a table, never its data; nothing happens when it is not there."""
+        """Drop a table, never its data; nothing happens if it does not exist."""
         from pymetastore.hive_metastore.ttypes import NoSuchObjectException
 
         with self.client() as client:
@@ -141,30 +141,21 @@ class Metastore:
         A table of an earlier release has no rev: its seq is expected instead. Returns the new rev.
         Raises PublishConflict when somebody of ours altered the table since `expected` was read.
         """
-        from pymetastore.hive_metastore.ttypes import EnvironmentContext, InvalidOperationException, MetaException
+        from pymetastore.hive_metastore.ttypes import InvalidOperationException, MetaException
 
         rev = (expected.rev or 0) + 1
-        known = (SEQ_PROPERTY, expected.seq) if expected.rev is None else (REV_PROPERTY, expected.rev)
+        own = {**parameters, REV_PROPERTY: str(rev), TABLE_PROPERTY: expected.name, "COLUMN_STATS_ACCURATE": None}
+        by_seq = expected.rev is None
+        parameter = SEQ_PROPERTY if by_seq else REV_PROPERTY
+        value = expected.seq if by_seq else expected.rev
+        context = expecting(parameter, str(value), CASCADE="true")
         with self.client() as client:
             table = describe(client, expected.database, expected.table)
             if location is not None:
                 table.sd.location = location
             if columns is not None:
                 table.sd.cols = fields(columns)
-            own = {**parameters, REV_PROPERTY: str(rev), TABLE_PROPERTY: expected.name, "COLUMN_STATS_ACCURATE": None}
-            for name, value in own.items():
-                if value is None:
-                    table.parameters.pop(name, None)
-                else:
-                    table.parameters[name] = value
-            context = EnvironmentContext(
-                properties={
-                    "expected_parameter_key": known[0],
-                    "expected_parameter_value": str(known[1]),
-                    "DO_NOT_UPDATE_STATS": "true",
-                    "CASCADE": "true",
-                }
-            )
+            _set_parameters(table.parameters, own)
             client.setMetaConf(_CHECK_BY_POSITION, "false")
             try:
                 client.alter_table_with_environment_context(expected.database, expected.table, table, context)
@@ -177,7 +168,7 @@ class Metastore:
         where = f"Hive table {expected.database}.{expected.table}"
         if "has been modified" in text:
             return PublishConflict(
-                f"seq {expected.seq} was expected and is no longer there",
+                f"the table no longer shows seq {expected.seq}, which this load started from",
                 where=where,
                 cure="nothing was changed; run the flow again, it starts from the version that won",
             )
@@ -210,7 +201,7 @@ class Metastore:
             sortCols=[],
             parameters={},
         )
-        made = Table(
+        created = Table(
             tableName=table,
             dbName=database,
             owner="switchyard",
@@ -221,7 +212,7 @@ class Metastore:
         )
         with self.client() as client:
             try:
-                client.create_table(made)
+                client.create_table(created)
             except AlreadyExistsException:
                 return
 
@@ -249,50 +240,10 @@ class Metastore:
             transport.close()
 
 
-def describe(client: Client, database: str, table: str) -> Any:
-    """The table as Thrift has it; raises NoSuchObjectException."""
-    from pymetastore.hive_metastore.ttypes import GetTableRequest
-
-    return client.get_table_req(GetTableRequest(dbName=database, tblName=table)).table
-
-
-def _moment(table: Any) -> tuple[str | None, str | None]:
-    """What every alter of ours changes."""
-    return table.parameters.get(SEQ_PROPERTY), table.parameters.get(REV_PROPERTY)
-
-
-def _version(table: Any, partitions: Sequence[Any] = ()) -> TableVersion:
-    """What a table and its partitions say."""
-    parts = [
-        Part.of(partition.values[0], partition.sd.location, partition.parameters or {})
-        for partition in partitions
-        if partition.values[0].isdigit()
-    ]
-    return version_of(
-        table.dbName,
-        table.tableName,
-        table.parameters,
-        location=table.sd.location,
-        columns=read_columns(table),
-        parts=parts if table.partitionKeys else None,
-    )
-
-
-def fields(columns: Sequence[HiveColumn]) -> list[Any]:
-    """The columns as Thrift has them."""
-    from pymetastore.hive_metastore.ttypes import FieldSchema
-
-    return [FieldSchema(name=c.name, type=str(c.type), comment=c.comment or None) for c in columns]
-
-
-def read_columns(table: Any) -> tuple[HiveColumn, ...]:
-    """The columns of a table as Thrift has it; raises UnknownHiveType naming the column."""
-    return tuple(_column(c, f"{table.dbName}.{table.tableName}") for c in table.sd.cols)
-
-
-def _column(field: Any, table: str) -> HiveColumn:
-    try:
-        kind = HiveType.parse(field.type)
-    except UnknownHiveType as error:
-        raise UnknownHiveType(error.text, f"Hive table {table}, column {field.name}") from error
-    return HiveColumn(field.name, kind, field.comment or "")
+def _set_parameters(parameters: dict[str, str], changes: Mapping[str, str | None]) -> None:
+    """Change a table's parameters; None takes one away."""
+    for name, value in changes.items():
+        if value is None:
+            parameters.pop(name, None)
+        else:
+            parameters[name] = value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from switchyard.lake.metastore import Metastore, describe, fields
+from switchyard.lake.metastore import Metastore
+from switchyard.lake.thrift import describe, fields
 from switchyard.types.columns import HiveColumn
 
 

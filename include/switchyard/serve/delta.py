@@ -1,4 +1,4 @@
-"""What differs between two versions of a table, by key: DuckDB over local copies of their Parquet files.
+"""The differences between two versions of a table, by key: DuckDB over local copies of their Parquet files.
 
 Equality is exact: NULL equals NULL, NaN equals NaN, -0.0 differs from 0.0, and a column that was added, dropped,
 renamed, moved or retyped makes every common row an update, because its document changes.
@@ -48,7 +48,7 @@ class DeltaReport:
 
     @property
     def changed(self) -> int:
-        """Keys that are not as they were."""
+        """Number of keys that differ."""
         return self.inserted + self.updated + self.deleted
 
 
@@ -62,7 +62,7 @@ def compute_delta(
     threads: int = 2,
     where: str = "",
 ) -> DeltaReport:
-    """Compare two versions and write the changed keys to the Parquet file `out` (complete or not there).
+    """Compare two versions and write the changed keys to the Parquet file `out` (complete or not at all).
 
     Args:
         old: Parquet files of the version that is served; none: everything is inserted.
@@ -77,9 +77,10 @@ def compute_delta(
         ValueRefused: a key column is missing, or new has NULL or repeated keys; the message shows some.
     """
     started = time.perf_counter()
-    before, after = read_schema(old), read_schema(new)
-    for schema in (after,) if after is not None else ():
-        _require_columns(schema, key, where)
+    before = read_schema(old)
+    after = read_schema(new)
+    _require_columns(after, key, where)
+    comparable = before is None or after is None or _same_key(before, after, key)
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".delta-") as spill, _open(spill, memory_limit, threads) as duck:
         if after is not None:
@@ -87,12 +88,10 @@ def compute_delta(
             _require_unique(duck, key, where)
         if before is not None:
             duck.execute(f"CREATE VIEW old AS FROM {_files(old)}")
-        comparable = before is None or after is None or _same_key(before, after, key)
         duck.execute(f"COPY ({_changes(before, after, key, comparable)}) TO {_text(f'{spill}/keys')} (FORMAT parquet)")
         counts = _count(duck, f"{spill}/keys", key, after, comparable)
         Path(spill, "keys").replace(out)
-    inserted, updated, deleted, unchanged = counts
-    return DeltaReport(inserted, updated, deleted, unchanged, comparable, out, time.perf_counter() - started)
+    return DeltaReport(*counts, comparable, out, time.perf_counter() - started)
 
 
 def read_changed_ids(
@@ -127,34 +126,35 @@ def changed_rows(
         _open(spill, memory_limit, threads) as duck,
     ):
         for file in files:
-            wanted, begin = _positions(duck, file, changes, key), 0
+            positions = _positions(duck, file, changes, key)
+            begin = 0
             for batch in read_batches([file]):
                 end = begin + batch.num_rows
-                low, high = np.searchsorted(wanted, (begin, end))
+                low, high = np.searchsorted(positions, (begin, end))
                 if low < high:
-                    yield batch.take(pa.array(wanted[low:high] - begin))
+                    yield batch.take(pa.array(positions[low:high] - begin))
                 begin = end
 
 
 def _positions(duck: duckdb.DuckDBPyConnection, file: Path, changes: Path, key: Sequence[str]) -> Any:
     """Numbers of a file's rows that were inserted or updated, ascending."""
-    wanted = [f"k{number}" for number in range(len(key))]
+    aliases = [f"k{number}" for number in range(len(key))]
     names = ", ".join(_name(name) for name in key)
-    same = " AND ".join(f"rows.{name} = changes.{name}" for name in wanted)
+    same = " AND ".join(f"rows.{name} = changes.{name}" for name in aliases)
     operation = _name(pq.read_schema(changes).names[-1])
-    duck.register("rows", _numbered_keys(file, key, wanted))
-    found = duck.execute(
+    duck.register("rows", _numbered_keys(file, key, aliases))
+    positions = duck.execute(
         f"SELECT rows.n FROM rows SEMI JOIN (SELECT {names} FROM {_files([changes])} WHERE {operation} <> 'delete')"
-        f" AS changes({', '.join(wanted)}) ON {same} ORDER BY n"
+        f" AS changes({', '.join(aliases)}) ON {same} ORDER BY n"
     ).fetchnumpy()["n"]
     duck.unregister("rows")
-    return found
+    return positions
 
 
-def _numbered_keys(file: Path, key: Sequence[str], wanted: Sequence[str]) -> pa.RecordBatchReader:
+def _numbered_keys(file: Path, key: Sequence[str], aliases: Sequence[str]) -> pa.RecordBatchReader:
     """A file's keys under names of ours, and each row's number `n`: DuckDB's own column for it may be the file's."""
     kinds = pq.read_schema(file)
-    fields: list[Any] = [pa.field(name, kinds.field(column).type) for name, column in zip(wanted, key, strict=True)]
+    fields: list[Any] = [pa.field(name, kinds.field(column).type) for name, column in zip(aliases, key, strict=True)]
     schema = pa.schema([*fields, pa.field("n", pa.int64())])
 
     def read() -> Iterator[pa.RecordBatch]:
@@ -181,9 +181,9 @@ def _open(spill: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnect
     return duckdb.connect(":memory:", config=cast(Any, config))
 
 
-def _require_columns(schema: pa.Schema, key: Sequence[str], where: str) -> None:
-    if missing := [name for name in key if name not in schema.names]:
-        what = f"key columns missing: {', '.join(missing)}; there are {', '.join(schema.names)}"
+def _require_columns(schema: pa.Schema | None, key: Sequence[str], where: str) -> None:
+    if schema is not None and (missing := [name for name in key if name not in schema.names]):
+        what = f"key columns missing: {', '.join(missing)}; the columns are {', '.join(schema.names)}"
         raise ValueRefused(what, where=where, cure="correct `serve.key`")
 
 
@@ -200,7 +200,7 @@ def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: 
         shown = duck.execute(f"{repeated} ORDER BY {times} DESC, {columns} LIMIT 5").fetchall()
         examples = "; ".join(f"{', '.join(map(repr, row[:-1]))} ({row[-1]} rows)" for row in shown)
         cure = "name in `serve.key` the columns that identify a row"
-        raise ValueRefused(f"{keys} keys are repeated, e.g. {examples}", where=where, cure=cure)
+        raise ValueRefused(f"{keys} keys occur more than once, e.g. {examples}", where=where, cure=cure)
 
 
 def _same_key(before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> bool:
@@ -216,12 +216,12 @@ def _changes(before: pa.Schema | None, after: pa.Schema | None, key: Sequence[st
     if before is None or not comparable:
         return f"SELECT {columns}, 'insert' AS {operation} FROM new"
     same = " AND ".join(f"old.{_name(c)} = new.{_name(c)}" for c in key)
-    kept = ", ".join(f"coalesce(new.{_name(c)}, old.{_name(c)}) AS {_name(c)}" for c in key)
+    keys = ", ".join(f"coalesce(new.{_name(c)}, old.{_name(c)}) AS {_name(c)}" for c in key)
     was, is_ = f"old.{_name(key[0])}", f"new.{_name(key[0])}"
     op = f"CASE WHEN {was} IS NULL THEN 'insert' WHEN {is_} IS NULL THEN 'delete' ELSE 'update' END"
     differs = _differs(before, after, key)
     return (
-        f"SELECT {kept}, {op} AS {operation} FROM old FULL JOIN new ON {same} "
+        f"SELECT {keys}, {op} AS {operation} FROM old FULL JOIN new ON {same} "
         f"WHERE {was} IS NULL OR {is_} IS NULL OR {differs}"
     )
 
@@ -252,9 +252,11 @@ def _count(
     duck: duckdb.DuckDBPyConnection, file: str, key: Sequence[str], after: Any, comparable: bool
 ) -> tuple[int, int, int, int]:
     operation = _operation_name(key)
-    found = dict(duck.execute(f"SELECT {operation}, count(*) FROM {_files([Path(file)])} GROUP BY 1").fetchall())
+    counts = dict(duck.execute(f"SELECT {operation}, count(*) FROM {_files([Path(file)])} GROUP BY 1").fetchall())
     rows = _one(duck, "SELECT count(*) FROM new") if after is not None else 0
-    inserted, updated, deleted = found.get("insert", 0), found.get("update", 0), found.get("delete", 0)
+    inserted = counts.get("insert", 0)
+    updated = counts.get("update", 0)
+    deleted = counts.get("delete", 0)
     if not comparable:
         deleted = _one(duck, "SELECT count(*) FROM old")
     return inserted, updated, deleted, rows - inserted - updated

@@ -5,8 +5,6 @@ Hive's names are those of its TypeInfo classes: `serdeConstants` and `TypeInfoUt
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +12,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from switchyard.errors import UnknownHiveType
+from switchyard.types.type_tokens import TypeTokens
 
 _ALIASES = {"integer": "int", "double precision": "double", "numeric": "decimal", "dec": "decimal"}
 _ZONED = "timestamp with local time zone"
@@ -23,7 +22,6 @@ _PLAIN = frozenset(
         *("timestamp", _ZONED, "interval_year_month", "interval_day_time", "void"),
     }
 )
-_TOKEN = re.compile(r"\s*(?:(?P<mark>[<>(),:])|(?P<text>'[^']*')|(?P<word>[^<>(),:'\s]+(?:\s+[^<>(),:'\s]+)*))")
 _BITS = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 _DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
 _MOST_DIGITS = 38
@@ -179,32 +177,19 @@ def _parse(text: str) -> HiveType:
 
 
 class _Reader:
-    """A type's text, read token by token."""
+    """Reads a type from its tokens."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = list(self._split())
-        self.at = 0
+        self._tokens = TypeTokens(text)
 
     def read_whole(self) -> HiveType:
         """The type, when the text is one and nothing follows."""
         kind = self._read()
-        if self.at < len(self.tokens):
-            raise self._refusal()
+        self._tokens.take_end()
         return kind
 
-    def _split(self) -> Iterator[str]:
-        end = len(self.text.rstrip())
-        at = 0
-        while at < end:
-            token = _TOKEN.match(self.text, at)
-            if token is None:
-                raise self._refusal()
-            yield token[0].strip()
-            at = token.end()
-
     def _read(self) -> HiveType:
-        word = " ".join(self._next().lower().split())
+        word = " ".join(self._tokens.take_word().lower().split())
         name = _ALIASES.get(word, word)
         if name in _PLAIN:
             zone = self._read_zone() if name == _ZONED else ""
@@ -213,7 +198,7 @@ class _Reader:
             case "decimal":
                 return self._read_decimal()
             case "char" | "varchar":
-                (length,) = self._read_numbers(1)
+                (length,) = self._tokens.take_numbers(1)
                 return HiveType(name, length=length)
             case "array":
                 return HiveType(name, parts=self._read_parts(1))
@@ -223,49 +208,31 @@ class _Reader:
                 return HiveType(name, parts=self._read_parts(None))
             case "struct":
                 return self._read_struct()
-        raise self._refusal()
+        raise self._tokens.refusal()
 
     def _read_decimal(self) -> HiveType:
         """Hive's own defaults are precision 10 and scale 0."""
         precision = 10
         scale = 0
-        if self._peek() == "(":
-            numbers = self._read_numbers(None)
+        if self._tokens.peek() == "(":
+            numbers = self._tokens.take_numbers(None)
             if len(numbers) > 2:
-                raise self._refusal()
+                raise self._tokens.refusal()
             precision, scale = (*numbers, 0)[:2]
         if not (1 <= precision <= _MOST_DIGITS and scale <= precision):
-            raise self._refusal()
+            raise self._tokens.refusal()
         return HiveType("decimal", precision, scale)
-
-    def _read_numbers(self, count: int | None) -> list[int]:
-        """Whole numbers in brackets; `count` of them, or any."""
-        self._expect("(")
-        numbers = [self._read_number()]
-        while self._peek() == ",":
-            self._expect(",")
-            numbers.append(self._read_number())
-        self._expect(")")
-        if count is not None and len(numbers) != count:
-            raise self._refusal()
-        return numbers
-
-    def _read_number(self) -> int:
-        digits = self._next()
-        if not re.fullmatch(r"\d{1,9}", digits, re.ASCII):
-            raise self._refusal()
-        return int(digits)
 
     def _read_parts(self, count: int | None) -> tuple[HiveType, ...]:
         """Types in angle brackets; `count` of them, or any."""
-        self._expect("<")
+        self._tokens.take_mark("<")
         parts = [self._read()]
-        while self._peek() == ",":
-            self._expect(",")
+        while self._tokens.peek() == ",":
+            self._tokens.take_mark(",")
             parts.append(self._read())
-        self._expect(">")
+        self._tokens.take_mark(">")
         if count is not None and len(parts) != count:
-            raise self._refusal()
+            raise self._tokens.refusal()
         return tuple(parts)
 
     def _read_struct(self) -> HiveType:
@@ -274,38 +241,20 @@ class _Reader:
         parts: list[HiveType] = []
         mark = "<"
         while mark != ">":
-            self._expect(mark)
-            names.append(self._next().lower())
-            self._expect(":")
+            self._tokens.take_mark(mark)
+            names.append(self._tokens.take_word().lower())
+            self._tokens.take_mark(":")
             parts.append(self._read())
-            mark = "," if self._peek() == "," else ">"
-        self._expect(">")
+            mark = "," if self._tokens.peek() == "," else ">"
+        self._tokens.take_mark(">")
         return HiveType("struct", parts=tuple(parts), fields=tuple(names))
 
     def _read_zone(self) -> str:
-        if self._peek() != "(":
+        if self._tokens.peek() != "(":
             return ""
-        self._expect("(")
-        zone = self._next()
-        self._expect(")")
+        self._tokens.take_mark("(")
+        zone = self._tokens.take_word()
+        self._tokens.take_mark(")")
         if not zone.startswith("'"):
-            raise self._refusal()
+            raise self._tokens.refusal()
         return zone.strip("'")
-
-    def _peek(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
-
-    def _next(self) -> str:
-        token = self._peek()
-        if token in ("", "<", ">", "(", ")", ",", ":"):
-            raise self._refusal()
-        self.at += 1
-        return token
-
-    def _expect(self, mark: str) -> None:
-        if self._peek() != mark:
-            raise self._refusal()
-        self.at += 1
-
-    def _refusal(self) -> UnknownHiveType:
-        return UnknownHiveType(self.text)

@@ -14,14 +14,14 @@ class UnfitBound(ValueError):
     """A bound that is not a value of the column's type; the text completes a sentence whose subject is the bound."""
 
 
-def free_name(wanted: str, taken: Iterable[str]) -> str:
-    """A name for a column or alias that we add to somebody's columns: `wanted`, with a number when it is taken.
+def free_name(name: str, others: Iterable[str]) -> str:
+    """A name for a column or alias that we add to other columns: `name`, with a number if one of `others` has it.
 
     Capitals are ignored, as Hive and DuckDB ignore them.
     """
-    folded = {name.lower() for name in taken}
-    numbered = (f"{wanted}_{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain([wanted], numbered) if name.lower() not in folded)
+    folded = {other.lower() for other in others}
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], numbered) if each.lower() not in folded)
 
 
 def quote_postgres(name: str) -> str:

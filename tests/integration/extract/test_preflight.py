@@ -223,7 +223,7 @@ def test_text_without_an_encoding_is_refused_where_it_is_no_utf8(
                 other.execute("grant all on t to public")
             case.override("powergrid_postgres", schema=case.name)
             found = refused(case, source={"table": "public.t"})
-            assert "column 'bad' has text that is no UTF-8, in a database of encoding SQL_ASCII" in found
+            assert "column 'bad' has text that cannot be written in UTF-8, in a database of encoding SQL_ASCII" in found
             assert "column 'good'" not in found
         finally:
             session.execute(sql.SQL("drop database {} with (force)").format(database))

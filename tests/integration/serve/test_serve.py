@@ -232,7 +232,7 @@ def test_a_staging_that_somebody_dropped_is_not_taken_for_published(new_case: Ne
     load = serve_leg.plan(case.runtime, case.flow())
     staging = serve_leg.stage(case.runtime, load.load_id).facts["staging"]
     servers.mongo.drop_collection(staging)
-    with pytest.raises(SwitchyardError, match=f"{staging} is gone"):
+    with pytest.raises(SwitchyardError, match=f"{staging} no longer exists"):
         serve_leg.publish(case.runtime, load.load_id)
     assert [document["_id"] for document in case.documents()] == [1]
     case.run("serve")

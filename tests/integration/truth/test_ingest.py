@@ -20,7 +20,7 @@ from switchyard.errors import SwitchyardError, TruthConflict
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.spec import Flow
-from switchyard.lake.metastore import describe
+from switchyard.lake.thrift import describe
 from switchyard.ledger.results import Proved
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest.manifest import Manifest, VersionRecord

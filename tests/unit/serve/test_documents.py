@@ -217,7 +217,7 @@ def test_types_without_a_bson_type_are_refused_before_any_row(kind: pa.DataType)
     [
         (["id", "a.b"], ["id"], "'a.b' cannot be a MongoDB field name"),
         (["id", "$x"], ["id"], "cannot be a MongoDB field name"),
-        (["id", "a", "a"], ["id"], "column a is there twice"),
+        (["id", "a", "a"], ["id"], "column a occurs twice"),
         (["id", "_id"], ["id"], "_id is not the key"),
         (["id"], ["nope"], "key column nope is missing"),
         (["id"], [], "one or more"),

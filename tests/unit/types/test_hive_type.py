@@ -15,7 +15,7 @@ from harness.checkout import CHECKOUT
 from harness.hive_types import any_type, columns_types
 from harness.postgres_types import postgres_type
 from switchyard.errors import UnknownHiveType
-from switchyard.lake.metastore import fields
+from switchyard.lake.thrift import fields
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import DOUBLE, INT, STRING, HiveType

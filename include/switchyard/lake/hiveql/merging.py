@@ -12,31 +12,31 @@ from switchyard.types.hive_type import BINARY, BOOLEAN, HiveType
 from switchyard.types.quoting import free_name, quote_hive
 
 COUNTS = ("before", "inserted", "updated", "unchanged", "late", "deleted", "unknown")
-"""Rows of the version before; then what the batch does to them. `late`: older than the row that is there, which stays;
-`unknown`: a tombstone of a key that is not there."""
+"""Rows of the version before; then what the batch does to them. `late`: older than the row in the version, which stays;
+`unknown`: a tombstone for a key that the version does not have."""
 
 
 @dataclass(frozen=True)
 class _Names:
-    """Tables and columns that a merge adds to somebody's: of names that none of those columns has."""
+    """Names of the tables and columns that a merge adds; no column of the merged tables has one of them."""
 
     old: str
     latest: str
     placed: str
     ranked: str
-    there: str
+    present: str
     dead: str
     rank: str
 
     @property
     def is_known(self) -> str:
         """True if the version before has the key; else NULL."""
-        return f"{self.old}.{self.there}"
+        return f"{self.old}.{self.present}"
 
     @property
     def is_read(self) -> str:
         """True if the batch has the key; else NULL."""
-        return f"{self.latest}.{self.there}"
+        return f"{self.latest}.{self.present}"
 
     @property
     def is_dead(self) -> str:
@@ -74,8 +74,8 @@ class Merge:
         picked = ", ".join(
             f"if({self._newer}, {_of(own.latest, c)}, {_of(own.old, c)}) as {quote_hive(c.name)}" for c in self.columns
         )
-        gone = f"{own.is_read} is null" if self.sweep else "false"
-        stays = f"({self._newer} and not {own.is_dead}) or (not {self._newer} and {own.is_known} and not ({gone}))"
+        swept = f"{own.is_read} is null" if self.sweep else "false"
+        stays = f"({self._newer} and not {own.is_dead}) or (not {self._newer} and {own.is_known} and not ({swept}))"
         return f"insert overwrite table {quote_table(target)} select {picked} from {self._joined} where {stays}"
 
     def counts(self) -> str:
@@ -125,9 +125,9 @@ class Merge:
         named = {field.name: self._beside(f"sy_{field.name}") for field in fields(_Names)}
         return _Names(**named)
 
-    def _beside(self, wanted: str) -> str:
+    def _beside(self, name: str) -> str:
         """A name of ours, quoted, that no column of either side has."""
-        return quote_hive(free_name(wanted, [*self.old_columns, *(column.name for column in self.columns)]))
+        return quote_hive(free_name(name, [*self.old_columns, *(column.name for column in self.columns)]))
 
     @property
     def _late(self) -> str:
@@ -148,7 +148,7 @@ class Merge:
     @property
     def _old(self) -> str:
         casts = ", ".join(self._from_old(column) for column in self.columns)
-        return f"(select {casts}, true as {self._own.there} from {quote_table(self.old)}) {self._own.old}"
+        return f"(select {casts}, true as {self._own.present} from {quote_table(self.old)}) {self._own.old}"
 
     @property
     def _latest(self) -> str:
@@ -157,7 +157,7 @@ class Merge:
         order = quote_hive(self.cursor or self.key[0])
         rank = f"row_number() over (partition by {self._keys()} order by {order} desc) as {own.rank}"
         ranked = f"(select {listed}, {rank} from {quote_table(self.batch)}) {own.ranked}"
-        flags = f"{self._is_dead()} as {own.dead}, true as {own.there}"
+        flags = f"{self._is_dead()} as {own.dead}, true as {own.present}"
         return f"(select {listed}, {flags} from {ranked} where {own.rank} = 1) {own.latest}"
 
     def _is_dead(self) -> str:

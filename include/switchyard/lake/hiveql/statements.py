@@ -33,8 +33,8 @@ def seq_partition(columns: Iterable[str]) -> HiveColumn:
 def find_partition_clash(before: Iterable[str], now: Iterable[str]) -> str | None:
     """A new column that is called like the partitions of an append table; None when none is.
 
-    No column is ever taken that is, and none leaves such a table, so that the columns `before` lead to the name that
-    the partitions had from the beginning.
+    Such a column is never accepted, and no column ever leaves such a table, so that the columns `before` lead to the
+    name that the partitions have had from the beginning.
     """
     partition = seq_partition(before).name
     return partition if partition in now else None
@@ -50,7 +50,7 @@ class RowTest(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Whose fault it is."""
+        """The columns at fault."""
         ...
 
     @property
@@ -141,8 +141,8 @@ class Division:
     def _faulty(self) -> str:
         return self._own("reason_columns")
 
-    def _own(self, wanted: str) -> str:
-        return _beside(wanted, self.columns)
+    def _own(self, name: str) -> str:
+        return _beside(name, self.columns)
 
 
 def _test_aliases(tests: Sequence[RowTest], columns: Sequence[HiveColumn]) -> dict[str, RowTest]:
@@ -154,9 +154,9 @@ def _texts(cases: Iterable[tuple[str, str]]) -> str:
     return ", ".join(f"case when {alias} then {quote_text(text)} end" for alias, text in cases)
 
 
-def _beside(wanted: str, columns: Iterable[HiveColumn]) -> str:
+def _beside(name: str, columns: Iterable[HiveColumn]) -> str:
     """A name of ours, quoted, that no column has."""
-    return quote_hive(free_name(wanted, (column.name for column in columns)))
+    return quote_hive(free_name(name, (column.name for column in columns)))
 
 
 def names(columns: Sequence[HiveColumn], prefix: str = "") -> str:
@@ -205,6 +205,6 @@ def count_broken(table: str, tests: Sequence[RowTest], totals: Sequence[str], co
     aliases = _test_aliases(tests, columns)
     broken = "".join(f", ({test.broken}) as {alias}" for alias, test in aliases.items())
     counted = "".join(f", count(case when {alias} then 1 end)" for alias in aliases)
-    asked = "".join(f", {total}" for total in totals)
+    aggregates = "".join(f", {total}" for total in totals)
     inner = f"select {names(columns)}{broken} from {quote_table(table)}"
-    return f"select count(*){counted}{asked} from ({inner}) {_beside('t', columns)}"
+    return f"select count(*){counted}{aggregates} from ({inner}) {_beside('t', columns)}"

@@ -138,4 +138,5 @@ def read_manifest(hdfs: Hdfs, directory: str) -> Manifest | None:
     document = hdfs.read_manifest(directory)
     if document is None or document.get("form") != FORM:
         return None
-    return Manifest.from_json(document["load"], f"manifest in {directory}")
+    load = document.get("load")
+    return Manifest.from_json(load if isinstance(load, Mapping) else {}, f"manifest in {directory}")

@@ -122,7 +122,7 @@ def restore_gate(runtime: Runtime, ledger: Ledger, flow: Flow, served: Load) -> 
     if gate is not None and gate.seq > served.seq:
         return False
     publisher.restore(served.seq, upgrade=_always_served(ledger, flow))
-    publisher.tell(planned_record(flow, served).told())
+    publisher.tell(planned_record(flow, served).describe())
     return True
 
 
@@ -167,7 +167,7 @@ def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> CacheSett
             warm=warming,
             warm_ids=fillable,
         )
-    publisher.tell(planned_record(flow, load).told())
+    publisher.tell(planned_record(flow, load).describe())
     return CacheSettled(
         invalidated=settled.invalidated.keys,
         unlinked=settled.invalidated.unlinked,

@@ -34,7 +34,7 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> Redis:
         raise ServerUnavailable(what, where=where, cure="name a single Redis without replicas")
     database = str(connection.extra.get("db") or connection.schema or 0)
     if not database.isdigit():
-        raise ServerUnavailable(f"database {database!r} is no number", where=where, cure="set extra.db to a number")
+        raise ServerUnavailable(f"database {database!r} is not a number", where=where, cure="set extra.db to a number")
     tls = {name: _flag(value) for name, value in connection.extra.items() if name in _TLS}
     return Redis(
         host=connection.host or "localhost",

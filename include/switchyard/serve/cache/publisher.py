@@ -138,17 +138,21 @@ class CachePublisher:
         floor = gate.floor if gate is not None and ours else seq
         checked = 0
         for chunk in _chunks(self._keys(ids or ()), _CHUNK):
-            for key, seen in zip(chunk, self._seqs(chunk), strict=True):
-                if seen is not None and floor <= seen < seq:
-                    what = f"value {key} of seq {seen} is still cached after the publish of {seq}"
-                    raise ReconcileMismatch(what, where=self._where, cure="a client that ignores the gate writes here")
+            for key, cached_seq in zip(chunk, self._seqs(chunk), strict=True):
+                if cached_seq is not None and floor <= cached_seq < seq:
+                    what = f"value {key} of seq {cached_seq} is still cached after the publish of {seq}"
+                    raise ReconcileMismatch(
+                        what,
+                        where=self._where,
+                        cure="stop the client that writes to this cache without looking at the gate; then run again",
+                    )
             checked += len(chunk)
         return checked
 
     def warm(self, seq: int, warming: Warming, ids: Iterable[Any]) -> WarmReport:
         """After the publish, the gate still closed by this seq: fill the first `warming.limit` keys from MongoDB.
 
-        The same script as a reader's, with the closed gate as the string seen: a publisher that was overtaken fills
+        The same script as a reader's, with the closed gate as the expected text: a publisher that was overtaken fills
         nothing.
         """
         gate = self.gate()
@@ -235,11 +239,11 @@ class CachePublisher:
                 pipe.getrange(key, 0, 20)
             return [value_seq(start) for start in pipe.execute()]
 
-    def _fill_all(self, gate: Gate, found: list[RawBSONDocument], ttl: timedelta) -> list[int]:
+    def _fill_all(self, gate: Gate, documents: list[RawBSONDocument], ttl: timedelta) -> list[int]:
         fill = self.redis.register_script(script("fill"))
         milliseconds = int(ttl.total_seconds() * 1000)
         with explained(self.connection), self.redis.pipeline(transaction=False) as pipe:
-            for document in found:
+            for document in documents:
                 key = cache_key(self.flow, id_values(document["_id"]))
                 args = [gate.text(), value(gate.seq, bytes(document.raw)), milliseconds]
                 fill(keys=[self.gate_key, key], args=args, client=pipe)
@@ -260,7 +264,11 @@ class CachePublisher:
             answer, text = self._script(name, [self.gate_key], [*args, self.identity])
         gate = Gate.parse(text)
         if gate is None:
-            raise ReconcileMismatch(f"{name} left no gate", where=self._where, cure="reset the cache")
+            raise ReconcileMismatch(
+                f"after the script {name} the cache has no gate",
+                where=self._where,
+                cure="reset the cache: docs/cache-protocol.md",
+            )
         return answer, gate
 
     def _script(self, name: Script, keys: list[str], args: list[str]) -> Any:

@@ -142,11 +142,11 @@ class ReadThroughCache:
         """
         values = [canonical(item) for item in self._values(key)]
         name = cache_key(self.flow, values)
-        seen = self._look(name)
-        if seen is None:
+        answer = self._look(name)
+        if answer is None:
             self._count(unavailable=1)
             return self._decode(self._read(values))
-        gate_text, stored = seen
+        gate_text, stored = answer
         gate = Gate.parse(gate_text)
         if gate is None or not gate.admits(self.identity):
             self._warn_of_another(gate)
@@ -162,12 +162,12 @@ class ReadThroughCache:
         payload = gate.payload(stored)
         if payload is not None:
             try:
-                found = self._decode(payload)
+                document = self._decode(payload)
             except InvalidBSON:
                 pass  # not written by this protocol: a miss, and overwritten
             else:
                 self._count(hits=1)
-                return found
+                return document
         read = self._read(values)
         lifetime = self.ttl if read else self.negative
         if lifetime is None:
@@ -208,8 +208,8 @@ class ReadThroughCache:
         """The document as BSON; empty when there is none."""
         stored = [_as_stored(item) for item in values]
         identity = dict(zip(self.key, stored, strict=True)) if len(stored) > 1 else stored[0]
-        found = read_retrying(lambda: self._raw.find_one({"_id": identity})).value
-        return b"" if found is None else bytes(found.raw)
+        document = read_retrying(lambda: self._raw.find_one({"_id": identity})).value
+        return b"" if document is None else bytes(document.raw)
 
     def _decode(self, payload: bytes) -> Document | None:
         return decode(payload, codec_options=self._options) if payload else None

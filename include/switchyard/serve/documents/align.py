@@ -17,17 +17,17 @@ from switchyard.serve.documents.encoder import read_batches, read_schema
 
 
 def align_columns(files: Sequence[Path], directory: Path) -> list[Path]:
-    """The files, those with other columns than the last one written anew into `directory`."""
-    wanted = read_schema(files[-1:])
-    return [file if read_schema([file]) == wanted else _rewrite(file, wanted, directory) for file in files]
+    """The files, with those that have other columns than the last one rewritten into `directory`."""
+    schema = read_schema(files[-1:])
+    return [file if read_schema([file]) == schema else _rewrite(file, schema, directory) for file in files]
 
 
-def _rewrite(file: Path, wanted: Any, directory: Path) -> Path:
+def _rewrite(file: Path, schema: Any, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     out = directory / f"{file.parent.name}_{file.name}"
-    with pq.ParquetWriter(out, wanted) as writer:
+    with pq.ParquetWriter(out, schema) as writer:
         for batch in read_batches([file]):
-            writer.write_batch(pa.RecordBatch.from_arrays([_column(batch, field) for field in wanted], schema=wanted))
+            writer.write_batch(pa.RecordBatch.from_arrays([_column(batch, field) for field in schema], schema=schema))
     return out
 
 

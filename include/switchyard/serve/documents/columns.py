@@ -1,6 +1,6 @@
 r"""Arrow columns to BSON, a column at a time: every step is one vectorised kernel, no Python object per value.
 
-An element of a BSON document is `tag name\0 payload` (bsonspec.org, version 1.1). A column's elements are made as one
+An element of a BSON document is `tag name\0 payload` (bsonspec.org, version 1.1). A column's elements are one
 Arrow binary array; joining the columns' arrays element by element gives the documents.
 """
 
@@ -56,11 +56,11 @@ class Place:
 def elements(name: str, array: Array, place: Place) -> list[Array]:
     """The BSON elements of one column: one array, or two when the microseconds are kept beside."""
     name_z = _scalar(name.encode() + b"\0")
-    made = [_element(name_z, array, place)]
+    parts = [_element(name_z, array, place)]
     if _keeps_micros_beside(array.type, place):
         beside = _scalar(MICROSECONDS_FIELD.format(name).encode() + b"\0")
-        made.append(_element(beside, micros(array, place), place))
-    return made
+        parts.append(_element(beside, micros(array, place), place))
+    return parts
 
 
 def document(parts: list[Array], length: int) -> Array:
@@ -74,12 +74,12 @@ def micros(array: Array, place: Place) -> Array:
     if array.type.unit == "ns":
         nanos = _numbers(array.cast(pa.int64()))
         place.refuse(nanos % 1000 != 0, array, "is finer than a microsecond", _CAST)
-        found = pa.array(nanos // 1000, mask=_nulls(array))
+        moments = pa.array(nanos // 1000, mask=_nulls(array))
     else:
-        found = _scaled_micros(array, place)
-    values = _numbers(found)
+        moments = _scaled_micros(array, place)
+    values = _numbers(moments)
     place.refuse((values < MIN_MICROS) | (values > MAX_MICROS), array, "is outside the years 1 to 9999", _CAST)
-    return found
+    return moments
 
 
 _CAST = "carry it as text: columns: {…: {as: string}}, or cast it to string in serve.select"
@@ -98,16 +98,18 @@ def _keeps_micros_beside(kind: pa.DataType, place: Place) -> bool:
 
 def _element(name_z: Array, array: Array, place: Place) -> Array:
     tag, payload = _value(array, place)
-    made = _join(_scalar(tag), name_z, payload)
-    return pc.if_else(array.is_valid(), made, _join(_scalar(b"\x0a"), name_z)) if array.null_count else made
+    element = _join(_scalar(tag), name_z, payload)
+    if not array.null_count:
+        return element
+    return pc.if_else(array.is_valid(), element, _join(_scalar(b"\x0a"), name_z))
 
 
 def _value(array: Array, place: Place) -> tuple[bytes, Array]:
     """(BSON tag, payloads) of a column; the payload of a null is arbitrary."""
     for fits, encode in _ENCODERS:
         if fits(array.type):
-            made: tuple[bytes, Array] = encode(array, place)
-            return made
+            encoded: tuple[bytes, Array] = encode(array, place)
+            return encoded
     raise RefusedAt(place.column, 0, f"type {array.type} has no exact BSON type", _CAST)
 
 
@@ -162,10 +164,10 @@ def _encode_date(array: Array, place: Place) -> tuple[bytes, Array]:
 
 
 def _encode_timestamp(array: Array, place: Place) -> tuple[bytes, Array]:
-    found = micros(array, place)
+    moments = micros(array, place)
     if place.timestamps == "string":
-        return _encode_string(_iso_text(found), place)
-    values = _numbers(found)
+        return _encode_string(_iso_text(moments), place)
+    values = _numbers(moments)
     if place.timestamps == "refuse" or place.in_list or place.in_key:
         what = "is finer than MongoDB's millisecond"
         cure = "set `serve.timestamps: string`" + ("" if place.in_list or place.in_key else " or `beside`")

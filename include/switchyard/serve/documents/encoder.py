@@ -14,8 +14,8 @@ What a column becomes:
 | list, struct | array, subdocument |
 | anything else | refused |
 
-NULL becomes an explicit null field, not a missing one: a missing field cannot be told from a column that was not
-there, and `{field: null}` finds it either way. `_id` is the key column's value, or with several columns a
+NULL becomes an explicit null field, not a missing one: a missing field looks like a column that did not exist,
+and `{field: null}` finds it either way. `_id` is the key column's value, or with several columns a
 subdocument of them in key order; the key columns stay fields too.
 
 Timestamps finer than a millisecond, which a BSON date has not: `refuse` them; keep them `beside`: field `<column>` is
@@ -78,9 +78,9 @@ class DocumentEncoder:
         except RefusedAt as error:
             where = f"{self.where} column {error.column}, row {self.show_key(batch, error.row)}".strip()
             raise ValueRefused(error.what, where=where, cure=error.cure) from error
-        made = document(parts, batch.num_rows)
-        self._require_size(batch, made)
-        documents: list[bytes] = made.to_pylist()
+        encoded = document(parts, batch.num_rows)
+        self._require_size(batch, encoded)
+        documents: list[bytes] = encoded.to_pylist()
         return documents
 
     def encode_all(self, batches: Iterable[pa.RecordBatch]) -> Iterator[list[bytes]]:
@@ -100,7 +100,8 @@ class DocumentEncoder:
         return elements("_id", struct, Place("_id", rows, self.timestamps, in_key=True))
 
     def _fields(self, batch: pa.RecordBatch) -> list[Array]:
-        rows, parts = np.arange(batch.num_rows), []
+        rows = np.arange(batch.num_rows)
+        parts = []
         for field in batch.schema:
             if field.name != "_id":
                 parts += elements(field.name, batch.column(field.name), Place(field.name, rows, self.timestamps))
@@ -123,8 +124,8 @@ class DocumentEncoder:
                     cure="choose a key that is never NULL, or leave those rows out with `serve.select`",
                 )
 
-    def _require_size(self, batch: pa.RecordBatch, made: Array) -> None:
-        lengths = pc.binary_length(made).to_numpy(zero_copy_only=False)
+    def _require_size(self, batch: pa.RecordBatch, encoded: Array) -> None:
+        lengths = pc.binary_length(encoded).to_numpy(zero_copy_only=False)
         if lengths.max() > MAX_DOCUMENT_BYTES:
             row = int(np.argmax(lengths))
             raise ValueRefused(
@@ -136,8 +137,8 @@ class DocumentEncoder:
 
 def parquet_files(directory: Path) -> list[Path]:
     """The data files of a downloaded version, in name order: no hidden, no `_`, no empty file (Hive writes some)."""
-    found = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name[0] not in "._")
-    return [path for path in found if path.stat().st_size]
+    files = (path for path in sorted(directory.rglob("*")) if path.is_file() and path.name[0] not in "._")
+    return [path for path in files if path.stat().st_size]
 
 
 def read_schema(files: Sequence[Path]) -> pa.Schema | None:
@@ -163,7 +164,7 @@ def _check_key(schema: pa.Schema, key: Sequence[str]) -> Iterator[str]:
         yield "the key needs one or more different columns"
     for name in key:
         if name not in schema.names:
-            yield f"key column {name} is missing; there are {', '.join(schema.names)}"
+            yield f"key column {name} is missing; the columns are {', '.join(schema.names)}"
         elif not _can_be_key(schema.field(name).type):
             yield f"key column {name} is of type {schema.field(name).type}, which identifies no row exactly"
     if "_id" in schema.names and tuple(key) != ("_id",):
@@ -182,7 +183,7 @@ def _check_fields(fields: list[Any], key: Sequence[str], timestamps: Timestamps,
         if not field.name or "\0" in field.name or "." in field.name or field.name.startswith("$"):
             yield f"column {where!r} cannot be a MongoDB field name"
         if names.count(field.name) > 1:
-            yield f"column {where} is there twice"
+            yield f"column {where} occurs twice"
         if not is_supported(field.type):
             yield f"column {where} is of type {field.type}, which has no exact BSON type: cast to string"
         beside = MICROSECONDS_FIELD.format(field.name)

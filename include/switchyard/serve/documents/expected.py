@@ -31,8 +31,8 @@ def expected_document(
 
 def expected_id(schema: pa.Schema, key: Sequence[str], values: Sequence[Any], timestamps: Timestamps = "refuse") -> Any:
     """`_id` of a key's values, given in key order."""
-    kept = [_value(schema.field(name).type, value, timestamps) for name, value in zip(key, values, strict=True)]
-    return kept[0] if len(key) == 1 else dict(zip(key, kept, strict=True))
+    stored = [_value(schema.field(name).type, value, timestamps) for name, value in zip(key, values, strict=True)]
+    return stored[0] if len(key) == 1 else dict(zip(key, stored, strict=True))
 
 
 def row_of(schema: pa.Schema, stored: Mapping[str, Any], timestamps: Timestamps = "refuse") -> dict[str, Any]:
@@ -41,15 +41,15 @@ def row_of(schema: pa.Schema, stored: Mapping[str, Any], timestamps: Timestamps 
 
 
 def _fields(fields: list[Any], row: Mapping[str, Any], timestamps: Timestamps) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    document: dict[str, Any] = {}
     for field in fields:
         if field.name not in row:
             continue
         value = row[field.name]
-        made[field.name] = _value(field.type, value, timestamps)
+        document[field.name] = _value(field.type, value, timestamps)
         if pa.types.is_timestamp(field.type) and timestamps == "beside":
-            made[MICROSECONDS_FIELD.format(field.name)] = None if value is None else Int64(_micros(value))
-    return made
+            document[MICROSECONDS_FIELD.format(field.name)] = None if value is None else Int64(_micros(value))
+    return document
 
 
 def _value(kind: Any, value: Any, timestamps: Timestamps) -> Any:
@@ -104,5 +104,5 @@ def _micros(value: dt.datetime) -> int:
 
 
 def _milliseconds(value: dt.datetime) -> dt.datetime:
-    """Rounded down, as the encoder rounds (before 1970, too)."""
+    """Rounded down, as the encoder rounds, before 1970 as well."""
     return _naive(value).replace(microsecond=_naive(value).microsecond // 1000 * 1000)

@@ -66,8 +66,8 @@ def _credentials(connection: Connection) -> dict[str, Any]:
     """As in the URI that MongoHook builds: the default database is where a user is looked up."""
     if not connection.login:
         return {}
-    found: dict[str, Any] = {"username": connection.login, "password": connection.password}
-    return found | ({"authSource": connection.schema} if connection.schema else {})
+    credentials: dict[str, Any] = {"username": connection.login, "password": connection.password}
+    return credentials | ({"authSource": connection.schema} if connection.schema else {})
 
 
 @contextmanager

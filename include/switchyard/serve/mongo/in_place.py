@@ -61,14 +61,14 @@ def apply_changes(
     *,
     guard: Guard,
 ) -> None:
-    """Delete what is gone, then put the changed documents in place; again is fine.
+    """Delete the documents of deleted keys, then put the changed ones in place. It may be repeated.
 
     Args:
         mongo: the database.
-        collection: the live one; it is there.
+        collection: the live one, which exists.
         file: `write_replacements`'.
-        deleted: gives the `_id`s that are gone, anew at each call.
-        indexes: made when they are not there.
+        deleted: yields the deleted `_id`s, anew at each call.
+        indexes: built if they are missing.
         guard: called before each batch; raises when the load is no longer ours, so that a process that was
             overtaken while it slept writes one batch at most.
     """
@@ -82,28 +82,36 @@ def apply_changes(
 
 
 def check_applied(
-    mongo: MongoTarget, collection: str, made: Replacements, deleted: Callable[[], Iterable[Any]], rows: int, where: str
+    mongo: MongoTarget,
+    collection: str,
+    changed: Replacements,
+    deleted: Callable[[], Iterable[Any]],
+    rows: int,
+    where: str,
 ) -> InPlaceReport:
     """Read the changed documents back and count all.
 
     Raises:
         ReconcileMismatch: something is not as in Hive's version.
     """
-    found, gone, left = ContentDigest(), 0, 0
-    for documents in read_chunks(made.file):
-        found.add(bytes(d.raw) for d in mongo.find_raw(collection, [d["_id"] for d in documents]))
+    stored = ContentDigest()
+    for documents in read_chunks(changed.file):
+        stored.add(bytes(d.raw) for d in mongo.find_raw(collection, [d["_id"] for d in documents]))
+    deletions = 0
+    remaining = 0
     for ids in _chunks(deleted(), _CHUNK):
-        gone, left = gone + len(ids), left + len(mongo.find_raw(collection, ids))
+        deletions += len(ids)
+        remaining += len(mongo.find_raw(collection, ids))
     counted = mongo.count(collection)
-    if (found.documents, found.hex, left, counted) != (made.documents, made.digest, 0, rows):
+    if (stored.documents, stored.hex, remaining, counted) != (changed.documents, changed.digest, 0, rows):
         raise ReconcileMismatch(
-            f"Hive's version has {rows} rows, {made.documents} of them changed and {gone} keys are gone; MongoDB has"
-            f" {counted} documents, {found.documents} of the changed ones and {left} of those gone"
-            + (", of another content" if found.hex != made.digest else ""),
+            f"MongoDB does not match Hive after the publish: {counted} of {rows} documents, {stored.documents} of "
+            f"{changed.documents} replacements, {remaining} of {deletions} deleted keys still exist"
+            + ("; replaced documents differ in content" if stored.hex != changed.digest else ""),
             where=where,
-            cure="somebody else writes there; run again: a snapshot replaces the collection",
+            cure="another client writes to the collection; run again: a snapshot replaces the collection",
         )
-    return InPlaceReport(made.documents, gone, counted)
+    return InPlaceReport(changed.documents, deletions, counted)
 
 
 def read_chunks(file: Path) -> Iterator[list[RawBSONDocument]]:

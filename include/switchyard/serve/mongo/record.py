@@ -1,4 +1,4 @@
-"""What MongoDB itself says of a served collection: one document in the collection `switchyard` of the same database.
+"""MongoDB's own record of a served collection: one document in the collection `switchyard` of the same database.
 
 The ledger is checked against it before serve acts, and can be made again from it. It changes by compare and swap only,
 with majority writes: `writing` before anything of a load is visible, `served` when all of it is.
@@ -92,8 +92,8 @@ class ServedRecord:
         """The same load, when all of it is visible."""
         return replace(self, state="served")
 
-    def told(self) -> dict[str, str | int]:
-        """What people want to know of the values that they see."""
+    def describe(self) -> dict[str, str | int]:
+        """The loads behind the served values, for people."""
         return {
             "flow": self.flow,
             "collection": self.collection,
@@ -107,7 +107,7 @@ class ServedRecord:
 
 @dataclass(frozen=True)
 class Shown:
-    """What MongoDB says of a collection: whether it exists, its record and its marker."""
+    """A collection as MongoDB shows it: whether it exists, its record and its marker."""
 
     exists: bool
     record: ServedRecord | None
@@ -120,7 +120,7 @@ class Shown:
 
 
 def read_shown(mongo: MongoTarget, collection: str) -> Shown:
-    """What MongoDB says of a collection now."""
+    """The collection as MongoDB shows it now."""
     with explained(mongo.connection):
         document = mongo.collection(OWN_COLLECTION).find_one({"_id": collection})
     record = None if document is None else ServedRecord.parse(document)
@@ -131,7 +131,7 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
     """Put a record in the place of the one of serve seq `after` (None: there is none), or of this load's own.
 
     Raises:
-        PublishConflict: another load's is there.
+        PublishConflict: the record is another load's.
     """
     own = {"serve_seq": record.serve_seq, "load_id": record.load_id}
     records = mongo.collection(OWN_COLLECTION)
@@ -148,14 +148,14 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
                 return
         current = records.find_one({"_id": record.collection}) or {}
     raise PublishConflict(
-        f"the record of serve seq {after or 0} was expected and that of {current.get('serve_seq', 0)} is there",
+        f"the record is of serve seq {current.get('serve_seq', 0)}, and this load started from {after or 0}",
         where=f"connection {mongo.connection.conn_id} collection {OWN_COLLECTION}, document {record.collection}",
-        cure="run the serve leg again: it looks at what is there",
+        cure="run the serve leg again: it starts from the record",
     )
 
 
 def order_snapshot(mongo: MongoTarget, collection: str, load_id: str, diff_id: str) -> None:
-    """Write a healing snapshot's order into a load's record; nothing happens when another load's is there by now."""
+    """Write a healing snapshot's order into a load's record; nothing happens if the record is another load's by now."""
     with explained(mongo.connection):
         mongo.collection(OWN_COLLECTION).update_one(
             {"_id": collection, "load_id": load_id}, {"$set": {"heal": diff_id}}

@@ -24,16 +24,15 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from switchyard.connections import Connection
-from switchyard.errors import PublishConflict, ServerUnavailable, StepFailed, ValueRefused
+from switchyard.errors import ServerUnavailable
 from switchyard.flow.naming import staging_collection_prefix
-from switchyard.serve.mongo.connection import REFUSED_LOGIN, Document, connect, explained, short
+from switchyard.serve.mongo.connection import Document, connect, explained
 from switchyard.serve.mongo.digest import ContentDigest
 from switchyard.serve.mongo.marker import MARKER_FIELD, Marker
+from switchyard.serve.mongo.refusals import NAMESPACE_NOT_FOUND, rename_refused, write_refused
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _MAJORITY = WriteConcern(w="majority")
-_NAMESPACE_NOT_FOUND = 26
-_DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,9 @@ class MongoTarget:
     def __init__(self, connection: Connection, *, timeout_seconds: float = 5.0) -> None:
         if not connection.schema:
             raise ServerUnavailable(
-                "no database", where=f"connection {connection.conn_id}", cure="set its schema to the database's name"
+                "the connection names no database",
+                where=f"connection {connection.conn_id}",
+                cure="set its schema to the database's name",
             )
         self.connection = connection
         self.client = connect(connection, timeout_seconds=timeout_seconds)
@@ -78,7 +79,7 @@ class MongoTarget:
         self.client.close()
 
     def ping(self) -> None:
-        """Ask for something that needs the login, too. Raises ServerUnavailable."""
+        """Ask the server for something that needs the login. Raises ServerUnavailable."""
         with explained(self.connection):
             self.client.admin.command("ping")
             self.database.list_collection_names(filter={"name": "switchyard"})
@@ -93,7 +94,7 @@ class MongoTarget:
         return raw
 
     def exists(self, name: str) -> bool:
-        """Whether the collection is there: for a staging, whether its publish has not happened."""
+        """True if the collection exists. A staging collection exists until it is published."""
         with explained(self.connection):
             return bool(self.database.list_collection_names(filter={"name": name}))
 
@@ -104,18 +105,18 @@ class MongoTarget:
 
     def digest(self, name: str) -> ContentDigest:
         """Read all documents back and digest them: equal to the staged report's when the values are the same."""
-        found = ContentDigest()
+        digest = ContentDigest()
         with explained(self.connection):
-            found.add(bytes(document.raw) for document in self.raw(name).find({}))
-        return found
+            digest.add(bytes(document.raw) for document in self.raw(name).find({}))
+        return digest
 
     def find_raw(self, name: str, ids: Sequence[Any]) -> list[RawBSONDocument]:
-        """The documents of these `_id`s, those that are there."""
+        """The documents that have one of these `_id`s."""
         with explained(self.connection):
             return list(self.raw(name).find({"_id": {"$in": list(ids)}}))
 
     def state(self, name: str) -> CollectionState:
-        """What is there now."""
+        """The collection as it is now."""
         if not self.exists(name):
             return CollectionState(False, 0, ())
         return CollectionState(True, self.count(name), tuple(self._indexes(name)))
@@ -156,7 +157,7 @@ class MongoTarget:
         return StagedReport(digest.documents, size, time.perf_counter() - started, digest.hex)
 
     def ensure_indexes(self, name: str, indexes: Sequence[Sequence[str]]) -> None:
-        """Build the indexes that a collection has not."""
+        """Build the indexes that a collection lacks."""
         with explained(self.connection):
             for columns in indexes:
                 self.collection(name).create_index([(column, 1) for column in columns])
@@ -188,7 +189,7 @@ class MongoTarget:
             try:
                 self.raw(name).bulk_write(writes, ordered=False)
             except BulkWriteError as error:
-                raise self._bulk_refused(error, name) from error
+                raise write_refused(error, self._where(name)) from error
 
     def delete(self, name: str, ids: Sequence[Any]) -> None:
         """Delete the documents of these `_id`s; majority-acknowledged."""
@@ -199,7 +200,7 @@ class MongoTarget:
         """Rename the staging collection over the live one: the atomic step.
 
         Raises:
-            PublishConflict: the staging is not there: published already, or dropped by a later load.
+            PublishConflict: the staging collection does not exist: published already, or dropped by a later load.
             StepFailed: the server cannot rename it (sharded collections), and the old one stays.
         """
         names = {"renameCollection": f"{self.database.name}.{staging}", "to": f"{self.database.name}.{collection}"}
@@ -207,7 +208,7 @@ class MongoTarget:
             try:
                 self.client.admin.command({**names, "dropTarget": True, "writeConcern": {"w": "majority"}})
             except OperationFailure as error:
-                raise self._rename_refused(error, staging, collection) from error
+                raise rename_refused(error, staging, self._where(collection)) from error
 
     def stagings(self, collection: str) -> list[str]:
         """Staging collections of a collection, of any load."""
@@ -246,32 +247,10 @@ class MongoTarget:
         try:
             target.insert_many([RawBSONDocument(document, RAW) for document in batch], ordered=False)
         except BulkWriteError as error:
-            raise self._bulk_refused(error, target.name) from error
+            raise write_refused(error, self._where(target.name)) from error
 
-    def _bulk_refused(self, error: BulkWriteError, staging: str) -> Exception:
-        where = f"connection {self.connection.conn_id} collection {staging}"
-        failures = (error.details or {}).get("writeErrors", [])
-        twice = [failure for failure in failures if failure.get("code") == _DUPLICATE_KEY]
-        if not twice:
-            first = failures[0]["errmsg"] if failures else (error.details or {}).get("writeConcernErrors")
-            return StepFailed(f"MongoDB refused the write: {first}", where=where, cure="see the server's log")
-        shown = ", ".join(repr(_plain(failure["op"]["_id"])) for failure in twice[:5])
-        return ValueRefused(
-            f"{len(twice)} or more rows repeat a key; _id {shown}",
-            where=where,
-            cure="name in `serve.key` the columns that identify a row",
-        )
-
-    def _rename_refused(self, error: OperationFailure, staging: str, collection: str) -> Exception:
-        where = f"connection {self.connection.conn_id} collection {collection}"
-        if error.code == _NAMESPACE_NOT_FOUND:
-            what = f"staging {staging} is gone: it was published already, or dropped by a later load"
-            return PublishConflict(what, where=where, cure="run the serve leg again; it looks and goes on")
-        if error.code in REFUSED_LOGIN:
-            return error
-        what = f"MongoDB will not rename {staging}: {short(error)}"
-        cure = "a sharded collection cannot be renamed over: empty it and set serve.publish: delta (docs/operations.md)"
-        return StepFailed(what, where=where, cure=cure)
+    def _where(self, collection: str) -> str:
+        return f"connection {self.connection.conn_id} collection {collection}"
 
     def _indexes(self, name: str) -> list[tuple[str, ...]]:
         """Key columns of the indexes, but for `_id` and the marker."""
@@ -286,7 +265,7 @@ class MongoTarget:
             try:
                 return list(self.collection(name).list_indexes())
             except OperationFailure as error:
-                if error.code != _NAMESPACE_NOT_FOUND:
+                if error.code != NAMESPACE_NOT_FOUND:
                     raise
         return []
 
@@ -295,7 +274,3 @@ def seq_of_staging(name: str, prefix: str) -> int | None:
     """The seq in a staging collection's name; None for a name that is not one (`loads__sum_x` is nobody's staging)."""
     seq, _, try_id = name.removeprefix(prefix).partition("_")
     return int(seq) if name.startswith(prefix) and seq.isascii() and seq.isdigit() and try_id else None
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, RawBSONDocument) else value
