@@ -23,12 +23,14 @@ from switchyard.types.hive_type import DOUBLE, INT, STRING, HiveType
 SOURCES = CHECKOUT / "include" / "switchyard"
 
 
+@settings(deadline=None)
 @given(any_type)
 def test_a_types_text_is_read_back_as_the_type(kind: HiveType) -> None:
     assert HiveType.parse(str(kind)) == kind
     assert str(HiveType.parse(str(kind))) == str(kind)
 
 
+@settings(deadline=None)
 @given(any_type, st.sampled_from(["", " ", "  ", "\n"]))
 def test_capitals_and_spaces_change_nothing(kind: HiveType, space: str) -> None:
     loose = re.sub(r"([<>(),:])", rf"{space}\1{space}", str(kind)) if not kind.zone else str(kind)
@@ -101,6 +103,7 @@ def test_what_is_not_a_hive_type_is_refused_by_name(text: str) -> None:
     assert str(again) == str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("array<int>decimal(10,2)struct:map "), max_size=30))
 def test_any_text_is_a_type_or_refused(text: str) -> None:
     try:
@@ -110,6 +113,7 @@ def test_any_text_is_a_type_or_refused(text: str) -> None:
     assert HiveType.parse(str(kind)) == kind
 
 
+@settings(deadline=None)
 @given(columns_types, columns_types, columns_types)
 def test_wider_is_a_partial_order(a: HiveType, b: HiveType, c: HiveType) -> None:
     assert a.holds(a)
@@ -117,6 +121,7 @@ def test_wider_is_a_partial_order(a: HiveType, b: HiveType, c: HiveType) -> None
     assert not (a.holds(b) and b.holds(c)) or a.holds(c)
 
 
+@settings(deadline=None)
 @given(columns_types, columns_types)
 def test_lists_are_ordered_as_their_elements(a: HiveType, b: HiveType) -> None:
     lists = [HiveType("array", parts=(kind,)) for kind in (a, b)]
