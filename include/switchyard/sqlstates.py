@@ -1,7 +1,9 @@
 """What an SQLSTATE of PostgreSQL means to the person who is paged, and what to do: one table, for every reporter.
 
-psycopg gives the code. libpq, while it connects, and Sqoop give the server's words only, so that a row may have a
-pattern of them, too. Source of codes and conditions: PostgreSQL's manual, appendix A.
+psycopg gives the code, and so does Sqoop, whose JVM is asked for it. libpq (while it connects), pgjdbc (in errors of
+its own) and mappers on YARN give words only, so that a row may have a pattern of those.
+
+Source of codes and conditions: PostgreSQL's manual, appendix A.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.jdbc import escape_marks, write_url
 from switchyard.extract.postgres import explain_state
 from switchyard.process import run_child
-from switchyard.sqlstates import find_words
+from switchyard.sqlstates import explain, find_words
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,15 @@ _SESSION = {"ApplicationName": "switchyard", "readOnly": "true", "readOnlyMode":
 _POLL_MILLISECONDS = 100
 """How often Sqoop asks whether its job has ended. By default a second: a quarter of a small import."""
 _LONGEST_ARGUMENT = 100_000
-_ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written|OutOfMemoryError)")
+_ERROR = re.compile(r"(ERROR|Exception|Caused by|No space left|could only be written|OutOfMemoryError|Server SQLState)")
 _FROM_POSTGRES = re.compile(r"PSQLException: (.*)")
+_STATE = re.compile(r"Server SQLState: ([0-9A-Z]{5})\b")
+_LOGGING = """\
+handlers = java.util.logging.ConsoleHandler
+.level = INFO
+org.postgresql.util.ServerErrorMessage.level = FINEST
+"""
+"""For java.util.logging: at this level pgjdbc adds the SQLSTATE to the text of its exceptions, and logs no more."""
 _NO_MEMORY = re.compile(r"OutOfMemoryError|Ran out of memory retrieving query results|GC overhead limit")
 _HDFS_FULL = re.compile(r"could only be written to|No space left|quota of .* is exceeded")
 _NO_HDFS = re.compile(
@@ -51,6 +58,7 @@ class SqoopEngine:
         environment = {
             **os.environ,
             "TZ": _ZONE,
+            "JAVA_TOOL_OPTIONS": _jvm_options(request.scratch, os.environ.get("JAVA_TOOL_OPTIONS", "")),
             **({"HADOOP_USER_NAME": request.hdfs.login} if request.hdfs.login else {}),
         }
         try:
@@ -98,6 +106,17 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
     return command
 
 
+def _jvm_options(scratch: Path, inherited: str) -> str:
+    """Options by which an error's SQLSTATE is printed in any language of the server, and pgjdbc's own words in English.
+
+    `lc_messages` would do for the words, but only a superuser may set it. Options of the command line win over these.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    settings = scratch / "logging.properties"
+    settings.write_text(_LOGGING, encoding="utf-8")
+    return f'{inherited} -Duser.language=en "-Djava.util.logging.config.file={settings}"'.strip()
+
+
 def _options(request: ExtractRequest) -> dict[str, str]:
     return {"options": request.options} if request.options else {}
 
@@ -136,9 +155,12 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
     source, hdfs = request.source, request.hdfs
     if _NO_MEMORY.search(whole):
         return _no_memory(request)
-    answer = _FROM_POSTGRES.search(whole)
-    if answer and (state := find_words(answer[1])):
-        return explain_state(state, answer[1], source)
+    answer = _answer_of_postgres(tail)
+    if answer is not None:
+        words, sqlstate = answer
+        state = explain(sqlstate, words) if sqlstate else find_words(words)
+        if state is not None:
+            return explain_state(state, words, source, sqlstate)
     if _HDFS_FULL.search(whole):
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
@@ -154,6 +176,17 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, cure="nothing was published; run again")
+
+
+def _answer_of_postgres(lines: Sequence[str]) -> tuple[str, str] | None:
+    """The words and SQLSTATE of PostgreSQL's first answer; without one, pgjdbc's own first words and an empty text."""
+    answers: list[str] = []
+    for line in lines:
+        if answer := _FROM_POSTGRES.search(line):
+            answers.append(answer[1])
+        elif answers and (state := _STATE.search(line)):
+            return answers[-1], state[1]
+    return (answers[0], "") if answers else None
 
 
 def _no_memory(request: ExtractRequest) -> Exception:

@@ -16,6 +16,7 @@ from switchyard.extract.statement import Bounds, Statement, build_manifest, buil
 from switchyard.extract.width import add, divide_widths, rows_at_once
 from switchyard.flow.spec import Source
 from switchyard.lake.hiveql.statements import column_groups
+from switchyard.sqlstates import SQLSTATES, SqlState
 from switchyard.types.aggregates import hive_aggregates
 from switchyard.types.as_string import AS_STRING
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
@@ -151,3 +152,24 @@ def test_why_sqoop_failed(line: str, kind: type[Exception], words: str) -> None:
     assert type(error) is kind
     assert re.search(words, str(error))
     assert "\n  → " in str(error)
+
+
+@pytest.mark.parametrize("row", SQLSTATES, ids=lambda row: row.code)
+def test_an_sqlstate_in_sqoops_output_explains_words_of_any_language(row: SqlState) -> None:
+    code = row.code.ljust(5, "Z")
+    output = [
+        "26/11/27 22:00:00 ERROR manager.SqlManager: Error executing statement: "
+        "org.postgresql.util.PSQLException: FEHLER: Worte, die keine Tabelle kennt",
+        f"  Server SQLState: {code}",
+    ]
+    error = _failure(request(), 1, output)
+    assert isinstance(error, ServerUnavailable if row.passes else SourceRefused)
+    assert error.cure == row.cure
+    assert f"{row.cause} (SQLSTATE {code}): FEHLER" in error.what
+
+
+def test_words_without_an_sqlstate_are_pgjdbcs_own() -> None:
+    output = ["Caused by: org.postgresql.util.PSQLException: Connection to db:5432 refused. Check that the hostname"]
+    error = _failure(request(), 1, output)
+    assert isinstance(error, ServerUnavailable)
+    assert "does not answer: Connection to" in error.what

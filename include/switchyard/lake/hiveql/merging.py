@@ -8,8 +8,9 @@ from functools import cached_property
 
 from switchyard.lake.hiveql.statements import names, quote_table
 from switchyard.types.columns import HiveColumn
-from switchyard.types.hive_type import BINARY, BOOLEAN, HiveType
+from switchyard.types.hive_type import BINARY, HiveType
 from switchyard.types.quoting import free_name, quote_hive
+from switchyard.types.tombstone import marks_deleted
 
 COUNTS = ("before", "inserted", "updated", "unchanged", "late", "deleted", "unknown")
 """Rows of the version before; then what the batch does to them. `late`: older than the row in the version, which stays;
@@ -165,7 +166,7 @@ class Merge:
             return "false"
         name = quote_hive(self.tombstone)
         kind = next(column.type for column in self.columns if column.name == self.tombstone)
-        return f"coalesce({name}, false)" if kind == BOOLEAN else f"({name} is not null)"
+        return marks_deleted(name, kind)
 
     def _same_key(self, one: str, other: str) -> str:
         return " and ".join(f"{one}.{quote_hive(name)} = {other}.{quote_hive(name)}" for name in self.key)

@@ -27,6 +27,7 @@ from switchyard.types.carry import CarriedColumn
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import BINARY
 from switchyard.types.quoting import quote_literal, quote_postgres
+from switchyard.types.tombstone import marks_deleted
 
 _BATCH_BYTES = 16 << 20
 _FIRST_ROWS = 500
@@ -70,8 +71,9 @@ def build_statement(
     if bookmark is not None and flow.source.cursor is not None:
         moved = f"coalesce({quote_postgres(flow.source.cursor)} >= {quote_literal(bookmark)}, false)"
     if flow.lake.mode == "merge" and flow.source.tombstone is not None:
-        deleted = _is_deleted(named[flow.source.tombstone])
-        condition += f" and (not {deleted} or {moved})"
+        tombstone = named[flow.source.tombstone]
+        is_deleted = marks_deleted(quote_postgres(tombstone.source), tombstone.hive_type)
+        condition += f" and (not {is_deleted} or {moved})"
     texts = ", ".join(f"{_text(column)} as c{number}" for number, column in enumerate(both))
     return SourceStatement(
         f"select {texts}, {moved} as moved from {relation(flow.source)} where {condition}",
@@ -159,8 +161,3 @@ def _text(column: CarriedColumn) -> str:
     if column.hive_type == BINARY:
         return f"encode({quote_postgres(column.source)}, 'hex')"
     return f"to_json({column.carry})::text" if column.staged.is_list else column.carry
-
-
-def _is_deleted(tombstone: CarriedColumn) -> str:
-    name = quote_postgres(tombstone.source)
-    return f"coalesce({name}, false)" if tombstone.postgres_type == "boolean" else f"({name} is not null)"

@@ -18,8 +18,8 @@ from switchyard.lake.table_version import TableVersion
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
 from switchyard.types.carry import CarriedColumn
-from switchyard.types.hive_type import BOOLEAN
 from switchyard.types.quoting import quote_postgres
+from switchyard.types.tombstone import marks_deleted
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,4 @@ def _tombstone(flow: Flow, column: CarriedColumn | None) -> str:
     """PostgreSQL's expression that is true for a deleted row; `column`: how the tombstone is carried, if it is."""
     if flow.source.tombstone is None:
         return "false"
-    quoted = quote_postgres(flow.source.tombstone)
-    is_boolean = column is not None and column.hive_type == BOOLEAN
-    return f"coalesce({quoted}, false)" if is_boolean else f"({quoted} is not null)"
+    return marks_deleted(quote_postgres(flow.source.tombstone), column.hive_type if column else None)
