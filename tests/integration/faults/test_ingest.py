@@ -113,6 +113,7 @@ BEFORE_THE_PUBLISH = {
 }
 
 
+@pytest.mark.kin
 def test_killed_anywhere_before_the_publish(case: Case) -> None:
     """Each run finds what the one before left, and is killed one step later; then one is left alone."""
     old = shown(case)
@@ -128,6 +129,7 @@ def test_killed_anywhere_before_the_publish(case: Case) -> None:
     assert case.states("ingest")[-7:] == ["abandoned"] * 6 + ["published"]
 
 
+@pytest.mark.kin
 def test_killed_after_publishing_is_written_before_the_metastore_hears(case: Case) -> None:
     old = shown(case)
     with at_wire(case, "lake_metastore", b"alter_table_with_environment_context", "before") as reached:
@@ -155,6 +157,7 @@ def test_killed_between_the_metastore_call_and_the_ledger(case: Case) -> None:
     record("ingest", "between metastore call and ledger", "kill -9", "new version read; next run records it")
 
 
+@pytest.mark.kin
 def test_the_sqoop_jvm_is_killed(source: SourceStop, case: Case) -> None:
     old = shown(case)
     stop = source.hold()
@@ -172,6 +175,7 @@ def test_the_sqoop_jvm_is_killed(source: SourceStop, case: Case) -> None:
     record("ingest", "while Sqoop writes", "kill -9 of the Sqoop JVM", "error says so; next run right")
 
 
+@pytest.mark.kin
 def test_the_worker_is_killed_and_its_sqoop_goes_on(source: SourceStop, case: Case, tmp_path: Path) -> None:
     """The orphan writes on in its own try, before and after the next run's publish, and is read by nobody."""
     old = shown(case)

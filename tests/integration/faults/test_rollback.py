@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.cases import Case
-from harness.matrix import record
+from harness.matrix import members, record
 from harness.readers import hive_reader
 from harness.servers import Servers
 from harness.stop_points import WireStop, ledger_stop, wait_for
@@ -47,7 +47,7 @@ def held(case: Case) -> str | None:
         return read_state(ledger, case.name).held
 
 
-@pytest.mark.parametrize("moment", STOPS)
+@pytest.mark.parametrize("moment", members(STOPS, ["between metastore call and ledger"]))
 def test_killed(two: TwoVersions, servers: Servers, moment: str) -> None:
     case, old = two.case, in_hive(two)
     new: Letter = "b" if old == "a" else "a"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from harness.cases import Case
-from harness.matrix import record
+from harness.matrix import members, record
 from harness.readers import mongo_reader
 from harness.serve_stops import ABANDONED, KEYS, STOPS, UNPUBLISHED, assert_cache_is_true, kill_at
 from harness.servers import Servers
@@ -47,7 +47,10 @@ def rerun(two: TwoVersions, servers: Servers) -> None:
     assert two.case.indexes() == [("_id",), ("x",)]
 
 
-@pytest.mark.parametrize("moment", STOPS)
+FIRST = ("staged, not in the ledger", "renamed, not in the ledger", "before the gate opens")
+
+
+@pytest.mark.parametrize("moment", members(STOPS, FIRST))
 def test_killed(two: TwoVersions, warm: ReadThroughCache, servers: Servers, moment: str) -> None:
     old = two.shown()
     new = "b" if old == "a" else "a"
@@ -67,6 +70,7 @@ def test_killed(two: TwoVersions, warm: ReadThroughCache, servers: Servers, mome
     record("serve", moment, "kill -9", f"{seen} version read, cache true; next run right")
 
 
+@pytest.mark.kin
 def test_killed_twice_in_a_row(two: TwoVersions, warm: ReadThroughCache, servers: Servers) -> None:
     """The recovery itself is killed, before the gate opens.
 
@@ -85,6 +89,7 @@ def test_killed_twice_in_a_row(two: TwoVersions, warm: ReadThroughCache, servers
     record("serve", "in the recovery of a kill", "kill -9 again", "next run right")
 
 
+@pytest.mark.kin
 def test_the_table_moves_on_while_a_killed_publish_waits(two: TwoVersions, servers: Servers) -> None:
     two.case.run("serve")
     old = two.shown()
@@ -101,6 +106,7 @@ def test_the_table_moves_on_while_a_killed_publish_waits(two: TwoVersions, serve
     record("serve", "renamed, not in the ledger", "kill -9, then a new version", "both are served, in order")
 
 
+@pytest.mark.kin
 def test_an_application_wrote_into_a_collection_whose_publish_was_killed(two: TwoVersions, servers: Servers) -> None:
     """Foreign writes cannot be told from a rename that did not happen; the flow must not be stuck for that."""
     two.case.run("serve")

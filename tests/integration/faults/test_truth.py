@@ -53,6 +53,7 @@ def kill_at(case: Case, pattern: bytes, when: When, *command: str) -> None:
         child.wait()
 
 
+@pytest.mark.kin
 def test_a_rollback_is_killed(case: Case) -> None:
     for moment, (pattern, when, shown) in ROLLBACK.items():
         kill_at(case, pattern, when, "rollback", case.name, "--to", "1", "--why", moment)

@@ -10,7 +10,7 @@ import pytest
 from pymongo.read_concern import ReadConcern
 
 from harness.cases import Case
-from harness.matrix import record
+from harness.matrix import members, record
 from harness.serve_stops import assert_cache_is_true, lua
 from harness.servers import Servers
 from harness.stop_points import WireStop, ledger_stop, wait_for
@@ -158,7 +158,10 @@ STOPS: dict[str, tuple[str, bytes | str, str]] = {
 ABANDONED = list(STOPS)[:2]
 
 
-@pytest.mark.parametrize("moment", STOPS)
+FIRST = ("gate closed, nothing written", "after the deletes", "before the invalidation")
+
+
+@pytest.mark.parametrize("moment", members(STOPS, FIRST))
 def test_killed(two: TwoVersions, servers: Servers, moment: str) -> None:
     letter = other(two)
     cache = two.case.cache()

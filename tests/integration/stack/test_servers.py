@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 import pytest
 
+from harness.matrix import members
 from switchyard_stack.layout import Layout
 from switchyard_stack.processes import find_ours, listening_addresses
 
@@ -124,7 +125,7 @@ def test_up_again_starts_nothing(private_state: Path) -> None:
     assert "starting" not in again.stderr
 
 
-@pytest.mark.parametrize("service", ["postgres", "redis", "mongo", "namenode", "datanode"])
+@pytest.mark.parametrize("service", members(["postgres", "redis", "mongo", "namenode", "datanode"], ["namenode"]))
 def test_up_after_kill_9_of_a_server(private_state: Path, service: str) -> None:
     before = services_of(private_state)
     os.kill(before[service], signal.SIGKILL)

@@ -122,7 +122,7 @@ def test_other_distributions_add_commands(tmp_path: Path) -> None:
         "import typer\napp = typer.Typer()\n"
         "@app.command()\ndef hello(name: str) -> None:\n    'Greet.'\n    print('hello', name)\n"
         "@app.command()\ndef fail() -> None:\n"
-        "    from switchyard.errors import StepFailed\n    raise StepFailed('it broke', where='here', next='mend it')\n"
+        "    from switchyard.errors import StepFailed\n    raise StepFailed('it broke', where='here', cure='mend it')\n"
     )
     info = tmp_path / "extra_command-1.0.dist-info"
     info.mkdir()
