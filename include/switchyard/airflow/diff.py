@@ -96,9 +96,9 @@ class DiffOperator(StepOperator):
             context["outlet_events"][alias].add(self.wake, extra={"heal": report["diffs"]})
         return report
 
-    def _call(self, step: str, context: Context, take_over: list[str], wanted: list[str]) -> StepCall:
+    def _call(self, step: str, context: Context, take_over: list[str], conn_ids: list[str]) -> StepCall:
         mode = next((mode for mode in MODES if mode == self.mode), None)
-        return replace(super()._call(step, context, take_over, wanted), mode=mode)
+        return replace(super()._call(step, context, take_over, conn_ids), mode=mode)
 
 
 class VerdictOperator(BaseOperator):

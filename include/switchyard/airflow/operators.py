@@ -126,32 +126,32 @@ class StepOperator(BaseOperator):
 
     def _run_step(self, step: str, context: Context) -> StepOutcome:
         """Run the child; take over an earlier run's load once Airflow confirms that this run has ended (adr/0015)."""
-        taken: list[str] = []
-        wanted: list[str] = []
+        take_over: list[str] = []
+        conn_ids: list[str] = []
         while True:
-            outcome = self._run_child(self._call(step, context, taken, wanted))
+            outcome = self._run_child(self._call(step, context, take_over, conn_ids))
             error = outcome.error
             if error is None:
                 return outcome
-            if error.kind == "ask_connection" and error.conn_id is not None and error.conn_id not in wanted:
+            if error.kind == "ask_connection" and error.conn_id is not None and error.conn_id not in conn_ids:
                 self.log.info("the load that is recovered was planned with connection %s", error.conn_id)
-                wanted.append(error.conn_id)
+                conn_ids.append(error.conn_id)
                 continue
             if error.kind == "ask_airflow" and error.load_id is not None and error.dag_run is not None:
-                if error.load_id not in taken and not _goes_on(context, error.dag_run):
+                if error.load_id not in take_over and not _goes_on(context, error.dag_run):
                     self.log.info("%s\nThat run is over: its load is taken over", error)
-                    taken.append(error.load_id)
+                    take_over.append(error.load_id)
                     continue
                 _give_way(context, str(error))
             if error.kind == "busy":
                 _give_way(context, str(error))
             raise (AirflowFailException if error.kind == "refused" else AirflowException)(str(error))
 
-    def _call(self, step: str, context: Context, take_over: list[str], wanted: list[str]) -> StepCall:
+    def _call(self, step: str, context: Context, take_over: list[str], conn_ids: list[str]) -> StepCall:
         from switchyard.airflow.connections import resolve, resolve_known
 
         run = context["dag_run"]
-        extra = resolve_known(wanted)
+        extra = resolve_known(conn_ids)
         return StepCall(
             call_id=_call_id(self.leg, step, context),
             leg=self.leg,
@@ -159,7 +159,7 @@ class StepOperator(BaseOperator):
             flow=self.flow,
             load_id=self.load_id,
             connections={**resolve(self.connections), **extra},
-            absent=tuple(conn_id for conn_id in wanted if conn_id not in extra),
+            absent=tuple(conn_id for conn_id in conn_ids if conn_id not in extra),
             owner=_owner(context),
             dag_run=DagRun(str(run.dag_id), str(run.run_id)),
             take_over=tuple(take_over),

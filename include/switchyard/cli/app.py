@@ -32,10 +32,10 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     # Plain help: rich's would double the start-up time. Commands print their tables with rich all the same.
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_root)
-    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    name = next((word for word in arguments if not word.startswith("-")), None)
     completing = "_SWITCHYARD_COMPLETE" in os.environ
-    for command in [*COMMANDS, *_added_commands(wanted)]:
-        if completing or command.name == wanted:
+    for command in [*COMMANDS, *_added_commands(name)]:
+        if completing or command.name == name:
             _add(app, command, _load(command.target))
         else:
             app.command(command.name, help=command.help)(_not_loaded)
@@ -50,15 +50,15 @@ def _root(
     """Move PostgreSQL tables through Sqoop, HDFS and Hive to MongoDB, and prove every load."""
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         typer.echo(switchyard.__version__)
         raise typer.Exit
 
 
-def _added_commands(wanted: str | None) -> list[Command]:
+def _added_commands(name: str | None) -> list[Command]:
     """Return commands of other distributions, only when they could matter: finding them reads every distribution."""
-    if any(command.name == wanted for command in COMMANDS):
+    if any(command.name == name for command in COMMANDS):
         return []
     return [
         Command(point.name, point.value, f"(from {point.dist.name if point.dist else point.module})")

@@ -73,9 +73,9 @@ def _mode(flow: Flow, mode: Mode | None) -> DiffMode:
 def _compare(
     runtime: Runtime, flow: Flow, mode: Mode | None, between: Between | None, *, heal: bool
 ) -> list[DiffResult]:
-    from switchyard.legs.diff.run import diff_stores, wanted
+    from switchyard.legs.diff.run import compared_pairs, diff_stores
 
-    chosen = (between.value,) if between else wanted(flow)
+    chosen = (between.value,) if between else compared_pairs(flow)
     if heal and "hive-mongodb" not in chosen:
         raise SwitchyardError(
             "only a MongoDB collection can be healed", where=f"flow {flow.flow}", cure="leave --heal out, or --between"

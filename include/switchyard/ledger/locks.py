@@ -1,7 +1,7 @@
 """Advisory locks of the ledger's sessions: who works on a leg of a flow. PostgreSQL frees those of a dead session.
 
 A step's lock is held while one step works, whoever runs it. A run's lock is held by a process that drives all steps,
-from the first to the last, so that nobody takes its load for a dead one's between two of them.
+from the first to the last, so that its load is not taken for that of a dead process between two of them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run_key(flow: str, leg: Leg) -> int:
 
 
 def acquire(session: Session, key: int, owner: str, patience: float = 0) -> bool:
-    """Take a lock, under the owner's name, if nobody has it, or lets go within `patience` seconds."""
+    """Take a lock under the owner's name, waiting up to `patience` seconds for it; returns whether it is ours."""
     deadline = time.monotonic() + patience
     if owner:
         session.execute(sa.select(sa.func.set_config("application_name", owner, False)))
@@ -62,7 +62,7 @@ def release(session: Session, key: int) -> None:
 
 
 def holder(session: Session, key: int) -> str | None:
-    """Who holds a lock: the start of its owner's name, empty when PostgreSQL does not tell us; None: nobody."""
+    """Who holds a lock: the start of its owner's name, empty when PostgreSQL hides it; None when the lock is free."""
     row = session.execute(_HOLDER, {"high": key >> 32 & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}).one_or_none()
     return None if row is None else str(row[0] or "")
 

@@ -41,7 +41,7 @@ def keep(ledger: Ledger, outcome: StepOutcome) -> StepOutcome:
 
 
 def prune(ledger: Ledger) -> int:
-    """Delete outcomes that nobody asks for any more; returns how many."""
+    """Delete outcomes that no task can ask for again; returns how many."""
     with ledger.session() as session:
         old = outcomes.delete().where(outcomes.c.created_at < sa.func.now() - KEPT)
         return session.execute(old).rowcount

@@ -65,7 +65,7 @@ def is_lately_learned(load: Load) -> bool:
 
 
 def register(ledger: Ledger, load: RegisteredLoad) -> Load:
-    """Write a load down, in place of what the ledger had of it; its seq is not given out again."""
+    """Write a load into the ledger, replacing an earlier row of it; its seq is not given out again."""
     with ledger.session() as session:
         row = write_load(session, load)
     return Load(**row._mapping)

@@ -72,7 +72,7 @@ class Adopted(Record):
 
 @dataclass(frozen=True)
 class Tidied(Record):
-    """Directories and staging tables that nobody needed any more; loads that the ledger forgot (`ledger.keep`)."""
+    """Directories and staging tables that were no longer needed; loads that the ledger forgot (`ledger.keep`)."""
 
     deleted: int
     dropped_tables: int

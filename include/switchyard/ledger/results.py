@@ -213,7 +213,7 @@ class Staged(StepResult):
 
 @dataclass(frozen=True)
 class InPlaceBegun(StepResult):
-    """A load that began to write into the live collection: if it is given up, nobody knows what MongoDB shows."""
+    """A load that began to write into the live collection: if it is given up, what MongoDB shows is not known."""
 
     step: ClassVar[str] = "in_place"
     began: bool = True

@@ -37,7 +37,7 @@ class Ledger:
 
     Args:
         connection: the database.
-        owner: who asks, and plans loads here; a refused second run is told.
+        owner: who plans loads here; named to a second run that is refused.
         dag_run: the Airflow run that the loads planned here belong to.
     """
 

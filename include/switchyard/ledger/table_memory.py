@@ -36,7 +36,7 @@ class TableMemory:
 
     @property
     def rev(self) -> int | None:
-        """The table's rev as the newest load left it; None: nobody wrote it down."""
+        """The table's rev as the newest load left it; None: it was not recorded."""
         noted = self.newest.find_result(TableLeft) if self.newest else None
         return noted.rev if noted else None
 

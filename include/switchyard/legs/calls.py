@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def answer(runtime: Runtime, call: StepCall) -> StepOutcome:
-    """Run the step of a call, or say again how it ended. An error is an outcome, too; only bugs are raised.
+    """Run the step of a call, or say again how it ended. An error is an outcome as well; only bugs are raised.
 
     The outcome is written when all else is done. If this process dies before that, the same call runs the step again,
     which is safe as it always was: every step goes on from what the ledger and the servers say.
@@ -35,7 +35,7 @@ def answer(runtime: Runtime, call: StepCall) -> StepOutcome:
         if call.call_id and outcome.is_final:
             with runtime.ledger() as ledger:
                 return outcomes.keep(ledger, outcome)
-    except SwitchyardError as error:  # the ledger's own: then nobody can say that the step is done
+    except SwitchyardError as error:  # the ledger's own: without it no step can be called done
         return _failed(call, error, time.monotonic() - started)
     return outcome
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Runtime:
-    """The edges of a leg. `owner` is what a refused second run is told, `driver` who runs the steps in turn."""
+    """The edges of a leg. `owner` is named to a second run that is refused, `driver` is who runs the steps in turn."""
 
     connections: Connections
     owner: str
@@ -78,15 +78,15 @@ Result = TypeVar("Result", bound=Record, covariant=True)
 
 
 @dataclass(frozen=True)
-class Done(Generic[Result]):
-    """What the body of a step returns: its result, and what it moved, for the catalog."""
+class Delivery(Generic[Result]):
+    """What the body of a step returns: its result, and the lineage of what it moved, for the catalog."""
 
     result: Result
     lineage: LineageStep | None = None
 
 
 def run_step(
-    runtime: Runtime, step: str, load_id: str, leg: Leg, body: Callable[[Ledger, Load], Done[Result]]
+    runtime: Runtime, step: str, load_id: str, leg: Leg, body: Callable[[Ledger, Load], Delivery[Result]]
 ) -> StepReport[Result]:
     """Run one step of a load under the leg's lock; log its report in one line.
 
@@ -110,7 +110,7 @@ def run_step(
 
 @contextmanager
 def _noted(ledger: Ledger, load: Load, step: str) -> Iterator[None]:
-    """Write why a step failed into the ledger, for whoever looks there; the state stays as it is."""
+    """Write into the ledger why a step failed; the load's state stays as it is."""
     try:
         yield
     except SwitchyardError as error:

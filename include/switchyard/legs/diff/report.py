@@ -13,7 +13,7 @@ from switchyard.flow.spec import Flow
 from switchyard.handover import FORECAST, StepReport
 from switchyard.ledger.results import Compared
 from switchyard.legs.diff.result import summary
-from switchyard.legs.diff.run import DiffForecast, diff_stores, forecast_diff, wanted
+from switchyard.legs.diff.run import DiffForecast, compared_pairs, diff_stores, forecast_diff
 from switchyard.legs.runtime import Runtime
 from switchyard.records import Record
 
@@ -32,7 +32,9 @@ class DiffReport(Record):
 def compare_flow(runtime: Runtime, flow: Flow, mode: DiffMode | None = None) -> StepReport[DiffReport]:
     """Compare the stores that the flow's `diff` names; raises NothingToCompare when nothing is published or served."""
     started = time.monotonic()
-    results = [diff_stores(runtime, flow, mode or flow.diff.mode, pair, heal=flow.diff.heal) for pair in wanted(flow)]
+    results = [
+        diff_stores(runtime, flow, mode or flow.diff.mode, pair, heal=flow.diff.heal) for pair in compared_pairs(flow)
+    ]
     report = DiffReport(
         equal=all(result.equal for result in results),
         findings=tuple(f"{result.compared.between}: {summary(result)}" for result in results),

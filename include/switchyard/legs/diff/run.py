@@ -20,7 +20,7 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.diff.hive_mongodb import diff_served
 from switchyard.legs.diff.postgres_hive import diff_source
 from switchyard.legs.diff.result import DiffResult, require_equal
-from switchyard.legs.runtime import Done, Runtime, run_step
+from switchyard.legs.runtime import Delivery, Runtime, run_step
 from switchyard.legs.serve.served import served_part
 from switchyard.records import Record
 from switchyard.serve.mongo.target import MongoTarget
@@ -28,7 +28,7 @@ from switchyard.serve.mongo.target import MongoTarget
 Between = Literal["hive-mongodb", "postgres-hive"]
 
 
-def wanted(flow: Flow) -> tuple[Between, ...]:
+def compared_pairs(flow: Flow) -> tuple[Between, ...]:
     """The pairs of stores that a flow's `diff` section compares."""
     served: tuple[Between, ...] = ("hive-mongodb",) if flow.serve is not None else ()
     return (*served, "postgres-hive") if flow.diff.source or not served else served
@@ -58,7 +58,7 @@ def forecast_diff(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffForecast:
     """The dry run: look at the stores, compare nothing."""
     version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
     forecast = DiffForecast(
-        compares=wanted(flow),
+        compares=compared_pairs(flow),
         mode=mode,
         version=version.seq if version else None,
         hive_rows=version.rows if version else None,
@@ -76,12 +76,12 @@ def forecast_diff(runtime: Runtime, flow: Flow, mode: DiffMode) -> DiffForecast:
 def after_serve(runtime: Runtime, load_id: str) -> StepReport[Compared]:
     """The serve leg's own diff, by `serve.diff`; a difference fails the step, the publish stays."""
 
-    def body(ledger: Ledger, load: Load) -> Done[Compared]:
+    def body(ledger: Ledger, load: Load) -> Delivery[Compared]:
         flow = thaw(load.spec)
         mode = served_part(flow).diff
         assert mode is not None  # noqa: S101 - the step is left out without it
         result = diff_served(runtime, flow, mode, heal=flow.diff.heal)
         require_equal(flow, result)
-        return Done(result.compared)
+        return Delivery(result.compared)
 
     return run_step(runtime, "diff", load_id, "serve", body)

@@ -1,4 +1,4 @@
-"""Why a load does not add up, asked of the source itself before anybody looks for lost values in the wrong place."""
+"""Why a load does not add up: the source is asked whether it is deterministic, before values are called lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def blaming_the_source(runtime: Runtime, flow: Flow, planned: Planned) -> Iterat
 
 
 def _ask_twice(runtime: Runtime, flow: Flow, planned: Planned) -> list[str]:
-    """What differs; nothing when the source cannot be asked, so that the mismatch itself is told."""
+    """What differs between two reads; empty when the source cannot be asked, so that the mismatch itself is raised."""
     try:
         with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
             return unrepeatable_parts(session, flow.source, planned.columns, planned.bounds, planned.left_out)

@@ -14,14 +14,14 @@ from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Converted, Landed
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.workspace import Batch
-from switchyard.legs.runtime import Done, Runtime, require_state
+from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.legs.tables import versions
 from switchyard.types.carry import carrier_field
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import STRING
 
 
-def convert(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Converted]:
+def convert(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Converted]:
     """Run the step: everything it writes has a name of this try."""
     require_state(load, "landed", "converted")
     batch = Batch(runtime, load, naming.new_try())
@@ -46,7 +46,7 @@ def convert(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Converted]:
         try_id=batch.try_id,
         location=batch.landing,
     )
-    return Done(converted)
+    return Delivery(converted)
 
 
 def _is_the_version(batch: Batch) -> bool:
@@ -88,13 +88,12 @@ def _merge(batch: Batch, hive: HiveSession, converted: Converted) -> Converted:
     old = batch.table("old", planned.before_paths[0], old_columns)
     merge = batch.merge(converted.kept, old)
     rows, nulls, keys, ties = (int(value or 0) for value in hive.run(merge.faults())[0])
-    where, next_ = f"flow {batch.load.flow}", "nothing was published; correct source.key, or the rows"
+    where = f"flow {batch.load.flow}"
+    cure = "nothing was published; correct source.key, or the rows"
     if nulls:
-        raise ReconcileMismatch(
-            f"{nulls} rows have NULL in the key ({', '.join(planned.key)})", where=where, cure=next_
-        )
+        raise ReconcileMismatch(f"{nulls} rows have NULL in the key ({', '.join(planned.key)})", where=where, cure=cure)
     if ties:
         by = f" with the same {merge.cursor}" if merge.cursor else ""
-        raise ReconcileMismatch(f"{ties} keys are repeated{by}: which row is the newer?", where=where, cure=next_)
+        raise ReconcileMismatch(f"{ties} keys are repeated{by}: which row is the newer?", where=where, cure=cure)
     hive.run(merge.into(batch.table("typed", batch.landing)))
     return replace(converted, old=old, repeated=rows - keys)

@@ -21,14 +21,14 @@ from switchyard.ledger.results import Landed
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.planned import Planned
-from switchyard.legs.runtime import Done, Runtime
+from switchyard.legs.runtime import Delivery, Runtime
 from switchyard.prove.reconcile import Landing, check_landing, tally_lines
 from switchyard.types.quoting import quote_postgres
 
 ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 
 
-def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
+def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]:
     """Run the step: everything it writes has a name of this try."""
     flow = thaw(load.spec)
     planned = load.result(Planned)
@@ -45,7 +45,7 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Done[LandedCounts]:
     read = landing.read(planned.columns)
     landed = Landed(try_id, staging, read, read.rows, landing.lines, landing.bytes)
     ledger.advance(load, "landed", expected=["planned", "landed"], result=landed)
-    return Done(landed.counts, _lineage(runtime, flow, planned))
+    return Delivery(landed.counts, _lineage(runtime, flow, planned))
 
 
 def _extract(runtime: Runtime, flow: Flow, load: Load, staging: str, fetch_rows: int) -> None:

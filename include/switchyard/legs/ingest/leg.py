@@ -20,7 +20,7 @@ from switchyard.legs.ingest import plan as ingest_plan
 from switchyard.legs.ingest import prove as ingest_prove
 from switchyard.legs.ingest import publish as ingest_publish
 from switchyard.legs.ingest.prune import prune
-from switchyard.legs.runtime import Done, Runtime, run_step
+from switchyard.legs.runtime import Delivery, Runtime, run_step
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
 from switchyard.records import Record
@@ -60,23 +60,23 @@ def publish(runtime: Runtime, load_id: str) -> StepReport[Published]:
 
 
 def tidy(runtime: Runtime, load_id: str) -> StepReport[Tidied]:
-    """Delete debris and versions that nobody needs any more (protocol step 7)."""
+    """Delete debris and versions that are no longer needed (protocol step 7)."""
 
-    def body(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Tidied]:
+    def body(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Tidied]:
         outcomes.prune(ledger)
         flow = thaw(load.spec)
         tidied = vacuum.vacuum(runtime, ledger, flow, "ingest")
-        return Done(replace(tidied, pruned=prune(runtime, ledger, flow)))
+        return Delivery(replace(tidied, pruned=prune(runtime, ledger, flow)))
 
     return _checked_step(runtime, "tidy", load_id, body)
 
 
 def _checked_step(
-    runtime: Runtime, step: str, load_id: str, body: Callable[[Runtime, Ledger, Load], Done[Result]]
+    runtime: Runtime, step: str, load_id: str, body: Callable[[Runtime, Ledger, Load], Delivery[Result]]
 ) -> StepReport[Result]:
     """Run a step of a load, if the ledger knows what the table shows: one restored meanwhile would go on wrongly."""
 
-    def checked(ledger: Ledger, load: Load) -> Done[Result]:
+    def checked(ledger: Ledger, load: Load) -> Delivery[Result]:
         if load.kind != "adopt":  # the table is not ours yet
             require_agreement(runtime, ledger, thaw(load.spec))
         return body(runtime, ledger, load)

@@ -28,7 +28,7 @@ FORM = 2
 
 @dataclass(frozen=True)
 class VersionRecord(Record):
-    """A version as the table's parameters told it: what a manifest keeps of the one that its load replaces.
+    """A version as the table's parameters described it: what a manifest keeps of the version that its load replaces.
 
     A rollback and an adopted table have no manifest of their own; by this they stay known.
     """

@@ -38,7 +38,7 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
 
 
 def shown_version(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> TableVersion | None:
-    """The table's version, for who changes nothing; raises TruthConflict when the ledger does not know it."""
+    """The table's version, for a caller that changes nothing; raises TruthConflict when the ledger does not know it."""
     from_beginning = request.start == "beginning"
     inspection = require_agreement(runtime, ledger, flow, from_beginning=from_beginning)
     return earlier_release.with_memory(runtime, ledger, inspection)

@@ -21,7 +21,7 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.manifest import Manifest
 from switchyard.legs.ingest.workspace import Batch
-from switchyard.legs.runtime import Done, Runtime, require_state
+from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.prove.checks import Verdict
 from switchyard.prove.reconcile import check_converted, check_equation, check_shrink
 from switchyard.types.aggregates import Aggregates
@@ -36,13 +36,13 @@ _EXACT = Reconcile.model_validate({})
 """Two counts of one table have no tolerance."""
 
 
-def prove(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Proved]:
+def prove(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Proved]:
     """Run the step. Raises ReconcileMismatch, QuarantineExceeded or CheckFailed; quarantined rows stay to be seen."""
     require_state(load, "converted", "proved")
     batch = Batch(runtime, load, load.result(Converted).try_id)
     if load.state == "proved":
         _clean_up(batch)
-        return Done(load.result(Proved))
+        return Delivery(load.result(Proved))
     with runtime.hive(batch.flow).session() as hive:
         proved = _count(batch, hive)
         proved = replace(proved, warnings=_judge(batch, hive, _rows_to_judge(batch, proved)))
@@ -50,7 +50,7 @@ def prove(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Proved]:
     runtime.hdfs(batch.flow).write_manifest(batch.landing, Manifest.of(load, proved, before).document())
     ledger.advance(load, "proved", expected=["converted"], result=proved)
     _clean_up(batch)
-    return Done(proved)
+    return Delivery(proved)
 
 
 def _rows_to_judge(batch: Batch, proved: Proved) -> int:

@@ -22,17 +22,17 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.earlier_release import bookmark_of_load
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.ingest.rollback_target import head_of
-from switchyard.legs.runtime import Done, Runtime, require_state
+from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.legs.tables import versions
 
 log = logging.getLogger(__name__)
 
 
-def publish(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Published]:
+def publish(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Published]:
     """Run the step. Raises PublishConflict when another version came first; the load is abandoned then."""
     flow = thaw(load.spec)
     if load.state == "published":
-        return Done(load.result(Published), _lineage(runtime, flow, load))
+        return Delivery(load.result(Published), _lineage(runtime, flow, load))
     require_state(load, "proved", "publishing")
     load = ledger.advance(load, "publishing", expected=["proved", "publishing"])
     try:
@@ -40,7 +40,7 @@ def publish(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Published]:
     except PublishConflict as error:
         ledger.advance(load, "abandoned", expected=["publishing"], error=f"superseded: {error.what}")
         raise
-    return Done(_record(ledger, flow, load, rev), _lineage(runtime, flow, load))
+    return Delivery(_record(ledger, flow, load, rev), _lineage(runtime, flow, load))
 
 
 def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:

@@ -36,10 +36,10 @@ def rollback(runtime: Runtime, flow: Flow, *, to: str | None = None, why: str | 
         runtime: the edges.
         flow: as its file is now.
         to: load_id or seq of the load to go back to; None: the version before the current one.
-        why: told to whoever meets the hold.
+        why: shown to every run that the hold refuses.
 
     Raises:
-        SwitchyardError: there is no such version, or not any more; the message lists those that are there.
+        SwitchyardError: the version does not exist, or no longer exists; the message lists those that do.
         LoadInProgress: a run of the ingest leg is at work. PublishConflict: another publish came first.
     """
     started = time.monotonic()

@@ -22,7 +22,7 @@ def previous_version(published: Sequence[Load], current: TableVersion) -> Load |
 
 
 def version_paths(load: Load, current: TableVersion) -> tuple[str, ...]:
-    """Directories that a load's version consists of: of an append table, those of the loads before it, too."""
+    """Directories that a load's version consists of: for an append table, also those of the loads before it."""
     own = (load.location,) if load.location else ()
     return (*load.result(Planned).before_paths, *own) if current.partitioned else own
 

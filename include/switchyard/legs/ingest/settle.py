@@ -71,7 +71,7 @@ def _believe_the_table(ledger: Ledger, flow: Flow, inspection: Inspection) -> No
 
 
 def _revive(ledger: Ledger, inspection: Inspection) -> None:
-    """A load that was abandoned while nobody could look, and is published: what follows finds it `publishing`."""
+    """Put a load back into `publishing` that was abandoned although the table shows it; recovery finishes it."""
     load = inspection.memory.named
     if load is not None and load.state == "abandoned":
         ledger.advance(load, "publishing", expected=["abandoned"])

@@ -129,7 +129,7 @@ def has_rows(session: Session, flow: Flow, window: Window) -> bool:
 
 
 def require_rows(session: Session, flow: Flow, request: LoadRequest, window: Window) -> None:
-    """Raise SwitchyardError when a replay finds none of the rows that it was asked for: that is no success."""
+    """Raise SwitchyardError when a replay finds none of its rows, which would otherwise pass for success."""
     if request.kind != "replay" or has_rows(session, flow, window):
         return
     if flow.lake.mode == "append":

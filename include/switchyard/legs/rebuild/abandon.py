@@ -23,7 +23,7 @@ from switchyard.serve.mongo.target import MongoTarget
 
 @dataclass(frozen=True)
 class GivenUp:
-    """A load that was given up, and what of it can be seen."""
+    """A load that was given up, and what readers can see of it."""
 
     load_id: str
     state: str

@@ -65,7 +65,7 @@ def read_serve_memory(runtime: Runtime, flow: Flow) -> ServeMemory:
 def disagreement(runtime: Runtime, ledger: Ledger, flow: Flow) -> str | None:
     """Why the ledger does not know what the collection shows; None when it does, or nothing is served.
 
-    A MongoDB that was restored is no disagreement that a ledger could end: the next serve is a snapshot.
+    A restored MongoDB is not such a disagreement, because no ledger could end it: the next serve is a snapshot.
     """
     try:
         require_known(runtime, ledger, flow)
@@ -77,7 +77,7 @@ def disagreement(runtime: Runtime, ledger: Ledger, flow: Flow) -> str | None:
 
 
 def _named_loads(flow: Flow, shown: Shown) -> tuple[RegisteredLoad, ...]:
-    """The loads that MongoDB's record and marker name, as given up: nobody knows what of them is whole."""
+    """The loads that MongoDB's record and marker name, as given up: how much of them was served is not known."""
     named = {}
     if shown.marker is not None:
         named[shown.marker.load_id] = (shown.marker.serve_seq, shown.marker.lake_seq)

@@ -20,7 +20,7 @@ from switchyard.serve.mongo.target import MongoTarget
 def order_heal(runtime: Runtime, ledger: Ledger, served: Load, diff_id: str) -> None:
     """Let the next serve load of the flow be a whole snapshot; an order twice is one.
 
-    MongoDB's record keeps the order, too: it outlives the ledger.
+    MongoDB's record keeps the order as well, because it outlives the ledger.
     """
     ledger.advance(served, served.state, expected=[served.state], result=HealOrdered(diff_id))
     flow = thaw(served.spec)

@@ -22,7 +22,7 @@ from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.reports import NothingNew, SelectedCounts, ServeTidied
 from switchyard.ledger.results import CacheSettled, Selected, ServePlanned, ServePublished, Staged
 from switchyard.ledger.store import Ledger
-from switchyard.legs.runtime import Done, Runtime, require_state, run_step
+from switchyard.legs.runtime import Delivery, Runtime, require_state, run_step
 from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
@@ -131,7 +131,7 @@ def tidy(runtime: Runtime, load_id: str) -> StepReport[ServeTidied]:
     return run_step(runtime, "tidy", load_id, "serve", lambda ledger, load: _tidy(runtime, ledger, load))
 
 
-def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Done[SelectedCounts]:
+def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[SelectedCounts]:
     flow = thaw(load.spec)
     require_state(load, "planned")
     product = serve_select.materialise(runtime, flow, load)
@@ -141,10 +141,10 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Done[SelectedCounts
         load, "planned", expected=["planned"], result=selected, location=product.location, version=product.version
     )
     lineage = select_step(flow, lake_columns={column.name: column.type for column in product.source_columns})
-    return Done(selected.counts, lineage)
+    return Delivery(selected.counts, lineage)
 
 
-def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Staged]:
+def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Staged]:
     require_state(load, "planned", "staged")
     from switchyard.legs.serve import (
         stage as serve_stage,  # with DuckDB and Arrow: half a second that only this step needs
@@ -152,18 +152,18 @@ def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> Done[Staged]:
 
     staged = serve_stage.stage(runtime, thaw(load.spec), load)
     ledger.advance(load, "staged", expected=["planned", "staged"], result=staged)
-    return Done(staged)
+    return Delivery(staged)
 
 
-def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Done[CacheSettled]:
+def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[CacheSettled]:
     flow = thaw(load.spec)
     require_state(load, "refreshing", "served")
     require_recorded(runtime, flow, load)
-    delivery = Done(CacheSettled())
+    delivery = Delivery(CacheSettled())
     if flow.cache is not None:
         with runtime.scratch() as scratch:
             settled = serve_refresh_cache.settle(runtime, flow, load, scratch)
-        delivery = Done(settled, serve_refresh_cache.lineage(runtime, flow, described(load).columns))
+        delivery = Delivery(settled, serve_refresh_cache.lineage(runtime, flow, described(load).columns))
     ledger.finish(load, result=delivery.result)
     return delivery
 
@@ -176,7 +176,7 @@ def _timestamps(columns: Iterable[HiveColumn]) -> tuple[str, ...]:
     return tuple(column.name for column in columns if column.type == TIMESTAMP)
 
 
-def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> Done[ServeTidied]:
+def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[ServeTidied]:
     flow = thaw(load.spec)
     outcomes.prune(ledger)
     with MongoTarget(runtime.connections.get(served_part(flow).connection)) as mongo:
@@ -186,7 +186,7 @@ def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> Done[ServeTidied]:
     if served_part(flow).select:
         vacuumed = vacuum.vacuum(runtime, ledger, flow, "serve")
         tidied = replace(tidied, deleted=vacuumed.deleted, dropped_tables=vacuumed.dropped_tables)
-    return Done(tidied)
+    return Delivery(tidied)
 
 
 def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:

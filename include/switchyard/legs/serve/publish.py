@@ -17,7 +17,7 @@ from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import InPlaceBegun, ServePublished, Staged
 from switchyard.ledger.store import Ledger
-from switchyard.legs.runtime import Done, Runtime, require_state
+from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve.recorded import begin_writing, end_writing, own_marker, require_files
 from switchyard.legs.serve.served import described, served_part
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from switchyard.serve.mongo.in_place import InPlaceReport
 
 
-def publish_load(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, Done[ServePublished]]:
+def publish_load(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, Delivery[ServePublished]]:
     """Publish a staged load, or go on with one that was being published; the load as it is then."""
     flow = thaw(load.spec)
     require_state(load, "staged", "publishing", "refreshing", "served")
@@ -47,7 +47,7 @@ def publish_load(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, Do
         load = ledger.finish(load, result=published)
     database = runtime.connections.get(served_part(flow).connection).schema
     lineage = serve_step(flow, mongo_database=database, columns=_served_fields(flow, load))
-    return load, Done(published, lineage)
+    return load, Delivery(published, lineage)
 
 
 def _publish_snapshot(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, staged: Staged) -> None:

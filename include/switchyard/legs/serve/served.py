@@ -39,7 +39,7 @@ def directories(load: Load) -> tuple[str, ...]:
 
 
 def paths_of(load: Load) -> tuple[str, ...] | None:
-    """Directories of the version that a serve load serves: one, or of an append table one a partition."""
+    """Directories of the version that a serve load serves: one, or for an append table one for each partition."""
     planned = load.result(ServePlanned).paths
     if planned is not None:
         return planned

@@ -1,4 +1,4 @@
-"""Delete what nobody needs any more: debris of abandoned loads, and old versions."""
+"""Delete what is no longer needed: debris of abandoned loads, and old versions."""
 
 from __future__ import annotations
 

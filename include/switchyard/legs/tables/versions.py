@@ -1,4 +1,4 @@
-"""Versions of a Hive table: made empty, staged, published, vacuumed. Both legs use them: a product is a table, too."""
+"""Versions of a Hive table: made empty, staged, published, vacuumed. Both legs use them: a product is a table."""
 
 from __future__ import annotations
 
