@@ -77,6 +77,10 @@ class ConnectionMissing(SwitchyardError):
     """Airflow has no connection with that id, or one that cannot be used."""
 
 
+class ConnectionUnusable(SwitchyardError):
+    """A connection with a field or an extra that cannot be honoured; nothing was asked of its server."""
+
+
 class ConnectionNotHanded(SwitchyardError):
     """A step needs a connection that its task did not hand over: the load that it recovers was planned with it."""
 

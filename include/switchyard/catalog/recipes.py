@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from switchyard.catalog import chain, lineage, urns
-from switchyard.connections import Connection, Connections
+from switchyard.connections import Connections
+from switchyard.connections.postgres import libpq_parameters
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import GIVE_UP_SOON
@@ -83,7 +84,7 @@ def _build_postgres(key: SourceKey, flows: list[Flow], connections: Connections)
         "database": connection.schema,
         "username": connection.login,
         "password": connection.password,
-        "options": {"connect_args": {"connect_timeout": 10, **_text(connection, "sslmode", "sslrootcert")}},
+        "options": {"connect_args": libpq_parameters(connection)},
         "include_stored_procedures": False,
     }
     return Recipe(key, "postgres", config, _unique(urns.postgres_table(connection.schema, *table) for table in tables))
@@ -180,10 +181,6 @@ def _unique(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _exactly(name: str) -> str:
     return f"^{re.escape(name)}$"
-
-
-def _text(connection: Connection, *names: str) -> dict[str, str]:
-    return {name: str(connection.extra[name]) for name in names if name in connection.extra}
 
 
 def _is_true(value: object) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection
+from switchyard.connections.postgres import libpq_parameters
 from switchyard.errors import PreflightRefused, ServerUnavailable, SourceRefused, SwitchyardError
 from switchyard.extract.jdbc import require_address
-from switchyard.extract.session import begin
+from switchyard.extract.session import begin, require_options
 from switchyard.flow.bookmark import Server
 from switchyard.flow.spec import Source
 from switchyard.sqlstates import SqlState, explain
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from switchyard.extract.session import Session
 
-_CONNECT_SECONDS = 10
 
 _TYPES = """
 with recursive described as (
@@ -97,31 +97,39 @@ class SourceShape:
 def connect(connection: Connection) -> Iterator[Session]:
     """Open a read-only session, in a transaction in which all settings hold (see `session.begin`).
 
-    Raises ServerUnavailable or SourceRefused naming the connection, by the table of SQLSTATEs.
+    Raises ConnectionUnusable for an extra that cannot be honoured; ServerUnavailable or SourceRefused naming the
+    connection, by the table of SQLSTATEs.
     """
     import psycopg
 
     require_address(connection)
+    parameters = libpq_parameters(connection)
     try:
-        session = psycopg.connect(
-            host=connection.host,
-            port=connection.port or 5432,
-            user=connection.login,
-            password=connection.password,
-            dbname=connection.schema,
-            connect_timeout=_CONNECT_SECONDS,
-            application_name="switchyard",
-            client_encoding="UTF8",
-        )
+        session = psycopg.connect(_conninfo(connection, parameters))
     except psycopg.Error as error:
         raise explain_error(error, connection) from error
     session.read_only = True
     try:
         with session:
+            require_options(session, parameters.get("options", ""))
             begin(session)
             yield session
     except psycopg.Error as error:
         raise explain_error(error, connection) from error
+
+
+def _conninfo(connection: Connection, parameters: Mapping[str, str]) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo(
+        host=connection.host,
+        port=connection.port or 5432,
+        user=connection.login,
+        password=connection.password,
+        dbname=connection.schema,
+        client_encoding="UTF8",
+        **parameters,
+    )
 
 
 def relation(source: Source) -> str:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Session: TypeAlias = psycopg.Connection[tuple[object, ...]]
 
 
+_OPTION = re.compile(r"(?:^|\s)(?:-c\s*|--)([A-Za-z_][\w.-]*)=")
+"""A setting within `options`: `-c name=value` or `--name=value`."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """A setting that has to have a value of ours: `value` sets it, `holds` is a pattern of the acceptable values.
@@ -75,6 +79,7 @@ def session_row() -> str:
     return (
         "json_build_object('database', current_database(), 'address', host(inet_server_addr()), "
         "'port', inet_server_port(), "
+        "'ssl', (select s.ssl from pg_catalog.pg_stat_ssl s where s.pid = pg_backend_pid()), "
         "'started', to_char(pg_postmaster_start_time() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), "
         "'standby', pg_is_in_recovery(), 'login', current_user, "
         "'schemas', array_to_string(current_schemas(true), ', '), "
@@ -87,7 +92,8 @@ class SourceSession(Record):
     """Which session read: the database, the server, the login, and the settings that hold in it.
 
     `started` is the server's start, in UTC: no two servers share its microsecond, and a restart changes it. `options`
-    are the settings that a session of this login has only when it asks for them.
+    are the settings that a session of this login has only when it asks for them. `ssl`: whether the server's end of it
+    is encrypted by TLS; None in a load that an earlier release planned.
     """
 
     database: str
@@ -99,6 +105,7 @@ class SourceSession(Record):
     schemas: str
     settings: Mapping[str, str | None]
     options: Mapping[str, str] | None = None
+    ssl: bool | None = None
 
     @property
     def server(self) -> str:
@@ -129,6 +136,8 @@ class SourceSession(Record):
         ]
         if (self.started, self.standby) == (planned.started, planned.standby):
             pairs.pop(1)  # one server has several addresses
+        if planned.ssl and not self.ssl:
+            pairs.append(("TLS", "off", "on"))
         pairs += [(name, str(self.settings.get(name)), str(planned.settings.get(name))) for name in _compared(planned)]
         return [f"{what} {now}, and the plan saw {then}" for what, now, then in pairs if now != then]
 
@@ -160,6 +169,26 @@ def begin(session: Session) -> SourceSession:
     if order_is_the_logins:
         options["DateStyle"] = str(held.settings["DateStyle"])  # the driver's own ISO would hide the login's order
     return replace(held, options=options)
+
+
+def require_options(session: Session, options: str) -> None:
+    """Refuse a session that began without what the connection's extra `options` asks for; raises SourceRefused.
+
+    A pooler can drop them without a word, and then `search_path` would lead to another table.
+    """
+    names = [name.lower().replace("-", "_") for name in _OPTION.findall(options)]
+    rows = session.execute(
+        "select name from unnest(%s::text[]) name where not exists (select 1 from pg_catalog.pg_settings s"
+        " where lower(s.name) = name and s.source = 'client')"
+        " and (strpos(name, '.') = 0 or current_setting(name, true) is null)",
+        [names],
+    ).fetchall()
+    if rows:
+        raise SourceRefused(
+            f"the session began without what the extra `options` asks for: {', '.join(str(row[0]) for row in rows)}",
+            where=f"database {session.info.dbname}, user {session.info.user}",
+            cure="nothing was published; let the pooler pass startup options on, or set it by alter role … set",
+        )
 
 
 def _is_the_logins(session: Session, name: str) -> bool:

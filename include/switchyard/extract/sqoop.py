@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from switchyard.connections.postgres import read_extras
 from switchyard.errors import ServerUnavailable, StepFailed
 from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.jdbc import escape_marks, write_url
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 _TAIL_LINES = 30
 _ZONE = "UTC"
 """pgjdbc sets DateStyle and TimeZone itself, the latter to the JVM's, and leaves the rest to the login (seen)."""
-_SESSION = {"ApplicationName": "switchyard", "readOnly": "true", "readOnlyMode": "always"}
+_APPLICATION = "switchyard"
+_READ_ONLY = {"readOnly": "true", "readOnlyMode": "always"}
 _POLL_MILLISECONDS = 100
 """How often Sqoop asks whether its job has ended. By default a second: a quarter of a small import."""
 _LONGEST_ARGUMENT = 100_000
@@ -89,7 +91,7 @@ def build_command(request: ExtractRequest, password_file: Path) -> list[str]:
         *("-D", f"mapreduce.job.name={request.name}"),
         *("-D", f"mapreduce.map.env.TZ={_ZONE}"),
         *("-D", f"mapreduce.client.progressmonitor.pollinterval={_POLL_MILLISECONDS}"),
-        *("--connect", write_url(source, {**_SESSION, **_options(request)})),
+        *("--connect", write_url(source, _parameters(request))),
         *("--username", source.login),
         *("--password-file", password_file.as_uri()),
         *_query(request),
@@ -117,8 +119,11 @@ def _jvm_options(scratch: Path, inherited: str) -> str:
     return f'{inherited} -Duser.language=en "-Djava.util.logging.config.file={settings}"'.strip()
 
 
-def _options(request: ExtractRequest) -> dict[str, str]:
-    return {"options": request.options} if request.options else {}
+def _parameters(request: ExtractRequest) -> dict[str, str]:
+    """Of the URL: what the connection's extras ask for; in `options` ours come last, so that they win."""
+    extras = read_extras(request.source).jdbc
+    options = " ".join(text for text in (extras.get("options"), request.options) if text)
+    return {"ApplicationName": _APPLICATION, **extras, **_READ_ONLY, **({"options": options} if options else {})}
 
 
 def _query(request: ExtractRequest) -> list[str]:

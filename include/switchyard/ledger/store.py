@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from switchyard.connections import Connection
+from switchyard.connections.postgres import libpq_parameters
 from switchyard.errors import LedgerStateError, LoadInProgress
 from switchyard.flow.naming import Leg
 from switchyard.handover import DagRun
@@ -55,7 +56,7 @@ class Ledger:
             url,
             pool_size=2,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "switchyard", "options": locks.SESSION_OPTIONS},
+            connect_args=libpq_parameters(connection, locks.SESSION_OPTIONS),
         )
 
     def close(self) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import land_step
+from switchyard.connections import Connection
 from switchyard.extract import postgres
 from switchyard.extract.engine import Engine, ExtractRequest
 from switchyard.extract.session import SourceSession, begin, require_same, startup_options
@@ -28,15 +32,22 @@ from switchyard.types.quoting import quote_postgres
 ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 
 
+class MeasuredSource(NamedTuple):
+    """Where the engine reads: of a connection's several hosts the one that answered; how many rows it may hold."""
+
+    server: Connection
+    rows_at_once: int
+
+
 def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]:
     """Run the step: everything it writes has a name of this try."""
     flow = thaw(load.spec)
     planned = load.result(Planned)
     try_id = naming.new_try()
     staging = naming.staging(flow.lake.root, flow.lake.database, flow.lake.table, load.load_id, try_id)
-    fetch_rows = _measure(runtime, flow, planned)
+    source = _measure(runtime, flow, planned)
     before = _count(runtime, flow, planned)
-    _extract(runtime, flow, load, staging, fetch_rows)
+    _extract(runtime, flow, load, staging, source)
     landing = _tally(runtime.hdfs(flow), staging, planned)
     after = _count(runtime, flow, planned)
     with blaming_the_source(runtime, flow, planned):
@@ -48,10 +59,9 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]
     return Delivery(landed.counts, _lineage(runtime, flow, planned))
 
 
-def _extract(runtime: Runtime, flow: Flow, load: Load, staging: str, fetch_rows: int) -> None:
-    """Let the flow's engine read the planned rows into the staging directory, `fetch_rows` of them at once."""
+def _extract(runtime: Runtime, flow: Flow, load: Load, staging: str, source: MeasuredSource) -> None:
+    """Let the flow's engine read the planned rows into the staging directory."""
     planned = load.result(Planned)
-    source = runtime.connections.get(flow.source.connection)
     hdfs = runtime.hdfs(flow)
     statement = build_statement(
         flow.source, planned.columns, planned.split_by, bounds=planned.bounds, left_out=planned.left_out
@@ -60,7 +70,7 @@ def _extract(runtime: Runtime, flow: Flow, load: Load, staging: str, fetch_rows:
         ENGINES[flow.engine.name].extract(
             ExtractRequest(
                 name=f"switchyard {flow.flow} {load.load_id}",
-                source=source,
+                source=source.server,
                 statement=statement,
                 target=hdfs.url + staging,
                 mappers=flow.engine.mappers,
@@ -68,7 +78,7 @@ def _extract(runtime: Runtime, flow: Flow, load: Load, staging: str, fetch_rows:
                 scratch=scratch,
                 hdfs=hdfs.connection,
                 options=startup_options(planned.session),
-                fetch_rows=fetch_rows,
+                fetch_rows=source.rows_at_once,
             )
         )
 
@@ -90,12 +100,15 @@ def _lineage(runtime: Runtime, flow: Flow, planned: Planned) -> LineageStep:
     )
 
 
-def _measure(runtime: Runtime, flow: Flow, planned: Planned) -> int:
-    """How many rows the engine may hold at once; raises SourceRefused when the plan looked at another server."""
-    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+def _measure(runtime: Runtime, flow: Flow, planned: Planned) -> MeasuredSource:
+    """Look at the planned rows once more; raises SourceRefused when the plan looked at another server."""
+    connection = runtime.connections.get(flow.source.connection)
+    with postgres.connect(connection) as session:
         require_same("this step", begin(session), planned.session)
         condition = row_condition(flow.source, planned.bounds)
-        return rows_at_once(widest_row(session, flow.source, planned.columns, condition))
+        widest = widest_row(session, flow.source, planned.columns, condition)
+        server = replace(connection, host=session.info.host, port=session.info.port)
+        return MeasuredSource(server, rows_at_once(widest))
 
 
 def _count(runtime: Runtime, flow: Flow, planned: Planned) -> int | None:

@@ -1,0 +1,183 @@
+"""The `extra` of a PostgreSQL connection, in the words of libpq and in those of pgjdbc. Pure, but for key files.
+
+Airflow's hook hands every extra to libpq. Here each one is honoured by every client of the connection (preflight,
+Sqoop, diff, the ledger, metadata_sync), or refused by its name: none is dropped, because a dropped `sslmode` is a
+server that nobody has verified.
+
+Source: libpq's list of connection parameters (PostgreSQL 17, 32.1.2); org.postgresql.PGProperty of pgjdbc 42.7;
+PostgresHook of Airflow's provider 7.1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from switchyard.connections.sources import Connection
+from switchyard.errors import ConnectionUnusable
+
+_CONNECT_SECONDS = "10"
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_FLAG = {"1": "1", "0": "0", "true": "1", "false": "0"}
+_JDBC_FLAG = {"1": "true", "0": "false"}
+_SERVER_TYPES = {
+    "any": "any",
+    "read-write": "primary",
+    "primary": "primary",
+    "standby": "secondary",
+    "read-only": "secondary",
+    "prefer-standby": "preferSecondary",
+}
+_GSS_MODES = ("disable", "prefer", "require")
+_BINDINGS = ("disable", "prefer", "require")
+
+
+@dataclass(frozen=True)
+class Extra:
+    """One extra that is honoured.
+
+    Args:
+        values: those it may have; empty: any text. `number`: a whole number of at least 0.
+        jdbc: its name in pgjdbc's URL; empty: pgjdbc has nothing like it, and Sqoop's session goes without.
+        in_jdbc: pgjdbc's word for a value, where it is another one.
+        file: its value is the path of a file that has to be there.
+    """
+
+    values: tuple[str, ...] = ()
+    number: bool = False
+    jdbc: str = ""
+    in_jdbc: Mapping[str, str] = field(default_factory=dict)
+    file: bool = False
+
+
+HONOURED: Mapping[str, Extra] = {
+    "sslmode": Extra(_SSL_MODES, jdbc="sslmode"),
+    "sslrootcert": Extra(file=True, jdbc="sslrootcert"),
+    "sslcert": Extra(file=True, jdbc="sslcert"),
+    "sslkey": Extra(file=True, jdbc="sslkey"),
+    "gssencmode": Extra(_GSS_MODES, jdbc="gssEncMode"),
+    "channel_binding": Extra(_BINDINGS, jdbc="channelBinding"),
+    "options": Extra(jdbc="options"),
+    "connect_timeout": Extra(number=True, jdbc="connectTimeout"),
+    "application_name": Extra(jdbc="ApplicationName"),
+    "target_session_attrs": Extra(tuple(_SERVER_TYPES), jdbc="targetServerType", in_jdbc=_SERVER_TYPES),
+    "keepalives": Extra(tuple(_FLAG), jdbc="tcpKeepAlive", in_jdbc=_JDBC_FLAG),
+    "keepalives_idle": Extra(number=True),
+    "keepalives_interval": Extra(number=True),
+    "keepalives_count": Extra(number=True),
+    "tcp_user_timeout": Extra(number=True),
+}
+"""By libpq's name. What pgjdbc lacks are timings of TCP, by which no row and no secret changes."""
+
+_FIELD = "write it in the connection's own field"
+_CLOUD = "a cloud's token is not fetched here: write a password into the connection"
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(("host", "hostaddr", "port", "dbname", "user", "password"), _FIELD),
+    **dict.fromkeys(("service", "servicefile", "passfile"), "write host, login and password into the connection"),
+    **dict.fromkeys(("iam", "aws_conn_id", "azure_conn_id"), _CLOUD),
+    **dict.fromkeys(("redshift", "redshift-serverless", "cluster-identifier", "workgroup-name"), _CLOUD),
+    "client_encoding": "leave it out: every session here is in UTF-8",
+    "sslpassword": "leave it out, and give sslkey a key without a passphrase that only the worker's user can read",
+    "sslcrl": "leave it out: Sqoop's driver reads no revocation list, and one client that does is no protection",
+    "sslcrldir": "leave it out: Sqoop's driver reads no revocation list, and one client that does is no protection",
+    "sslnegotiation": "leave it out: Sqoop's and Python's drivers must open TLS in one way",
+    "require_auth": "leave it out; set the methods in the server's pg_hba.conf",
+    "krbsrvname": "leave it out: Kerberos is not supported yet",
+    "gsslib": "leave it out: Kerberos is not supported yet",
+    "gssdelegation": "leave it out: Kerberos is not supported yet",
+    "requiressl": "write sslmode: require",
+    "replication": "leave it out: a load reads by SQL",
+}
+"""Extras that libpq or Airflow's hook knows and we cannot honour everywhere, each with what to do."""
+
+UNUSED = frozenset({"cursor", "sqlalchemy_scheme", "sqlalchemy_query", "enable_log_db_messages"})
+"""Extras of Airflow's hook that shape only the hook's own Python objects: nothing here is changed by them."""
+
+
+@dataclass(frozen=True)
+class PostgresExtras:
+    """What `extra` asks of a session.
+
+    Args:
+        libpq: parameters by libpq's names, for psycopg and SQLAlchemy; texts.
+        jdbc: parameters of pgjdbc's URL, for Sqoop.
+        python_only: names that Sqoop's session goes without.
+    """
+
+    libpq: Mapping[str, str]
+    jdbc: Mapping[str, str]
+    python_only: tuple[str, ...]
+
+
+def read_extras(connection: Connection) -> PostgresExtras:
+    """Judge and translate the extras of a PostgreSQL connection; raises ConnectionUnusable, by name and with a cure."""
+    libpq = {name: _judge(connection, name, value) for name, value in connection.extra.items() if name not in UNUSED}
+    jdbc = {
+        extra.jdbc: extra.in_jdbc.get(libpq[name], libpq[name])
+        for name, extra in HONOURED.items()
+        if name in libpq and extra.jdbc
+    }
+    if libpq.get("sslmode") == "require" and "sslrootcert" in libpq:
+        jdbc["sslmode"] = "verify-ca"  # as libpq takes it; pgjdbc would not look at the certificate
+    return PostgresExtras(libpq, jdbc, tuple(name for name in libpq if not HONOURED[name].jdbc))
+
+
+def libpq_parameters(connection: Connection, options: str = "") -> dict[str, str]:
+    """What psycopg and SQLAlchemy are given beside the address; raises ConnectionUnusable.
+
+    `options` are startup options of ours; they come after those of the connection, so that they win.
+    """
+    parameters = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": "switchyard",
+        **read_extras(connection).libpq,
+    }
+    options = f"{parameters.get('options', '')} {options}".strip()
+    return {**parameters, "options": options} if options else parameters
+
+
+def _judge(connection: Connection, name: str, value: object) -> str:
+    """The value of one extra as libpq takes it."""
+    if name in REFUSED:
+        raise _unusable(connection, f"the extra {name!r} cannot be honoured by every client", REFUSED[name])
+    if name not in HONOURED:
+        near = difflib.get_close_matches(name, HONOURED, n=1)
+        cure = f"did you mean {near[0]!r}?" if near else f"leave it out; those that are known: {', '.join(HONOURED)}"
+        raise _unusable(connection, f"{name!r} is not an extra of a PostgreSQL connection", cure)
+    extra = HONOURED[name]
+    if value is None or isinstance(value, (dict, list)):
+        raise _unusable(connection, f"the extra {name!r} is not a plain value", "write a text or a number")
+    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    if extra.values and text not in extra.values:
+        raise _unusable(
+            connection, f"the extra {name!r} has an unknown value", f"write one of {', '.join(extra.values)}"
+        )
+    if extra.number and not text.isdecimal():
+        raise _unusable(connection, f"the extra {name!r} is not a whole number", "write e.g. 10")
+    if extra.file:
+        _require_file(connection, name, text)
+    return _FLAG[text] if name == "keepalives" else text
+
+
+def _require_file(connection: Connection, name: str, path: str) -> None:
+    """A file that both drivers can read: libpq would go on without some of them, and pgjdbc reads fewer forms."""
+    if name == "sslrootcert" and path == "system":
+        raise _unusable(connection, "sslrootcert 'system' is libpq's alone", "name the file with the CA's certificates")
+    try:
+        head = Path(path).read_bytes()[:64]
+    except OSError as error:
+        cause = f"{name} cannot be read: {path}: {error.strerror}"
+        raise _unusable(connection, cause, "name a file that every worker has, and that its user can read") from error
+    if name != "sslkey":
+        return
+    if b"ENCRYPTED" in head:
+        raise _unusable(connection, "sslkey has a passphrase", REFUSED["sslpassword"])
+    if head.startswith(b"-----BEGIN") and b"BEGIN PRIVATE KEY" not in head:
+        cure = f"convert it: openssl pkcs8 -topk8 -nocrypt -in {path} -out {path}.pk8.pem"
+        raise _unusable(connection, "sslkey is not in PKCS#8, and Sqoop's driver reads no other form", cure)
+
+
+def _unusable(connection: Connection, what: str, cure: str) -> ConnectionUnusable:
+    return ConnectionUnusable(what, where=f"connection {connection.conn_id}", cure=cure)
