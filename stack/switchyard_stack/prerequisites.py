@@ -1,4 +1,4 @@
-"""Programs that must be on the machine: a JDK 17, Maven, PostgreSQL, Redis, setpriv. Found, never installed, here."""
+"""Programs that must be on the machine: a JDK, Maven, PostgreSQL, Redis, setpriv. Found, never installed, here."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from switchyard_stack.errors import MissingPrograms
 
-JAVA_MAJOR = 17  # Hadoop 3.4 and Hive 4.0 do not run on later ones
+JAVA_MAJORS = (17, 21)  # Debian 12 has the first, Debian 13 the second; Hadoop 3.4 and Hive 4.0 were run on both
 POSTGRES_USER = "postgres"
+_MAJORS = " or ".join(map(str, JAVA_MAJORS))
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def find_programs(*, as_root: bool) -> Programs:
     missing = [
         f"{what} (Debian: {package})"
         for path, what, package in (
-            (java, f"a JDK {JAVA_MAJOR} with javac", f"openjdk-{JAVA_MAJOR}-jdk-headless"),
+            (java, f"a JDK {_MAJORS} with javac", f"openjdk-{JAVA_MAJORS[0]}-jdk-headless or later"),
             (maven, "Maven, mvn", "maven"),
             (postgres, "PostgreSQL's server, initdb", "postgresql"),
             (redis, "redis-server", "redis-server"),
@@ -50,12 +51,12 @@ def find_programs(*, as_root: bool) -> Programs:
 
 
 def find_java_home() -> Path | None:
-    """JAVA_HOME, the `javac` on the PATH, or one under /usr/lib/jvm: the first that is a JDK 17."""
+    """JAVA_HOME, the `javac` on the PATH, or one under /usr/lib/jvm: the first that is of JAVA_MAJORS."""
     on_path = shutil.which("javac")
     candidates = [
         Path(os.environ["JAVA_HOME"]) if os.environ.get("JAVA_HOME") else None,
         Path(on_path).resolve().parents[1] if on_path else None,
-        *sorted(Path("/usr/lib/jvm").glob(f"*{JAVA_MAJOR}*")),
+        *(home for major in JAVA_MAJORS for home in sorted(Path("/usr/lib/jvm").glob(f"*{major}*"))),
     ]
     return next((home for home in candidates if home and _is_wanted_jdk(home)), None)
 
@@ -64,7 +65,7 @@ def _is_wanted_jdk(home: Path) -> bool:
     release = home / "release"
     if not ((home / "bin/javac").exists() and (home / "bin/java").exists() and release.exists()):
         return False
-    return f'JAVA_VERSION="{JAVA_MAJOR}' in release.read_text()
+    return any(f'JAVA_VERSION="{major}.' in release.read_text() for major in JAVA_MAJORS)
 
 
 def find_postgres_bin() -> Path | None:
