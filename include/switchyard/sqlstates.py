@@ -223,6 +223,30 @@ SQLSTATES: tuple[SqlState, ...] = (
 )
 """A row with words comes before a wider one whose words it shares."""
 
+OF_TLS: tuple[SqlState, ...] = (
+    SqlState(
+        "",
+        "speaks no TLS, and the connection asks for it",
+        "let the server speak TLS (ssl = on), or correct the connection's extra.sslmode",
+        words=r"does not support SSL",
+    ),
+    SqlState(
+        "",
+        "asks for a client's certificate",
+        "name one, and its key, in the connection's extra: sslcert, sslkey; its common name is the login",
+        words=r"valid client certificate|certificate required|certificate authentication failed|alert handshake",
+    ),
+    SqlState(
+        "",
+        "shows a certificate that the connection does not accept",
+        "correct extra.sslrootcert (the file with the CA's certificate), or the host, which the certificate has to "
+        "name; or renew the server's certificate",
+        words=r"certificate verify failed|server certificate for|PKIX path|could not be verified by hostnameverifier"
+        r"|valid certification path|root certificate file|CertificateExpired|NotAfter",
+    ),
+)
+"""What the drivers say before the server has answered: there is no SQLSTATE yet."""
+
 OTHER = SqlState("", "could not go on", "see PostgreSQL's log, then run again", passes=True)
 """For a code or words that no row has."""
 
@@ -238,4 +262,4 @@ def explain(code: str | None, words: str) -> SqlState:
 
 def find_words(words: str) -> SqlState | None:
     """The first row whose words are in a text; None when there is none."""
-    return next((row for row in SQLSTATES if row.words and re.search(row.words, words)), None)
+    return next((row for row in (*OF_TLS, *SQLSTATES) if row.words and re.search(row.words, words)), None)

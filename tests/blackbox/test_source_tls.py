@@ -11,7 +11,7 @@ import pytest
 from outside import SOURCE, FlowUnderTest, Grounds
 from tls_postgres import Authority, TlsPostgres, open_tls_postgres
 
-PASSWORD = "the reader's own"
+PASSWORD = "of the readers"
 DATABASE = "source"
 
 

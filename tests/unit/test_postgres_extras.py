@@ -9,14 +9,17 @@ from typing import Any
 import psycopg.conninfo
 import pytest
 from airflow.providers.postgres.hooks.postgres import PostgresHook
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from switchyard.connections import Connection
 from switchyard.connections.postgres import HONOURED, REFUSED, UNUSED, Extra, read_extras
 from switchyard.errors import ConnectionUnusable
 from switchyard.extract.jdbc import write_url
 
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 LIBPQ = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-PKCS8 = "-----BEGIN PRIVATE KEY-----\nAAAA\n"
+PKCS8 = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 SECRET = "a value that no message shows"
 
 
@@ -59,7 +62,7 @@ def test_an_honoured_extra_reaches_libpq_and_the_url(name: str, tmp_path: Path) 
     assert name in LIBPQ
     assert psycopg.conninfo.conninfo_to_dict(psycopg.conninfo.make_conninfo(**extras.libpq)) == extras.libpq
     jdbc = HONOURED[name].jdbc
-    assert list(extras.jdbc) == ([jdbc] if jdbc else [])
+    assert [each for each in extras.jdbc if each != "pemKeyAlgorithm"] == ([jdbc] if jdbc else [])
     assert extras.python_only == (() if jdbc else (name,))
     assert " " not in write_url(connection(), extras.jdbc)
 
@@ -103,13 +106,29 @@ def test_a_wrong_name_or_value_is_refused(name: str, value: Any, cure: str) -> N
     [
         ("-----BEGIN RSA PRIVATE KEY-----\n", "openssl pkcs8"),
         ("-----BEGIN EC PRIVATE KEY-----\n", "openssl pkcs8"),
-        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "without a passphrase"),
+        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "a key without a passphrase"),
     ],
 )
 def test_a_key_that_sqoops_driver_cannot_read_is_refused(head: str, cure: str, tmp_path: Path) -> None:
     key = tmp_path / "client.key"
     key.write_text(head)
     assert cure in refusal(sslkey=str(key)).cure
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [
+        (ec.generate_private_key(ec.SECP256R1()), "EC"),
+        (ec.generate_private_key(ec.SECP521R1()), "EC"),
+        (rsa.generate_private_key(65537, 2048), "RSA"),
+        (ed25519.Ed25519PrivateKey.generate(), "Ed25519"),
+    ],
+)
+def test_pgjdbc_is_told_what_a_key_is_of(key: PrivateKey, algorithm: str, encoding: Encoding, tmp_path: Path) -> None:
+    path = tmp_path / "client.key"
+    path.write_bytes(key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption()))
+    assert read_extras(connection(sslkey=str(path))).jdbc["pemKeyAlgorithm"] == algorithm
 
 
 def test_require_with_a_root_certificate_verifies_in_both() -> None:

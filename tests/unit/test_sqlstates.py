@@ -4,8 +4,25 @@ import re
 
 import pytest
 
-from switchyard.sqlstates import OTHER, SQLSTATES, explain, find_words
+from switchyard.sqlstates import OF_TLS, OTHER, SQLSTATES, explain, find_words
 
+TLS = [
+    # what libpq or pgjdbc say before there is a session, and a word of the cure
+    ("server does not support SSL, but SSL was required", "ssl = on"),
+    ("The server does not support SSL.", "ssl = on"),
+    ("SSL error: certificate verify failed", "sslrootcert"),
+    ('server certificate for "a.example" does not match host name "b.example"', "the host"),
+    ('server certificate for "a.example" (and 2 other names) does not match host name "b.example"', "the host"),
+    ("Unable to find valid certification path to requested target", "sslrootcert"),
+    ("PKIX path building failed", "sslrootcert"),
+    ("The hostname vm could not be verified by hostnameverifier PgjdbcHostnameVerifier.", "the host"),
+    ('root certificate file "/root/.postgresql/root.crt" does not exist', "sslrootcert"),
+    ("NotAfter: Thu Nov 26 22:00:00 UTC 2026", "renew"),
+    ("FATAL:  connection requires a valid client certificate", "sslcert"),
+    ("SSL error: tlsv13 alert certificate required", "sslcert"),
+    ("Received fatal alert: handshake failure: sslv3 alert handshake failure", "sslcert"),
+    ('FATAL:  certificate authentication failed for user "x"', "sslcert"),
+]
 MET = [
     # code, what PostgreSQL, libpq or pgjdbc say, a word of the cure, whether running again may help
     ("08P01", "FATAL: unsupported startup parameter: extra_float_digits", "ignore_startup_parameters", False),
@@ -58,6 +75,18 @@ MET = [
     ("57P05", "FATAL: terminating connection due to idle-session timeout", "idle_session_timeout", False),
     ("XX001", "ERROR: invalid page in block 3 of relation base/1/2", "backup", False),
 ]
+
+
+@pytest.mark.parametrize(("words", "cure"), TLS)
+def test_what_goes_wrong_before_a_session_is_told_from_a_dead_server(words: str, cure: str) -> None:
+    row = explain(None, words)
+    assert row in OF_TLS
+    assert cure in row.cure
+    assert not row.passes
+
+
+def test_every_row_of_tls_is_met() -> None:
+    assert {row for words, _ in TLS if (row := find_words(words))} == set(OF_TLS)
 
 
 @pytest.mark.parametrize(

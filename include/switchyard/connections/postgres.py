@@ -10,6 +10,7 @@ PostgresHook of Airflow's provider 7.1.
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,8 @@ HONOURED: Mapping[str, Extra] = {
 }
 """By libpq's name. What pgjdbc lacks are timings of TCP, by which no row and no secret changes."""
 
+_KEYS = {bytes.fromhex("2a8648ce3d0201"): "EC", bytes.fromhex("06032b6570"): "Ed25519"}
+"""Object id of an algorithm, as DER has it."""
 _FIELD = "write it in the connection's own field"
 _CLOUD = "a cloud's token is not fetched here: write a password into the connection"
 REFUSED: Mapping[str, str] = {
@@ -121,6 +124,8 @@ def read_extras(connection: Connection) -> PostgresExtras:
     }
     if libpq.get("sslmode") == "require" and "sslrootcert" in libpq:
         jdbc["sslmode"] = "verify-ca"  # as libpq takes it; pgjdbc would not look at the certificate
+    if "sslkey" in libpq:
+        jdbc["pemKeyAlgorithm"] = _key_algorithm(Path(libpq["sslkey"]).read_bytes())
     return PostgresExtras(libpq, jdbc, tuple(name for name in libpq if not HONOURED[name].jdbc))
 
 
@@ -141,7 +146,9 @@ def libpq_parameters(connection: Connection, options: str = "") -> dict[str, str
 def _judge(connection: Connection, name: str, value: object) -> str:
     """The value of one extra as libpq takes it."""
     if name in REFUSED:
-        raise _unusable(connection, f"the extra {name!r} cannot be honoured by every client", REFUSED[name])
+        raise _unusable(
+            connection, f"the extra {name!r} cannot be honoured by every client", f"{REFUSED[name]}; then run again"
+        )
     if name not in HONOURED:
         near = difflib.get_close_matches(name, HONOURED, n=1)
         cure = f"did you mean {near[0]!r}?" if near else f"leave it out; those that are known: {', '.join(HONOURED)}"
@@ -173,10 +180,21 @@ def _require_file(connection: Connection, name: str, path: str) -> None:
     if name != "sslkey":
         return
     if b"ENCRYPTED" in head:
-        raise _unusable(connection, "sslkey has a passphrase", REFUSED["sslpassword"])
+        raise _unusable(
+            connection,
+            "sslkey has a passphrase",
+            "name a key without a passphrase, which only the worker's user can read",
+        )
     if head.startswith(b"-----BEGIN") and b"BEGIN PRIVATE KEY" not in head:
         cure = f"convert it: openssl pkcs8 -topk8 -nocrypt -in {path} -out {path}.pk8.pem"
         raise _unusable(connection, "sslkey is not in PKCS#8, and Sqoop's driver reads no other form", cure)
+
+
+def _key_algorithm(key: bytes) -> str:
+    """Java's name for what a PKCS#8 key is of; pgjdbc would take every PEM file for RSA. Source: RFC 5208, 8410."""
+    if key.startswith(b"-----BEGIN"):
+        key = base64.b64decode(b"".join(line for line in key.splitlines() if not line.startswith(b"-----")))
+    return next((name for object_id, name in _KEYS.items() if object_id in key[:64]), "RSA")
 
 
 def _unusable(connection: Connection, what: str, cure: str) -> ConnectionUnusable:
