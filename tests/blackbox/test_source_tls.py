@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outside import SOURCE, FlowUnderTest, Grounds
-from tls_postgres import Authority, TlsPostgres, open_tls_postgres
+
+from harness.outside.grounds import SOURCE, FlowUnderTest, Grounds
+from harness.outside.tls_postgres import Authority, TlsPostgres, open_tls_postgres
 
 PASSWORD = "of the readers"
 DATABASE = "source"
@@ -86,7 +87,7 @@ def test_a_server_that_is_not_verified_is_not_read(
     ("common_name", "hosts", "days", "cause"),
     [
         pytest.param("elsewhere", ["db.example"], 1, "host name", id="another host's"),
-        pytest.param("expired", ["localhost"], -1, "expired", id="expired", marks=pytest.mark.kin),
+        pytest.param("expired", ["localhost"], -1, "renew the server", id="expired", marks=pytest.mark.kin),
     ],
 )
 def test_a_certificate_that_does_not_hold_is_refused(

@@ -32,7 +32,7 @@ def ingested(grounds: Grounds) -> FlowUnderTest:
 def test_an_extra_that_is_no_object(grounds: Grounds, ingested: FlowUnderTest, conn_id: str, extra: str) -> None:
     """Nothing at all is nothing; anything else is refused by the connection's name.
 
-    Every kind of connection and of extra is tried in tests/unit/test_connections.py and tests/behaviours.
+    Every kind of connection and of extra is tried in tests/unit/connections and tests/behaviours.
     """
     before = dict(grounds.connections[conn_id])
     grounds.connect(conn_id, extra=extra)

@@ -20,7 +20,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from outside import Unprepared
+
+from harness.outside.grounds import Unprepared
 
 _PATIENCE = 20
 _NOW = dt.datetime.now(dt.UTC)
