@@ -95,7 +95,7 @@ REFUSED: Mapping[str, str] = {
 }
 """Extras that libpq or Airflow's hook knows and we cannot honour everywhere, each with what to do."""
 
-UNUSED = frozenset({"cursor", "sqlalchemy_scheme", "sqlalchemy_query", "enable_log_db_messages"})
+UNUSED = ("cursor", "sqlalchemy_scheme", "sqlalchemy_query", "enable_log_db_messages")
 """Extras of Airflow's hook that shape only the hook's own Python objects: nothing here is changed by them."""
 
 

@@ -46,7 +46,7 @@ def a_value(extra: Extra, directory: Path) -> str:
 def test_all_that_libpq_and_airflows_hook_know_is_judged() -> None:
     hook = PostgresHook.ignored_extra_options | set(inspect.signature(PostgresHook.__init__).parameters)
     of_the_hook = hook - {"self", "args", "kwargs"}
-    judged = set(HONOURED) | set(REFUSED) | UNUSED
+    judged = set(HONOURED) | set(REFUSED) | set(UNUSED)
     internal = {"fallback_application_name", "load_balance_hosts", "scram_client_key", "scram_server_key"}
     tls_details = {"ssl_min_protocol_version", "ssl_max_protocol_version", "sslcompression", "sslsni", "sslcertmode"}
     others = {"requirepeer", "sslkeylogfile", "oauth_issuer", "oauth_client_id", "oauth_client_secret", "oauth_scope"}
