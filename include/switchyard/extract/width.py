@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
+from switchyard.connections import Connection
 from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Source
 from switchyard.types.carry import CarriedColumn
@@ -28,6 +30,21 @@ _SHORT = re.compile(
 )
 _LIMITED = re.compile(r"(?:character|character varying|bit|bit varying)\((\d+)\)")
 _SUMMED_AT_ONCE = 50
+
+
+class MeasuredSource(NamedTuple):
+    """Where an engine reads: of several hosts the one that answered; how many rows it may hold at once."""
+
+    server: Connection
+    rows_at_once: int
+
+
+def measure_source(
+    session: Session, connection: Connection, source: Source, columns: Sequence[CarriedColumn], condition: str
+) -> MeasuredSource:
+    """Look at the rows that a load reads, by a session of that connection."""
+    server = replace(connection, host=session.info.host, port=session.info.port)
+    return MeasuredSource(server, rows_at_once(widest_row(session, source, columns, condition)))
 
 
 def rows_at_once(widest: int) -> int:

@@ -107,7 +107,7 @@ def test_a_connection_that_is_not_there_is_named(new_case: Callable[..., Case]) 
     case = new_case("noconn", source={"connection": "nowhere_postgres"})
     code, said = case.switchyard("run", "ingest", case.name)
     assert code == 1
-    assert "nowhere_postgres: no such connection" in said
+    assert "connection nowhere_postgres: it is neither in the secrets file nor in AIRFLOW_CONN_" in said
     assert "airflow connections add nowhere_postgres" in said
 
 

@@ -89,7 +89,7 @@ def hiveql_names() -> list[str]:
 
 
 def test_the_names_of_ours_are_those_that_we_know() -> None:
-    assert {"t0", "t3", "reasons", "reason_columns", "raw", "d", "r", "sy_there", "sy_old", "n", "k"} <= set(
+    assert {"t0", "t3", "reasons", "reason_columns", "raw", "d", "r", "sy_present", "sy_old", "n", "k"} <= set(
         hiveql_names()
     )
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import NamedTuple
-
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import land_step
-from switchyard.connections import Connection
 from switchyard.extract import postgres
 from switchyard.extract.engine import Engine, ExtractRequest
 from switchyard.extract.session import SourceSession, begin, require_same, startup_options
 from switchyard.extract.sqoop import SqoopEngine
 from switchyard.extract.statement import build_statement, row_condition
-from switchyard.extract.width import rows_at_once, widest_row
+from switchyard.extract.width import MeasuredSource, measure_source
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
@@ -30,13 +26,6 @@ from switchyard.prove.reconcile import Landing, check_landing, tally_lines
 from switchyard.types.quoting import quote_postgres
 
 ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
-
-
-class MeasuredSource(NamedTuple):
-    """Where the engine reads: of a connection's several hosts the one that answered; how many rows it may hold."""
-
-    server: Connection
-    rows_at_once: int
 
 
 def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]:
@@ -106,9 +95,7 @@ def _measure(runtime: Runtime, flow: Flow, planned: Planned) -> MeasuredSource:
     with postgres.connect(connection) as session:
         require_same("this step", begin(session), planned.session)
         condition = row_condition(flow.source, planned.bounds)
-        widest = widest_row(session, flow.source, planned.columns, condition)
-        server = replace(connection, host=session.info.host, port=session.info.port)
-        return MeasuredSource(server, rows_at_once(widest))
+        return measure_source(session, connection, flow.source, planned.columns, condition)
 
 
 def _count(runtime: Runtime, flow: Flow, planned: Planned) -> int | None:
