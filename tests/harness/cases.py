@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -30,6 +30,9 @@ from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import run_leg
 from switchyard.records import Record
 from switchyard.serve.cache.reader import ReadThroughCache
+
+if TYPE_CHECKING:
+    from harness.stop_points import Wire
 
 _SECRETS_FILE = "AIRFLOW__SECRETS__BACKEND_KWARGS"
 Facts = dict[str, dict[str, Any]]
@@ -55,6 +58,7 @@ class Case:
     environ: dict[str, str] = field(default_factory=dict, repr=False)
     overridden: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
     settles: bool = True
+    wires: dict[str, Wire] = field(default_factory=dict, repr=False)
 
     def flow(self, **over: Any) -> Flow:
         """The flow as the model has it."""
@@ -69,9 +73,11 @@ class Case:
         self.overridden[conn_id] = replace(EnvironmentConnections().get(conn_id), **fields).fields()
         self._write_connections()
 
-    def restore(self, conn_id: str) -> None:
-        """The connection as it was."""
+    def restore(self, conn_id: str, before: dict[str, Any] | None = None) -> None:
+        """The connection as it was: that of the stack, or what another override had made of it."""
         del self.overridden[conn_id]
+        if before is not None:
+            self.overridden[conn_id] = before
         self._write_connections()
 
     def _write_connections(self) -> None:
@@ -191,6 +197,8 @@ class Case:
 
     def clean_up(self) -> None:
         """Take everything of this case away, on every server."""
+        for wire in self.wires.values():
+            wire.close()
         connections = EnvironmentConnections()
         self.servers.postgres(f'drop schema if exists "{self.name}" cascade')
         metastore = Metastore(connections.get("lake_metastore"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import signal
 
-from harness.stop_points import WireStop, ledger_stop, wait_for
+from harness import stop_points
+from harness.stop_points import StopAt
 from harness.two_versions import ROWS, TwoVersions
 from switchyard.serve.cache.gate import script
 from switchyard.serve.cache.reader import ReadThroughCache
@@ -22,7 +22,7 @@ def lua(name: str) -> bytes:
 SERVED = b"state\x00\x07\x00\x00\x00served"
 """The record's field, as BSON has it."""
 
-STOPS: dict[str, tuple[str, bytes | str, str]] = {
+STOPS: dict[str, StopAt] = {
     "before the staging is written": ("powergrid_mongo", b"insert", "before"),
     "while the staging is written": ("powergrid_mongo", b"insert", "after"),
     "while the staging's index is built": ("powergrid_mongo", b"createIndexes", "before"),
@@ -54,12 +54,4 @@ def assert_cache_is_true(two: TwoVersions, cache: ReadThroughCache) -> None:
 
 def kill_at(two: TwoVersions, moment: str) -> None:
     """Run the leg as a process of its own, and kill it at that moment."""
-    where, what, when = STOPS[moment]
-    stop = ledger_stop(two.case, what) if where == "ledger" else WireStop(two.case, where, what, when)
-    with stop as at:
-        child = two.case.start("run", "serve", two.case.name)
-        reached = at.is_reached if where == "ledger" else at.reached.is_set
-        wait_for(lambda: reached() or child.poll() is not None, moment)
-        assert child.poll() is None, child.stdout.read()
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+    stop_points.kill_at(two.case, STOPS[moment], "run", "serve", two.case.name)

@@ -1,6 +1,7 @@
 """Where a step can be stopped, from outside: on the wire, in the ledger, in the source. The product has no hook for it.
 
-`WireStop` is a proxy that stands still at a given request, before the server gets it or after the server has done it.
+`Wire` is a proxy that stands still at a given request, before the server gets it or after the server has done it;
+`WireStop` is one for a single stop.
 `ledger_stop` is a trigger that waits, so that a step stands still with its work done and nothing written down.
 `SourceStop` is a source query that waits in the middle of its rows.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -37,40 +39,60 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = _PATIENCE
     return found
 
 
-class WireStop:
-    """A TCP proxy to a connection's server. At the first request that holds `pattern` it stands still for good.
+class Wire:
+    """A TCP proxy that a case reaches a connection's server through, from here on. It passes everything on until `arm`.
 
-    `before`: the server never sees that request. `after`: the server has answered it, and the client never hears.
+    A server behind one port from the beginning is the same server to what remembers addresses (the cache's gate does).
     """
 
-    def __init__(self, case: Case, conn_id: str, pattern: bytes, when: When) -> None:
+    def __init__(self, case: Case, conn_id: str) -> None:
         connection = case.connections.get(conn_id)
         self.target = (connection.host, connection.port)
-        self.pattern, self.when = pattern, when
         self.reached = threading.Event()
+        self._pattern: bytes | None = None
+        self._when: When = "before"
         self._stopped: set[int] = set()
         self._open: list[socket.socket] = []
         self._closed = threading.Event()
+        self._cut = threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0))
         # A MongoDB names its own address in its greeting, and a client would go there, past the proxy.
         extra = (
             {"directConnection": "true", **connection.extra} if connection.conn_type == "mongo" else connection.extra
         )
+        self._before = case.overridden.get(conn_id)
         case.override(conn_id, host="127.0.0.1", port=self._server.getsockname()[1], extra=extra)
         self._case, self._conn_id = case, conn_id
 
-    def __enter__(self) -> WireStop:
+    def start(self) -> None:
+        """Begin to pass on."""
         threading.Thread(target=self._accept, daemon=True).start()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.cut()
-        self._case.restore(self._conn_id)
+    def arm(self, pattern: bytes, when: When) -> None:
+        """Stand still for good at the next request that holds `pattern`.
 
-    def cut(self) -> None:
+        `before`: the server never sees that request. `after`: the server has answered it, and the client never hears.
+        """
+        self.reached, self._cut = threading.Event(), threading.Event()
+        self._when, self._pattern = when, pattern
+
+    def disarm(self) -> None:
+        """Pass everything on again; whoever stood still is cut off."""
+        self._pattern = None
+        self._cut.set()
+        self._end(self._open)
+        self._open = []
+        self._stopped = set()
+
+    def close(self) -> None:
         """End all connections, as a server's death does; nobody can open a new one."""
         self._closed.set()
-        for one in (self._server, *self._open):
+        self._end([self._server])
+        self.disarm()
+
+    @staticmethod
+    def _end(sockets: list[socket.socket]) -> None:
+        for one in sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
@@ -94,24 +116,56 @@ class WireStop:
         seen = b""
         with contextlib.suppress(OSError), client, server:
             while data := client.recv(1 << 16):
-                seen = seen[-len(self.pattern) :] + data
-                if self.pattern in seen and not self.reached.is_set():
-                    self._stopped.add(server.fileno())
-                    if self.when == "before":
-                        self.reached.set()
-                        self._closed.wait()
-                        return
+                pattern = self._pattern
+                if pattern is not None and not self.reached.is_set():
+                    seen = seen[-len(pattern) + 1 :] + data
+                    if pattern in seen:
+                        self._stopped.add(server.fileno())
+                        if self._when == "before":
+                            self._stand_still()
+                            return
                 server.sendall(data)
 
     def _answers(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(1 << 16):
                 if server.fileno() in self._stopped:
-                    self.reached.set()
-                    self._closed.wait()
+                    self._stand_still()
                     return
                 client.sendall(data)
             client.shutdown(socket.SHUT_WR)
+
+    def _stand_still(self) -> None:
+        cut = self._cut
+        self.reached.set()
+        cut.wait()
+
+
+def put_behind_wires(case: Case, *conn_ids: str) -> None:
+    """Let a case reach these servers by wires from here on: its clean-up closes them."""
+    for conn_id in conn_ids:
+        case.wires[conn_id] = Wire(case, conn_id)
+        case.wires[conn_id].start()
+
+
+class WireStop(Wire):
+    """A wire for one stop. At the first request that holds `pattern` it stands still for good."""
+
+    def __init__(self, case: Case, conn_id: str, pattern: bytes, when: When) -> None:
+        super().__init__(case, conn_id)
+        self.arm(pattern, when)
+
+    def __enter__(self) -> WireStop:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.cut()
+        self._case.restore(self._conn_id, self._before)
+
+    def cut(self) -> None:
+        """End all connections, as a server's death does; nobody can open a new one."""
+        self.close()
 
 
 class Stop:
@@ -153,6 +207,41 @@ def ledger_stop(case: Case, state: str) -> Iterator[Stop]:
         finally:
             stop.release()
             run.execute(f"drop function {name} cascade".encode())
+
+
+StopAt = tuple[str, bytes | str, Literal["before", "after", ""]]
+"""A state of the ledger, with `ledger` before it; or a request on a connection's wire, and which side of it."""
+
+
+@contextlib.contextmanager
+def stop_at(case: Case, at: StopAt) -> Iterator[Callable[[], bool]]:
+    """Stand still where `at` says; yields whether somebody does."""
+    where, what, when = at
+    if isinstance(what, str):
+        with ledger_stop(case, what) as stop:
+            yield stop.is_reached
+        return
+    assert when != ""
+    wire = case.wires.get(where)
+    if wire is None:
+        with WireStop(case, where, what, when) as wire_stop:
+            yield wire_stop.reached.is_set
+        return
+    wire.arm(what, when)
+    try:
+        yield wire.reached.is_set
+    finally:
+        wire.disarm()
+
+
+def kill_at(case: Case, at: StopAt, *command: str) -> None:
+    """Run `switchyard …` as a process of its own, and kill it where `at` says."""
+    with stop_at(case, at) as reached:
+        child = case.start(*command)
+        wait_for(lambda: reached() or child.poll() is not None, str(at))
+        assert child.poll() is None, child.stdout and child.stdout.read()
+        child.send_signal(signal.SIGKILL)
+        child.wait()
 
 
 class SourceStop:

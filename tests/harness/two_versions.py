@@ -27,8 +27,8 @@ class TwoVersions:
     documents: dict[Letter, list[dict[str, Any]]]
 
     @classmethod
-    def load(cls, case: Case) -> TwoVersions:
-        """Load both through the ingest leg, `a` last; serve it."""
+    def load(cls, case: Case, *, serves: bool = True) -> TwoVersions:
+        """Load both through the ingest leg, `a` last; serve it, unless told not to."""
         case.sql("create table t (id int primary key, x text)")
         versions: dict[Letter, TableVersion] = {}
         documents: dict[Letter, list[dict[str, Any]]] = {}
@@ -37,7 +37,8 @@ class TwoVersions:
             case.run("ingest")
             versions[letter] = case.version()
             documents[letter] = [{"_id": i, "id": i, "x": x} for i, x in case.sql("select id, x from t order by id")]
-        case.run("serve")
+        if serves:
+            case.run("serve")
         return cls(case, versions, documents)
 
     def flip(self, to: Letter) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from switchyard.flow.bookmark import Bookmark, Reading, Server
 from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.spec import Flow
@@ -123,6 +125,20 @@ def test_a_rollback_shows_the_load_it_went_back_to() -> None:
     assert (back.to_seq, back.to_load, back.head, back.flow_changes.held) == (2, load_id(2), 2, "bad")
     assert (rolled.location, rolled.high) == (manifest(2, "merge").location, "2026-01-02")
     assert history.held == "bad"
+
+
+@pytest.mark.parametrize("mode", ["merge", "append"])
+def test_a_rollback_is_never_taken_for_a_load_of_the_same_seq_that_was_restored_away(mode: str) -> None:
+    """Ledger and metastore were restored together, and the seqs after that moment were given out again."""
+    dead = manifest(2, mode, load_id="20260101t000000_dead00", location="/lake/d/t/load=20260101t000000_dead00/try=a")
+    known = by_id(dead, *(manifest(seq, mode) for seq in (1, 2, 3)))
+    parts = [part(1, 0), part(2, 1)] if mode == "append" else None
+    history = history_of(flow(mode), shown(4, "rollback", head=2, parts=parts), known)
+    rolled = next(load for load in history.loads if load.seq == 4)
+    back = Planned.from_json(rolled.facts["plan"]).rollback
+    assert back is not None
+    assert (rolled.location, back.to_load) == (manifest(2, mode).location, load_id(2))
+    assert dead.load_id not in {load.load_id for load in history.loads if load.state == "published"}
 
 
 def test_a_rollback_that_was_replaced_stays_known_by_the_next_manifest() -> None:

@@ -22,6 +22,7 @@ from switchyard.legs.ingest.start import find_start, next_bookmark, read_now
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables import versions
+from switchyard.legs.truth.missing import require_files
 from switchyard.prove.contract import Agreed
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def plan(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> 
     """Run the step, under the leg's lock; nothing is written when the source has nothing new."""
     version = settle(runtime, ledger, flow, from_beginning=request.start == "beginning")
     require_released(flow, version)
+    if version is not None and version.seq > 0 and flow.lake.mode != "replace":
+        require_files(runtime.hdfs(flow), flow, version)
     source = _look_at_source(runtime, ledger, flow, version, request)
     if isinstance(source, NothingNew):
         return source

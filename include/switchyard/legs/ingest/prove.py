@@ -116,6 +116,7 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
     flow, kept, repeated = batch.flow, proved.hive_rows, converted.repeated or 0
     merge = batch.merge(converted.kept, converted.old or "")
     counts = dict(zip(COUNTS, (int(value) for value in hive.run(merge.counts())[0]), strict=True))
+    _require_before(batch, counts["before"])
     changed = {name: counts[name] for name in ("inserted", "updated", "unchanged", "late", "unknown")}
     changed["repeated"] = repeated
     dead = kept - sum(changed.values())
@@ -144,6 +145,18 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
         unknown=counts["unknown"],
         repeated=repeated,
     )
+
+
+def _require_before(batch: Batch, rows: int) -> None:
+    """Raise ReconcileMismatch when the version that is merged into has not the rows that it was published with."""
+    expected = batch.planned.before_rows
+    if expected is not None and expected >= 0 and rows != expected:
+        raise ReconcileMismatch(
+            f"the version before has {rows} rows, and {expected} when it was published",
+            where=f"flow {batch.flow.flow}, {batch.planned.before_paths[0]}",
+            cure="nothing was published; somebody wrote or deleted files there: restore them, or go back to another "
+            f"version: switchyard rollback {batch.flow.flow}",
+        )
 
 
 def _quarantine(batch: Batch, hive: HiveSession, converted: Converted) -> int:

@@ -14,6 +14,7 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest.manifest import Manifest, read_manifest
 from switchyard.legs.ingest.publish import publish, recover
+from switchyard.legs.ingest.reachable import require_reachable, use_connections
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.truth.check import Inspection, lake_table, look, refusal, require_allowed
 from switchyard.legs.truth.decide import Action, StrayAction, decide_stray
@@ -26,11 +27,16 @@ def settle(runtime: Runtime, ledger: Ledger, flow: Flow, *, from_beginning: bool
 
     The check comes before everything: a ledger that is older than the table would abandon what is published.
 
-    Raises TruthConflict when they disagree, LoadInProgress when another run is at work.
+    Raises:
+        TruthConflict: they disagree. LoadInProgress: another run is at work. SwitchyardError: a load was being
+            published by connections that are not the flow file's any more, and those do not reach its data.
     """
+    moved = require_reachable(runtime, ledger, flow)
     inspection = look(runtime, ledger, flow)
     require_allowed(flow, inspection, from_beginning=from_beginning)
     require_driver_gone(ledger, flow.flow, "ingest", runtime.driver)
+    for load in moved:
+        use_connections(ledger, load, flow)
     if inspection.action.refuses:
         _believe_the_table(ledger, flow, inspection)
     if inspection.action is Action.RECORD:
@@ -88,7 +94,8 @@ def _settle_strays(runtime: Runtime, ledger: Ledger, flow: Flow) -> TableVersion
         forward = [manifests[part] for part in version.strays if _rolls_forward(version, part, manifests[part])]
         if forward and forward[0] is not None:
             log.warning("%s has the rows of load %s: it is published", version.name, forward[0].load_id)
-            publish(runtime, ledger, registry.register(ledger, forward[0].load("publishing")))
+            load = registry.register(ledger, forward[0].load("publishing"))
+            publish(runtime, ledger, use_connections(ledger, load, flow))
             continue
         seqs = [part.seq for part in version.strays]
         log.warning("%s: partitions %s belong to no version and are dropped; no file is deleted", version.name, seqs)

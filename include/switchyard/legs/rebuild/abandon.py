@@ -85,6 +85,8 @@ def _see_table(runtime: Runtime, load: Load) -> str:
             where=f"flow {load.flow}, leg ingest",
             cure=f"nothing was changed; run the leg, which writes it down: switchyard run ingest {load.flow}",
         )
+    if version is not None and any(part.load_id == load.load_id for part in version.strays):
+        return "Hive shows its partition already: the next run finishes it"
     return "Hive shows another version: nothing of it is visible"
 
 

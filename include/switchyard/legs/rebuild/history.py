@@ -129,9 +129,16 @@ class _Walk:
         )
 
     def _at(self, record: VersionRecord) -> Manifest | None:
-        """The manifest of the rows that a version shows: its own, or that of the load it went back to."""
+        """The manifest of the rows that a version shows: its own, or that of the load it went back to.
+
+        A seq is used twice when ledger and metastore were restored together: the rows say which load is meant.
+        """
         own = self.manifests.get(record.load_id)
-        return own or next((one for one in self.manifests.values() if one.seq == record.head), None)
+        of_head = [one for one in self.manifests.values() if one.seq == record.head]
+        if self.version.partitioned:
+            shown = {part.load_id for part in self.version.chain}
+            return own or next((one for one in of_head if one.load_id in shown), None)
+        return own or next((one for one in of_head if one.location == record.location), None)
 
     def _load(self, record: VersionRecord, *, superseded_at: dt.datetime | None) -> RegisteredLoad:
         manifest = self._at(record)

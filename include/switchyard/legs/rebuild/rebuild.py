@@ -10,7 +10,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
@@ -23,6 +23,7 @@ from switchyard.legs.rebuild.agreement import Agreement, check_flow
 from switchyard.legs.rebuild.history import History, history_of
 from switchyard.legs.rebuild.serve_memory import ServeMemory, read_serve_memory
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.truth.missing import missing_paths
 
 _READERS = 8
 
@@ -61,7 +62,9 @@ def rebuild(runtime: Runtime, ledger: Ledger, flow: Flow, *, plan_only: bool = F
         if agreement.disagrees is None or agreement.table == "another's":
             return Rebuilt(agreement, None, None)
         version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
-        history = history_of(flow, version, read_manifests(runtime.hdfs(flow), flow, version))
+        hdfs = runtime.hdfs(flow)
+        history = history_of(flow, version, read_manifests(hdfs, flow, version))
+        history = replace(history, unknown=(*history.unknown, *_lost(hdfs, flow, version)))
         serve = read_serve_memory(runtime, flow) if flow.serve is not None else None
         if plan_only:
             return Rebuilt(agreement, history, serve)
@@ -87,6 +90,16 @@ def read_manifests(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> Mapp
         manifests = list(readers.map(lambda path: read_manifest(hdfs, path), (*tries, *shown)))
     names = (flow.flow, *(version.formerly if version else ()))
     return {manifest.load_id: manifest for manifest in manifests if manifest is not None and manifest.flow in names}
+
+
+def _lost(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> tuple[str, ...]:
+    """What of the table cannot be had any more, for people; a plan of a load refuses it."""
+    missing = missing_paths(hdfs, flow, version) if version is not None and version.seq > 0 else []
+    return (
+        (f"{len(missing)} directories that the table shows are not in HDFS: {', '.join(missing[:3])}",)
+        if missing
+        else ()
+    )
 
 
 @contextlib.contextmanager
