@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -20,13 +19,10 @@ from switchyard.errors import SwitchyardError, TruthConflict
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.spec import Flow
-from switchyard.lake.thrift import describe
 from switchyard.ledger.results import Proved
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.ingest.manifest import Manifest, VersionRecord
 from switchyard.legs.ingest.planned import Planned
-from switchyard.legs.ingest.release import release
-from switchyard.legs.ingest.rollback import rollback
 from switchyard.legs.rebuild.agreement import check_flow
 from switchyard.legs.rebuild.rebuild import Rebuilt, rebuild
 from switchyard.legs.tables import versions
@@ -34,17 +30,7 @@ from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import HiveType
 
 TABLE = "create table t (id int primary key, v text not null, at timestamptz not null default clock_timestamp())"
-MODES = ["append", pytest.param("merge", marks=pytest.mark.kin), pytest.param("replace", marks=pytest.mark.kin)]
 ALTER = b"alter_table_with_environment_context"
-
-
-@pytest.fixture(params=MODES)
-def case(request: pytest.FixtureRequest, new_case: Callable[..., Case]) -> Case:
-    """A flow with an empty source table."""
-    by_cursor = {"source": {"cursor": "at", "cursor_clock": "database"}} if request.param != "replace" else {}
-    made: Case = new_case(f"truth_{request.param}", lake={"mode": request.param}, **by_cursor)
-    made.sql(TABLE)
-    return made
 
 
 class LedgerCopies:
@@ -95,26 +81,6 @@ def ids(case: Case) -> list[int]:
     return [row[0] for row in case.hive("order by id", what="id")]
 
 
-def at_source(case: Case) -> list[int]:
-    return [row[0] for row in case.sql("select id from t order by id")]
-
-
-def load_in_steps(case: Case, copies: LedgerCopies) -> None:
-    """One load, a copy of the ledger in each of its states."""
-    case.settle()
-    runtime = case.runtime
-    load = ingest_leg.plan(runtime, case.flow())
-    copies.take("planned")
-    for step, state in (("land", "landed"), ("convert", "converted"), ("prove", "proved")):
-        getattr(ingest_leg, step)(runtime, load.load_id)
-        copies.take(state)
-    with runtime.ledger() as ledger:
-        ledger.advance(ledger.get(load.load_id), "publishing", expected=["proved"])
-    copies.take("publishing")
-    ingest_leg.publish(runtime, load.load_id)
-    copies.take("recorded")
-
-
 def refuses(case: Case) -> str:
     """What the next run says when table and ledger disagree; it changes nothing."""
     before = (case.version(), ids(case))
@@ -133,73 +99,6 @@ def rebuilt(case: Case) -> Rebuilt:
 def agrees(case: Case) -> bool:
     with case.runtime.ledger() as ledger:
         return check_flow(case.runtime, ledger, case.flow()).disagrees is None
-
-
-def known(case: Case) -> list[tuple[Any, ...]]:
-    return [(load.load_id, load.seq, load.kind, load.state, load.location) for load in case.loads("ingest")]
-
-
-def test_every_copy_of_the_ledger_is_refused_or_right(case: Case) -> None:
-    with ledger_copies(case) as copies:
-        insert(case, 1, 3)
-        case.run("ingest")
-        insert(case, 4, 6)
-        load_in_steps(case, copies)
-        backup = describe_table(case)
-        insert(case, 7, 9)
-        case.run("ingest")
-        rollback(case.runtime, case.flow(), why="bad rows")
-        copies.take("held")
-        assert ids(case) == [1, 2, 3, 4, 5, 6]
-        for name in copies.names[:-1]:
-            copies.restore(name)
-            assert "the ledger is older than the table, or another one" in refuses(case), name
-            record(f"ingest, {case.spec['lake']['mode']}", f"ledger restored: {name}", "older ledger", "refused")
-
-        copies.restore("nothing")
-        assert rebuilt(case).history is not None
-        first = known(case)
-        assert agrees(case)
-        assert rebuilt(case).history is None, "twice is once"
-        assert known(case) == first
-        assert case.loads("ingest")[0].kind == "rollback"
-        with pytest.raises(SwitchyardError, match=r"the flow is on hold: .*bad rows"):
-            ingest_leg.plan(case.runtime, case.flow())
-
-        copies.restore("held")
-        assert "bad rows" in str(release(case.runtime, case.flow()))
-        copies.take("released")
-        copies.restore("held")
-        case.run("ingest")
-        assert ids(case) == at_source(case) == list(range(1, 10)), "held in the ledger, released by the table"
-        copies.restore("released")
-        refuses(case)
-
-        restore_table(case, backup)
-        assert ids(case) == [1, 2, 3, 4, 5, 6]
-        copies.restore("held")
-        assert "the metastore is older than the ledger" in refuses(case)
-        assert rebuilt(case).history is not None
-        insert(case, 10, 10)
-        case.run("ingest")
-        assert ids(case) == at_source(case) == list(range(1, 11)), "read on from the bookmark of the older table"
-
-
-def describe_table(case: Case) -> tuple[Any, list[Any]]:
-    """The metastore's backup of one table: what it says, and its partitions."""
-    with case.runtime.metastore(case.flow()).client() as client:
-        table = describe(client, case.name, "t")
-        return table, client.get_partitions(case.name, "t", -1) if table.partitionKeys else []
-
-
-def restore_table(case: Case, backup: tuple[Any, list[Any]]) -> None:
-    """The table as it was; no file is touched."""
-    table, partitions = backup
-    with case.runtime.metastore(case.flow()).client() as client:
-        client.drop_table(case.name, "t", False)
-        client.create_table(table)
-        for partition in partitions:
-            client.add_partition(partition)
 
 
 @pytest.mark.kin

@@ -158,7 +158,7 @@ ALTER_AFTER: StopAt = ("lake_metastore", ALTER, "after")
 DROP_BEFORE: StopAt = ("lake_metastore", b"drop_partitions_req", "before")
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize(("mode", "store", "state"), cells())
 def test_restored(walks: Callable[[str], Walk], mode: str, store: str, state: str) -> None:
     walk = walks(mode)
@@ -185,7 +185,7 @@ GIVEN_UP = {
 
 
 @pytest.mark.kin
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("mode", MODES[:2])
 @pytest.mark.parametrize("state", GIVEN_UP)
 def test_given_up(walks: Callable[[str], Walk], mode: str, state: str) -> None:

@@ -62,6 +62,7 @@ CHANGED: dict[str, tuple[str, ...]] = {
     "metastore": ("before", "planned"),
     "MongoDB, whole": ("nothing", "before", "staged", "writing", "half a delta", "renamed"),
     "MongoDB, one collection": ("nothing", "before", "half a delta", "renamed"),
+    "MongoDB, without its indexes": ("before",),
     "MongoDB, the records": ("nothing", "before", "writing"),
     "Redis": ("nothing", "before", "closed", "refreshing"),
 }
@@ -116,6 +117,7 @@ class Walk:
                 "metastore": lambda: [restore() for restore in tables],
                 "MongoDB, whole": back_up_mongo(case),
                 "MongoDB, one collection": back_up_mongo(case, record=False),
+                "MongoDB, without its indexes": back_up_mongo(case, record=False, indexes=False),
                 "MongoDB, the records": back_up_mongo(case, collection=False),
                 "Redis": back_up_redis(case),
             }
@@ -182,7 +184,7 @@ def go(walk: Walk) -> Walk:
     return walk
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize(("way", "store", "state"), cells())
 def test_restored(walks: Callable[[str], Walk], way: str, store: str, state: str) -> None:
     walk = walks(way)
@@ -207,7 +209,7 @@ GIVEN_UP = {
 
 
 @pytest.mark.kin
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize(("way", "state"), GIVEN_UP)
 def test_given_up(walks: Callable[[str], Walk], way: str, state: str) -> None:
     walk = walks(way)
