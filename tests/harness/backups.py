@@ -17,7 +17,8 @@ from pymetastore.hive_metastore.ttypes import NoSuchObjectException
 
 from harness.cases import Case
 from switchyard.connections import EnvironmentConnections
-from switchyard.lake.metastore import Metastore, describe
+from switchyard.lake.metastore import Metastore
+from switchyard.lake.thrift import describe
 
 Restore = Callable[[], None]
 
