@@ -157,7 +157,7 @@ def _python() -> str:
         raise StepFailed(
             f"the ingestion environment has no Python at {python!r}",
             where=PYTHON_VARIABLE,
-            cure="set it to the Python of an environment made from requirements/ingestion.txt",
+            cure=f"set {PYTHON_VARIABLE} to the Python of an environment made from requirements/ingestion.txt",
         )
     return python
 

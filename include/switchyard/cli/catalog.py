@@ -47,7 +47,7 @@ def sync_metadata(
         raise SwitchyardError(
             f"the schemas of {', '.join(failed)} were not ingested; those of the others were",
             where="sync-metadata",
-            cure="cure what is said above of each, and run it again",
+            cure="see above why each one failed; then run it again",
         )
 
 

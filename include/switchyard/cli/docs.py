@@ -245,7 +245,9 @@ def _run(file: Path) -> dict[str, Any]:
     try:
         return runpy.run_path(str(file))
     except Exception as error:
-        raise SwitchyardError(f"{type(error).__name__}: {error}", where=str(file), cure="mend the DAG file") from error
+        raise SwitchyardError(
+            f"{type(error).__name__}: {error}", where=str(file), cure="correct the DAG file"
+        ) from error
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

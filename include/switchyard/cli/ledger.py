@@ -54,7 +54,7 @@ def rebuild(
     log_to_stderr(logging.WARNING)
     if not dags_paused and not plan:
         raise SwitchyardError(
-            "the ledger holds the locks that keep two runs apart, so it is rebuilt only while no run is at work",
+            "refused without --dags-paused: the ledger holds the locks that keep two runs apart",
             where="switchyard ledger rebuild",
             cure="pause the DAGs (airflow dags pause), end runs that are at work, then confirm it by --dags-paused; "
             "--plan shows what would be written",

@@ -177,7 +177,7 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
         return ServerUnavailable(
             f"Sqoop could not write to HDFS at {hdfs.address}:\n  {text}",
             where=f"connection {hdfs.conn_id}",
-            cure="check that NameNode and DataNode run and are out of safe mode; nothing was published",
+            cure="nothing was published; check that NameNode and DataNode run and are out of safe mode; then run again",
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, cure="nothing was published; run again")

@@ -59,7 +59,7 @@ def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
 def check_where(text: str) -> str:
     """Check a SQL condition on the rows of the source."""
     if first_word(text) == "where":
-        raise refuse("the word WHERE is written by Switchyard", cure="write the condition only")
+        raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only")
     return check_sql(text, "postgres", ())
 
 
@@ -76,7 +76,7 @@ def check_select(text: str) -> str:
 def check_condition(text: str) -> str:
     """Check a HiveQL condition on one row."""
     if first_word(text) == "where":
-        raise refuse("the word WHERE is written by Switchyard", cure="write the condition only")
+        raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only")
     return check_sql(text, "hive", ())
 
 

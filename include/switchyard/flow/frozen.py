@@ -43,5 +43,5 @@ def thaw(spec: Mapping[str, Any]) -> Flow:
         raise LedgerStateError(
             f"this version of Switchyard cannot read the flow that the load was planned with: {place}: {first['msg']}",
             where=f"flow {spec.get('flow', '?')}",
-            cure="finish or abandon the load with the version of Switchyard that planned it",
+            cure="finish it with the version of Switchyard that planned it, or give it up: switchyard abandon FLOW",
         ) from error

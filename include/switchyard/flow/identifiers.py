@@ -86,7 +86,9 @@ def check_hive(name: str) -> str:
     if name in RESERVED:
         raise refuse(f"{name!r} is a reserved word of Hive, which every reader would have to quote", cure="rename it")
     if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
-        raise refuse(f"names like {name!r} are Switchyard's own, for what a diff finds", cure="rename it")
+        raise refuse(
+            f"{name!r} ends like Switchyard's own tables of differences", cure="choose a name that ends otherwise"
+        )
     if len(name) > HIVE_LENGTH:
         raise refuse(
             f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}", cure="shorten it"
@@ -158,7 +160,7 @@ def parse_pg_table(text: str) -> PgTable:
     if len(parts) == 1:
         raise refuse(f"{text!r} does not name its schema", cure=f"write public.{text}, or the schema it is in")
     if len(parts) != 2:
-        raise refuse(f"{_shown(text)} is not schema.table", cure="the connection chooses the database")
+        raise refuse(f"{_shown(text)} is not schema.table", cure="leave the database out: the connection chooses it")
     return PgTable(*map(_check_postgres_name, parts))
 
 
@@ -175,11 +177,11 @@ def check_schedule(text: str) -> str:
 
     fields = "fields: minute hour day month weekday"
     if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
-        raise refuse(f"{text!r} asks for a random time", cure=fields)
+        raise refuse(f"{text!r} asks for a random time", cure="write a fixed time, e.g. 30 2 * * *")
     try:
         croniter(text).get_next()
     except CroniterBadDateError as error:
-        raise refuse(f"{text!r} names a day that never comes", cure=fields) from error
+        raise refuse(f"{text!r} names a day that never comes", cure="choose a day that the month has") from error
     except (CroniterError, ValueError) as error:
         raise refuse(f"{text!r} is not a cron expression", cure=fields) from error
     return text

@@ -153,7 +153,9 @@ class Reconcile(Closed):
     @model_validator(mode="after")
     def _tolerance_is_asked_for(self) -> Reconcile:
         if self.policy == "exact" and self.tolerance != "0":
-            raise refuse("`tolerance` is for policy: tolerance", cure="set policy: tolerance, or leave it out")
+            raise refuse(
+                "`tolerance` has no effect with policy exact", cure="set policy: tolerance, or leave `tolerance` out"
+            )
         return self
 
 

@@ -280,5 +280,5 @@ def _check_product(lake: Lake, serve: Serve, select: str) -> None:
         cure = f"read from {lake.database}.{lake.table}"
         raise refuse("`select` does not read this flow's lake table", cure=cure, at=["serve", "select"])
     if (serve.table or serve.collection) == lake.table:
-        cure = "name it: serve.table"
+        cure = "set serve.table to another name"
         raise refuse(f"the product would overwrite the lake table {lake.table}", cure=cure, at=["serve", "select"])

@@ -234,7 +234,7 @@ class Metastore:
             raise ServerUnavailable(
                 f"the Hive metastore at {self.connection.address} does not answer: {error}",
                 where=f"connection {self.connection.conn_id}",
-                cure="check that the metastore runs and that the connection's host and port are right",
+                cure="check that the metastore runs, and the connection's host and port; then run again",
             ) from error
         finally:
             transport.close()

@@ -195,7 +195,7 @@ def _bookmark(record: str | None, name: str) -> Bookmark | None:
         raise SwitchyardError(
             f"the parameter {naming.BOOKMARK_PROPERTY} is not one that Switchyard wrote",
             where=f"Hive table {name}",
-            cure="restore the metastore's newest backup, or the parameter; switchyard loads shows the bookmarks",
+            cure="restore the metastore's newest backup, or the parameter: see switchyard loads FLOW --format json",
         ) from error
 
 

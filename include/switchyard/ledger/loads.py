@@ -50,7 +50,7 @@ class Load:
         result = self.find_result(kind)
         if result is None:
             raise LedgerStateError(
-                f"step {kind.step} of load {self.load_id} has written nothing down",
+                f"the ledger has no result of step {kind.step} of load {self.load_id}",
                 where=f"flow {self.flow}, leg {self.leg}",
                 cure="run the leg again",
             )

@@ -119,7 +119,9 @@ class Ledger:
         load = self.find(load_id)
         if load is None:
             raise LedgerStateError(
-                f"no load {load_id!r} in the ledger", where=self.connection.conn_id, cure="switchyard loads lists them"
+                f"no load {load_id!r} in the ledger",
+                where=self.connection.conn_id,
+                cure="switchyard loads FLOW lists those of a flow",
             )
         return load
 

@@ -94,9 +94,9 @@ def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
         return begin(runtime, step, _flow_of(call), request)
     if call.load_id is None:
         raise SwitchyardError(
-            f"step {call.step} goes on with a load",
+            f"step {call.step} needs a load",
             where=f"leg {call.leg}",
-            cure="name it: --load LOAD; switchyard loads lists them",
+            cure="name it: --load LOAD; switchyard loads FLOW lists those of a flow",
         )
     return step.from_load(runtime, call.load_id)
 

@@ -99,7 +99,7 @@ def run_step(
             raise SwitchyardError(
                 f"load {load_id} belongs to leg {load.leg}, not {leg}",
                 where=f"step {step}",
-                cure="name a load of this leg: switchyard loads",
+                cure=f"name a load of this leg: switchyard loads {load.flow}",
             )
         with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
             delivery = body(ledger, load)
@@ -123,7 +123,8 @@ def require_state(load: Load, *states: str) -> None:
     """Raise LedgerStateError when a load is in none of these states."""
     if load.state not in states:
         raise LedgerStateError(
-            f"load {load.load_id} is {load.state}" + (f": {load.error}" if load.error else ""),
+            f"load {load.load_id} is {load.state}, not {' or '.join(states)}"
+            + (f": {load.error}" if load.error else ""),
             where=f"flow {load.flow}, leg {load.leg}",
-            cure=f"this step needs it {' or '.join(states)}; run the leg again",
+            cure="run the leg again; it recovers what this load left",
         )

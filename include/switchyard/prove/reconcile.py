@@ -82,7 +82,7 @@ def check_landing(
     if not landed.manifests or landed.lines != read or (before is not None and before != read):
         source = "" if before is None else f", the source has {before}"
         raise ReconcileMismatch(
-            f"the source statement read {read} rows and {landed.lines} landed{source}",
+            f"the source statement read {read} rows, but {landed.lines} landed in HDFS{source}",
             where=f"flow {flow}",
             cure="nothing was published; run again, and see the engine's log if it happens twice",
         )
@@ -111,7 +111,7 @@ def check_converted(
         raise ReconcileMismatch(
             f"values were lost in Hive's types: {'; '.join(bent)}",
             where=f"flow {flow}",
-            cure="nothing was published; look for values the type cannot hold: switchyard preflight",
+            cure="nothing was published; look for values the type cannot hold: switchyard preflight FLOW",
         )
 
 
@@ -124,10 +124,14 @@ def check_equation(name: str, left: int, right: dict[str, int], flow: str, polic
     if left == total:
         return None
     parts = " + ".join(f"{count} {part}" for part, count in right.items())
-    what = f"{name} {left} rows, but {parts} = {total} rows are accounted for"
+    what = f"{name}: {left} rows, but they add up to {total}: {parts}"
     if policy.policy == "tolerance" and abs(left - total) <= rows_allowed(policy.tolerance, left):
         return what
-    raise ReconcileMismatch(what, where=f"flow {flow}", cure="nothing was published; run again, and see the logs")
+    raise ReconcileMismatch(
+        what,
+        where=f"flow {flow}",
+        cure="nothing was published; run again; if it repeats, see the log of the task and HiveServer2's",
+    )
 
 
 def check_shrink(before: int | None, rows: int, flow: str, policy: Reconcile) -> None:

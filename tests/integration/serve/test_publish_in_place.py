@@ -136,7 +136,7 @@ def test_a_process_that_was_overtaken_does_not_write(two: TwoVersions) -> None:
         staged = ledger.advance(ledger.get(load.load_id), "publishing", expected=["staged"])
         before = two.case.documents()
         ledger.advance(staged, "abandoned", expected=["publishing"], error="taken over")
-        with pytest.raises(LedgerStateError, match="another run went on with it"):
+        with pytest.raises(LedgerStateError, match="another run took it over"):
             serve_stage.publish_in_place(two.case.runtime, ledger, two.case.flow(), staged)
     assert two.case.documents() == before
     two.case.run("serve")

@@ -195,7 +195,7 @@ def test_the_release_before_reads_what_is_written_now(
 
 def test_a_step_that_has_not_run_is_named() -> None:
     assert load().find_result(Landed) is None
-    with pytest.raises(LedgerStateError, match="flow f, leg ingest: step land of load l1 has written nothing down"):
+    with pytest.raises(LedgerStateError, match="flow f, leg ingest: the ledger has no result of step land of load l1"):
         load().result(Landed)
 
 

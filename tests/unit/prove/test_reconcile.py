@@ -78,12 +78,12 @@ def test_a_file_cut_in_the_middle_of_a_line_is_refused() -> None:
 
 @pytest.mark.parametrize("lines", [0, 1, 3])
 def test_rows_lost_or_doubled_are_refused_with_both_numbers(lines: int) -> None:
-    with pytest.raises(ReconcileMismatch, match=f"read 2 rows and {lines} landed"):
+    with pytest.raises(ReconcileMismatch, match=f"read 2 rows, but {lines} landed"):
         check_landing(Landing((read(2),), lines, 0), "f", policy=EXACT, may_be_empty=False, before=None, after=None)
 
 
 def test_a_landing_without_a_manifest_is_refused() -> None:
-    with pytest.raises(ReconcileMismatch, match="read 0 rows and 0 landed"):
+    with pytest.raises(ReconcileMismatch, match="read 0 rows, but 0 landed"):
         check_landing(Landing((), 0, 0), "f", policy=EXACT, may_be_empty=True, before=None, after=None)
 
 
@@ -165,10 +165,10 @@ def digits(number: int, scale: int) -> tuple[tuple[int, ...], int]:
 
 def test_an_equation_names_every_part() -> None:
     assert check_equation("read", 5, {"kept": 3, "quarantined": 2}, "f", EXACT) is None
-    with pytest.raises(ReconcileMismatch, match=r"read 5 rows, but 3 kept \+ 1 quarantined = 4 rows"):
+    with pytest.raises(ReconcileMismatch, match=r"read: 5 rows, but they add up to 4: 3 kept \+ 1 quarantined"):
         check_equation("read", 5, {"kept": 3, "quarantined": 1}, "f", EXACT)
     tolerant = Reconcile(policy="tolerance", tolerance="20%")
-    assert "= 4" in str(check_equation("read", 5, {"kept": 4}, "f", tolerant))
+    assert "to 4" in str(check_equation("read", 5, {"kept": 4}, "f", tolerant))
 
 
 def test_a_version_may_shrink_as_far_as_the_flow_says() -> None:

@@ -104,10 +104,14 @@ def _require_foreign(flow: Flow, table: ForeignTable | None) -> ForeignTable:
         raise SwitchyardError(
             f"there is no Hive table {name} to adopt",
             where=where,
-            cure="the first load makes it: switchyard run ingest",
+            cure=f"the first load makes it: switchyard run ingest {flow.flow}",
         )
     if table.flow == flow.flow:
-        raise SwitchyardError(f"Hive table {name} is this flow's already", where=where, cure="nothing is to be done")
+        raise SwitchyardError(
+            f"Hive table {name} is this flow's already",
+            where=where,
+            cure="do nothing: it was adopted, or made by this flow",
+        )
     if table.flow:
         raise SwitchyardError(
             f"Hive table {name} belongs to flow {table.flow!r}", where=where, cure="choose another lake.table"

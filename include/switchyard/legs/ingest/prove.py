@@ -123,7 +123,7 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
     if not (0 if merge.sweep else counts["deleted"]) <= dead <= counts["deleted"]:
         listed = " + ".join(f"{count} {name}" for name, count in changed.items())
         raise ReconcileMismatch(
-            f"the batch has {kept} rows, and there are {listed}, {counts['deleted']} deleted",
+            f"the batch has {kept} rows, which must be {listed} + {counts['deleted']} deleted",
             where=f"flow {flow.flow}",
             cure="nothing was published; run again, and see HiveServer2's log",
         )

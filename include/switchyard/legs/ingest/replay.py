@@ -81,7 +81,7 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
         raise SwitchyardError(
             "refused rows are found again by key, and the quarantine does not keep the text of a list",
             where=f"flow {flow.flow}",
-            cure="read the range again: switchyard backfill",
+            cure=f"read their range again: switchyard backfill {flow.flow} --from … --to …",
         )
     table = quote_table(f"{flow.lake.database}.{naming.quarantine_table(flow.lake.table)}")
     picked = ", ".join(
@@ -93,7 +93,7 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
         raise SwitchyardError(
             f"more than {_MOST_KEYS} rows were refused",
             where=f"flow {flow.flow}, load {load.load_id}",
-            cure="read the whole range again: switchyard backfill",
+            cure=f"read their whole range again: switchyard backfill {flow.flow} --from … --to …",
         )
     keys = [row for row in rows if None not in row]  # a row without a key cannot be looked up again
     return tuple({column.source: str(value) for column, value in zip(columns, key, strict=True)} for key in keys)

@@ -126,9 +126,9 @@ def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableV
     rows = count_rows(hdfs, version_paths(target, current))
     if rows != proof.hive_rows:
         raise ReconcileMismatch(
-            f"the files of load {target.load_id} have {rows} rows, and {proof.hive_rows} were published",
+            f"the files of load {target.load_id} have {rows} rows now, and had {proof.hive_rows} when it was published",
             where=f"flow {load.flow}, {target.location}",
-            cure="nothing was changed; somebody wrote there: roll back to another version",
+            cure="nothing was changed; roll back to another version, with --to",
         )
     return ledger.advance(load, "proved", expected=["planned"], result=proof)
 
@@ -138,7 +138,7 @@ def _require_published(flow: Flow, version: TableVersion | None) -> TableVersion
         raise SwitchyardError(
             f"Hive table {flow.lake.database}.{flow.lake.table} has no published version of this flow",
             where=f"flow {flow.flow}",
-            cure="there is nothing to roll back; switchyard loads lists what was published",
+            cure=f"there is nothing to roll back; what was published: switchyard loads {flow.flow}",
         )
     return version
 

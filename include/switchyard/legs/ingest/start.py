@@ -74,7 +74,7 @@ def _other_source(flow: Flow, version: TableVersion, changes: list[str]) -> Trut
     else:
         again = f"to read all of it (rows that the source no longer has stay): {run} --from-beginning"
     return TruthConflict(
-        f"the bookmark of Hive table {version.name} is of other rows: {'; '.join(changes)}",
+        f"the bookmark of Hive table {version.name} was written for other rows: {'; '.join(changes)}",
         where=f"flow {flow.flow}",
         cure=f"nothing was changed; {again}; if the rows below the bookmark are the same: {run} --trust-bookmark",
     )

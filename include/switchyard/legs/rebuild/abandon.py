@@ -43,7 +43,9 @@ def abandon(runtime: Runtime, flow: str, leg: Leg, why: str) -> tuple[GivenUp, .
             loads = ledger.list_loads(flow, leg, UNFINISHED)
             if not loads:
                 raise SwitchyardError(
-                    "no load is unfinished", where=f"flow {flow}, leg {leg}", cure="nothing to do: switchyard loads"
+                    "no load is unfinished",
+                    where=f"flow {flow}, leg {leg}",
+                    cure=f"do nothing; its loads: switchyard loads {flow}",
                 )
             given_up = [GivenUp(load.load_id, load.state, _look(runtime, load)) for load in loads]
             for load in loads:

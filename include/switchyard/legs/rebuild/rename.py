@@ -69,13 +69,18 @@ def _plan(runtime: Runtime, ledger: Ledger, old: str, flow: Flow) -> Renaming:
             raise _refused(
                 old,
                 f"load {unfinished[0].load_id} is {unfinished[0].state}",
-                f"finish it: switchyard run {unfinished[0].leg} {name}; or give it up: switchyard abandon {name}",
+                f"rename the file back and finish it: switchyard run {unfinished[0].leg} {name}; or give it up: "
+                f"switchyard abandon {name} --leg {unfinished[0].leg} --why …",
             )
     in_ledger = knows(ledger, old)
     if in_ledger and knows(ledger, new):
         raise _refused(old, f"the ledger has loads of {new} already", "choose another name for the file")
     if not in_ledger and not knows(ledger, new):
-        raise _refused(old, f"the ledger knows no flow {old}", "switchyard status lists those that it knows")
+        raise _refused(
+            old,
+            f"the ledger knows no flow {old}",
+            "name the flow as its file was called: its table's parameter switchyard.flow has the name",
+        )
     _require_same_targets(ledger, old, flow)
     tables = _tables(runtime, old, flow)
     if in_ledger and any(table.table == flow.lake.table for table in tables):

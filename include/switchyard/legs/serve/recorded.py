@@ -47,7 +47,7 @@ def begin_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
     counted_on_it = load.result(ServePlanned).previous is not None
     if counted_on_it and planned is not None and shown not in (planned, own_marker(load).index_name):
         raise PublishConflict(
-            f"the collection was of {planned or 'no load'} when this load was planned, now of {shown or 'no load'}",
+            f"the collection was of {planned or 'no load'} when this load was planned, and is of {shown or 'no load'}",
             where=f"flow {load.flow}, collection {record.collection}",
             cure="nothing was published; run the serve leg again: a snapshot replaces the collection",
         )

@@ -176,9 +176,9 @@ def _require_ours(ledger: Ledger, load: Load) -> None:
     now = ledger.get(load.load_id)
     if now.state != "publishing":
         raise LedgerStateError(
-            f"load {load.load_id} is {now.state}: another run went on with it",
+            f"load {load.load_id} is {now.state}: another run took it over",
             where=f"flow {load.flow}, leg serve",
-            cure="nothing: that run publishes",
+            cure="do nothing: that run publishes it",
         )
 
 

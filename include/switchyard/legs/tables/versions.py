@@ -109,7 +109,7 @@ def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
 def _cure(flow: Flow, version: TableVersion | None) -> str:
     if version is not None and version.flow:
         return f"choose another lake.table; if the file was renamed: switchyard rename {version.flow} {flow.flow}"
-    return "choose another lake.table, drop that table if nobody needs it, or take it over: switchyard adopt"
+    return f"choose another lake.table, or take this one over: switchyard adopt {flow.flow}"
 
 
 def hive_columns(columns: Sequence[CarriedColumn]) -> list[HiveColumn]:

@@ -64,6 +64,8 @@ def _instant(value: dt.datetime) -> dt.datetime:
     naive = value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
     if naive.microsecond % 1000:
         raise ValueRefused(
-            f"key {naive.isoformat()} is finer than MongoDB's millisecond", where=_PLACE, cure="ask with whole ones"
+            f"key {naive.isoformat()} has microseconds, and MongoDB keeps milliseconds",
+            where=_PLACE,
+            cure="ask with whole milliseconds",
         )
     return naive

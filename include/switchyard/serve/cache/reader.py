@@ -222,7 +222,8 @@ class ReadThroughCache:
         else:
             values = [key]
         if len(values) != max(1, len(self.key)):
-            what = f"the key of flow {self.flow} is ({', '.join(self.key) or 'one value'})"
+            names = ", ".join(self.key) or "one value"
+            what = f"the key of flow {self.flow} is ({names}), and {len(values)} values are given"
             raise ValueRefused(
                 what,
                 where="ReadThroughCache",

@@ -148,7 +148,7 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
                 return
         current = records.find_one({"_id": record.collection}) or {}
     raise PublishConflict(
-        f"the record is of serve seq {current.get('serve_seq', 0)}, and this load started from {after or 0}",
+        f"another run recorded serve seq {current.get('serve_seq', 0)} after this load was planned on {after or 0}",
         where=f"connection {mongo.connection.conn_id} collection {OWN_COLLECTION}, document {record.collection}",
         cure="run the serve leg again: it starts from the record",
     )

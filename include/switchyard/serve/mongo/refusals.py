@@ -41,7 +41,7 @@ def rename_refused(error: OperationFailure, staging: str, where: str) -> Refusal
     if error.code in REFUSED_LOGIN:
         return error
     what = f"MongoDB will not rename {staging}: {short(error)}"
-    cure = "a sharded collection cannot be renamed over: empty it and set serve.publish: delta (docs/operations.md)"
+    cure = "if the collection is sharded, set serve.publish: delta and see docs/operations.md; else see MongoDB's log"
     return StepFailed(what, where=where, cure=cure)
 
 
