@@ -64,7 +64,7 @@ def rebuild(runtime: Runtime, ledger: Ledger, flow: Flow, *, plan_only: bool = F
         version = runtime.metastore(flow).read_version(flow.lake.database, flow.lake.table)
         hdfs = runtime.hdfs(flow)
         history = history_of(flow, version, read_manifests(hdfs, flow, version))
-        history = replace(history, unknown=(*history.unknown, *_lost(hdfs, flow, version)))
+        history = replace(history, unknown=(*history.unknown, *_lost(hdfs, version)))
         serve = read_serve_memory(runtime, flow) if flow.serve is not None else None
         if plan_only:
             return Rebuilt(agreement, history, serve)
@@ -92,9 +92,9 @@ def read_manifests(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> Mapp
     return {manifest.load_id: manifest for manifest in manifests if manifest is not None and manifest.flow in names}
 
 
-def _lost(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> tuple[str, ...]:
+def _lost(hdfs: Hdfs, version: TableVersion | None) -> tuple[str, ...]:
     """What of the table cannot be had any more, for people; a plan of a load refuses it."""
-    missing = missing_paths(hdfs, flow, version) if version is not None and version.seq > 0 else []
+    missing = missing_paths(hdfs, version) if version is not None and version.seq > 0 else []
     return (
         (f"{len(missing)} directories that the table shows are not in HDFS: {', '.join(missing[:3])}",)
         if missing

@@ -39,9 +39,6 @@ def vacuum(runtime: Runtime, ledger: Ledger, flow: Flow, leg: naming.Leg) -> Tid
     doomed = [directory for directory in doomed if not _holds(directory, needed)]
     for directory in doomed:
         hdfs.delete(directory)
-    for load in {directory.rpartition("/try=")[0] for directory in doomed}:
-        if load and not hdfs.list_directories(load):  # whoever looks for a load's files finds them, or no directory
-            hdfs.delete(load)
     return Tidied(deleted + len(doomed), _drop_staging_tables(runtime, flow, abandoned))
 
 
