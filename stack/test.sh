@@ -24,9 +24,11 @@ run() { # NAME, then pytest's arguments
     "$bin/python" -m pytest --durations=25 --durations-min=1 --junitxml="$state/tests/$1.xml" "${@:2}"
 }
 # What needs no servers.
-run unit -n 2 --dist loadfile tests/unit tests/dags tests/golden tests/behaviours/test_connection_sources.py
-# Two workers; the tests of a file share flows and stacks, so a file stays on one worker.
-run servers -n 2 --dist loadfile -m "not outage and not kin" --ignore=tests/unit --ignore=tests/dags --ignore=tests/golden \
-    --ignore=tests/behaviours/test_connection_sources.py
+run unit -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term \
+    tests/unit tests/dags tests/golden tests/behaviours/test_connection_sources.py
+# Three workers on two cores, since a test waits for servers much of its time. The tests of a file share flows and
+# stacks, so a file stays on one worker; the longest files begin (tests/durations.json).
+run servers -n 3 --dist loadfile --no-loadscope-reorder -m "not outage and not kin" \
+    --ignore=tests/behaviours/test_connection_sources.py tests/integration tests/blackbox tests/behaviours
 # Then, alone, those that kill the stack's servers.
-run outages -m outage
+run outages -m "outage and not kin" tests/integration

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from harness import durations
+
 CHECKOUT = Path(__file__).parents[1]
 
 for package, home in (("switchyard", "include"), ("switchyard_stack", "stack")):
@@ -32,6 +34,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault: provokes a fault and notes it in the matrix (make test-faults)")
     kin = "kin: a further member of a fault's kind, tried from outside; too slow for make test (make test-faults)"
     config.addinivalue_line("markers", kin)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a worker of xdist, begin with the longest files (`--no-loadscope-reorder` keeps this order)."""
+    if not hasattr(config, "workerinput"):
+        return
+    seconds = durations.expected()
+
+    def place(item: pytest.Item) -> tuple[int, str]:
+        file = item.nodeid.split("::")[0]
+        return -seconds.get(file, durations.UNKNOWN), file
+
+    items.sort(key=place)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

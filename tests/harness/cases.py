@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from typer.testing import CliRunner
 
 from harness.servers import Servers
+from switchyard.cli.app import build_app
 from switchyard.connections import EnvironmentConnections
+from switchyard.errors import SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
@@ -194,6 +197,16 @@ class Case:
         child = self.start(*arguments, **environ)
         said, _ = child.communicate(timeout=240)
         return child.returncode, said
+
+    def ask(self, *arguments: str) -> tuple[int, str]:
+        """Run `switchyard …` in this process, where the process is not the point; exit code, and all it said."""
+        environ = {**self.environ, "SWITCHYARD_FLOWS": str(self.write_file())}
+        result = CliRunner().invoke(build_app(arguments), arguments, env=environ, prog_name="switchyard")
+        if isinstance(result.exception, SwitchyardError):
+            return 1, f"{result.output}error: {result.exception}\n"
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
 
     def clean_up(self) -> None:
         """Take everything of this case away, on every server."""

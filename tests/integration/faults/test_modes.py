@@ -48,8 +48,6 @@ STOPS: dict[str, tuple[str, bytes | str, str, tuple[str, ...]]] = {
 
 FIRST = (
     ("append", "published in Hive, not in the ledger"),
-    ("append", "`publishing` written, no partition"),
-    ("merge", "published in Hive, not in the ledger"),
     ("merge", "while Hive merges"),
 )
 MOMENTS = [(mode, moment) for mode in ("append", "merge") for moment, stop in STOPS.items() if mode in stop[3]]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from harness.cases import Case
-from harness.matrix import record
+from harness.matrix import members, record
 from harness.servers import Servers
 from harness.stop_points import SourceStop, WireStop, wait_for
 from harness.two_versions import TwoVersions
@@ -85,6 +85,7 @@ def next_version(case: Case) -> int:
     return old
 
 
+@pytest.mark.kin
 @pytest.mark.parametrize("service", ["datanode", "namenode"])
 def test_hdfs_is_killed_while_sqoop_writes(source: SourceStop, service: str) -> None:
     case, old = source.case, next_version(source.case)
@@ -114,6 +115,7 @@ def test_postgresql_is_killed_while_sqoop_reads(source: SourceStop) -> None:
     record("ingest", "while Sqoop reads", "kill -9 of PostgreSQL", error.split("\n")[0][7:110])
 
 
+@pytest.mark.kin
 def test_hiveserver2_is_killed_while_it_converts(source: SourceStop) -> None:
     case, old = source.case, next_version(source.case)
     with WireStop(case, "lake_hive", b"insert overwrite", "after") as stop:
@@ -149,7 +151,10 @@ SERVE = {
 }
 
 
-@pytest.mark.parametrize("fault", SERVE)
+FIRST = ("MongoDB, in the rename", "Redis, before the invalidation")
+
+
+@pytest.mark.parametrize("fault", members(SERVE, FIRST))
 def test_a_server_is_killed_while_the_serve_leg_uses_it(two: TwoVersions, servers: Servers, fault: str) -> None:
     service, conn_id, pattern, when = SERVE[fault]
     two.case.run("serve")

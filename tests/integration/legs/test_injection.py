@@ -192,9 +192,8 @@ def test_a_replay_by_hostile_keys(new_case: NewCase, canaries: Canaries) -> None
 def test_hostile_names_on_the_command_line(new_case: NewCase, name: str) -> None:
     case = new_case("cli")
     for arguments in (("plan", "--", name), ("step", "ingest", "land", "--load", name), ("loads", "--", name)):
-        code, said = case.switchyard(*arguments)
-        assert code != 0
-        assert "Traceback" not in said
+        code, said = case.ask(*arguments)
+        assert code != 0, said
 
 
 SQL: list[dict[str, Any]] = [
@@ -213,7 +212,6 @@ SQL: list[dict[str, Any]] = [
 def test_sql_that_leaves_its_brackets_is_refused_with_its_line(new_case: NewCase, part: dict[str, Any]) -> None:
     case = new_case("sql")
     case.change(**part)
-    code, said = case.switchyard("plan", case.name)
+    code, said = case.ask("plan", case.name)
     assert code != 0
     assert f"{case.name}.yaml:" in said
-    assert "Traceback" not in said

@@ -260,7 +260,7 @@ def test_every_reader_sees_whole_versions_while_loads_are_rolled_back(new_case: 
         "MongoDB": mongo_reader(servers, case.name, two.name),
         "cache": cache_reader(two),
     }
-    turns = 10
+    turns = 6
     with contextlib.ExitStack() as stack:
         for reader in readers.values():
             stack.enter_context(reader)

@@ -334,7 +334,7 @@ def as_bound(value: Any) -> Any:
     return value if isinstance(value, int | float | str) else str(value)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_values_and_any_bounds(lake: Lake, data: st.DataObject) -> None:
     """One statement asks for every type at once, since a statement costs a second."""

@@ -155,14 +155,30 @@ def test_a_product_is_made_by_hive_and_followed_by_changes(new_case: NewCase, se
     assert [name for name in staging if case.loads("serve")[0].load_id in name] == []
 
 
-def test_a_product_that_hive_refuses_publishes_nothing(new_case: NewCase) -> None:
-    case = new_case("refused", serve={})
+@pytest.fixture(scope="module")
+def served(module_case: NewCase) -> Case:
+    """A flow of one number a row, served; each test adds the next number."""
+    case = module_case("served", serve={}, cache={})
     case.sql("create table t (id int primary key)", "insert into t values (1)")
     case.both()
-    case.change(serve={"select": f"select nope as id from {case.name}.t", "table": "p"})
+    return case
+
+
+def numbers(case: Case) -> list[int]:
+    return [document["_id"] for document in case.documents()]
+
+
+def add_number(case: Case) -> int:
+    """The next number, at the source."""
+    return case.sql("insert into t select max(id) + 1 from t returning id")[0][0]
+
+
+def test_a_product_that_hive_refuses_publishes_nothing(served: Case) -> None:
+    before = served.documents()
+    select = f"select nope as id from {served.name}.t"
     with pytest.raises(SwitchyardError, match=r"connection lake_hive: Hive could not run it: .*nope"):
-        case.run("serve")
-    assert case.documents() == [{"_id": 1, "id": 1}]
+        served.run("serve", serve={"select": select, "table": "p"})
+    assert served.documents() == before
 
 
 @pytest.mark.parametrize("rows", ["(1, 'a'), (1, 'b')", "(1, 'a'), (null, 'b')"], ids=["repeated", "null"])
@@ -193,47 +209,38 @@ def test_a_lost_gate_comes_back_and_changes_are_not_missed(new_case: NewCase, se
     assert cache.get(1)["x"] == "b"
 
 
-def test_a_load_is_numbered_above_a_gate_that_is_ahead_of_the_ledger(new_case: NewCase, servers: Servers) -> None:
-    """A new ledger counts from 1 while Redis remembers a later seq, its gate open: that seq has been used."""
-    case = new_case("ahead", serve={}, cache={})
-    case.sql("create table t (id int primary key)", "insert into t values (1)")
-    case.both()
-    servers.redis.set(cache_gate(case.name), "99|0|open")
-    case.sql("insert into t values (2)")
-    case.both()
-    assert case.loads("serve")[0].seq == 100
-    assert servers.redis.get(cache_gate(case.name)).startswith(b"100|100|open|"), "what was cached before is void"
-    assert [document["_id"] for document in case.documents()] == [1, 2]
-    assert case.cache().get(2) == {"_id": 2, "id": 2}
-
-
-def test_a_late_tidy_leaves_the_next_load_alone(new_case: NewCase, servers: Servers) -> None:
+def test_a_late_tidy_leaves_the_next_load_alone(served: Case) -> None:
     """A run's last step may come after the next run has begun: it must not take away what that one needs."""
-    case = new_case("tidy", serve={}, cache={})
-    case.sql("create table t (id int primary key)", "insert into t values (1)")
-    case.both()
-    first = case.loads("serve")[0]
-    case.sql("insert into t values (2)")
-    case.run("ingest")
-    load = serve_leg.plan(case.runtime, case.flow())
-    serve_leg.stage(case.runtime, load.load_id)
-    serve_leg.tidy(case.runtime, first.load_id)
-    serve_leg.publish(case.runtime, load.load_id)
-    serve_leg.refresh_cache(case.runtime, load.load_id)
-    assert [document["_id"] for document in case.documents()] == [1, 2]
+    before = next(load for load in served.loads("serve") if load.state == "served")
+    new = add_number(served)
+    served.run("ingest")
+    load = serve_leg.plan(served.runtime, served.flow())
+    serve_leg.stage(served.runtime, load.load_id)
+    serve_leg.tidy(served.runtime, before.load_id)
+    serve_leg.publish(served.runtime, load.load_id)
+    serve_leg.refresh_cache(served.runtime, load.load_id)
+    assert numbers(served) == list(range(1, new + 1))
 
 
-def test_a_staging_that_somebody_dropped_is_not_taken_for_published(new_case: NewCase, servers: Servers) -> None:
-    case = new_case("dropped", serve={}, cache={})
-    case.sql("create table t (id int primary key)", "insert into t values (1)")
-    case.both()
-    case.sql("insert into t values (2)")
-    case.run("ingest")
-    load = serve_leg.plan(case.runtime, case.flow())
-    staging = serve_leg.stage(case.runtime, load.load_id).facts["staging"]
+def test_a_staging_that_somebody_dropped_is_not_taken_for_published(served: Case, servers: Servers) -> None:
+    new = add_number(served)
+    served.run("ingest")
+    load = serve_leg.plan(served.runtime, served.flow())
+    staging = serve_leg.stage(served.runtime, load.load_id).facts["staging"]
     servers.mongo.drop_collection(staging)
     with pytest.raises(SwitchyardError, match=f"{staging} no longer exists"):
-        serve_leg.publish(case.runtime, load.load_id)
-    assert [document["_id"] for document in case.documents()] == [1]
-    case.run("serve")
-    assert [document["_id"] for document in case.documents()] == [1, 2]
+        serve_leg.publish(served.runtime, load.load_id)
+    assert numbers(served) == list(range(1, new))
+    served.run("serve")
+    assert numbers(served) == list(range(1, new + 1))
+
+
+def test_a_load_is_numbered_above_a_gate_that_is_ahead_of_the_ledger(served: Case, servers: Servers) -> None:
+    """A new ledger counts from 1 while Redis remembers a later seq, its gate open: that seq has been used."""
+    servers.redis.set(cache_gate(served.name), "99|0|open")
+    new = add_number(served)
+    served.both()
+    assert served.loads("serve")[0].seq == 100
+    assert servers.redis.get(cache_gate(served.name)).startswith(b"100|100|open|"), "what was cached before is void"
+    assert numbers(served) == list(range(1, new + 1))
+    assert served.cache().get(new) == {"_id": new, "id": new}

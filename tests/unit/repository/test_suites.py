@@ -37,3 +37,10 @@ def test_no_test_module_imports_another() -> None:
     pairs = ((path, name.split(".")[0]) for path in TEST_MODULES for name in imports(path))
     shared = {f"{path.name} imports {name}" for path, name in pairs if name in modules}
     assert shared == set()
+
+
+def test_make_test_runs_every_suite() -> None:
+    """stack/test.sh names the directories, so that what needs no servers is collected once."""
+    suites = {path.relative_to(TESTS).parts[0] for path in TEST_MODULES if path.stem.startswith("test_")}
+    script = (CHECKOUT / "stack" / "test.sh").read_text(encoding="utf-8")
+    assert [suite for suite in sorted(suites) if f" tests/{suite}" not in script] == []
