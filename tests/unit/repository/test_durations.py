@@ -22,5 +22,7 @@ def test_the_tests_of_a_file_are_summed(tmp_path: Path) -> None:
     }
 
 
-def test_every_file_that_was_measured_is_there() -> None:
-    assert [file for file in durations.expected() if not (CHECKOUT / file).is_file()] == []
+def test_most_files_have_been_measured() -> None:
+    """A file that was renamed or is new is taken for a long one; when many are, measure again: CONTRIBUTING, Tests."""
+    files = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "tests").rglob("test_*.py")}
+    assert len(files & set(durations.expected())) > 0.7 * len(files)
