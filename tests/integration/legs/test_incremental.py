@@ -73,7 +73,7 @@ def test_a_sweep_finds_what_the_cursor_does_not_tell_and_a_backfill_reads_a_rang
     assert [counted[n] for n in ("inserted", "updated", "unchanged", "deleted")] == [1, 1, 1, 1]
     assert rows(case) == [(1, "A"), (3, "c"), (4, "d")]
     before = bookmark(case)
-    case.sql("update t set v = v || '!'")
+    case.sql("update t set v = v || '!'", "alter table t enable trigger touch")
     request = LoadRequest("backfill", "2026-01-02", "2026-01-03")
     reports = {report.step: report.facts for report in run_leg(case.runtime, "ingest", case.flow(), request)}
     assert reports["prove"]["source_rows"] == 1
