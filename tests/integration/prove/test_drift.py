@@ -90,7 +90,10 @@ CHANGES: dict[str, tuple[str, str]] = {
     "add": ("add column note text", "drop column note"),
     "drop": ("rename column x to hidden", "rename column hidden to x"),
     "widen": ("alter column w type int", "alter column w type smallint"),
-    "narrow": ("alter column p type numeric(10,1)", "alter column p type numeric(10,2)"),
+    "narrow": (
+        "alter column p type numeric(10,1)",
+        "alter column p type numeric(10,2) using (case id when 1 then 12345678.91 else -0.01 end)",
+    ),
     "another": ("alter column w type text", "alter column w type smallint using w::smallint"),
     "null": ("alter column n drop not null", "alter column n set not null"),
 }
