@@ -165,7 +165,7 @@ def test_somebody_alters_it_meanwhile(new_case: NewCase, servers: Servers, monke
         return real(*args, **named)
 
     monkeypatch.setattr(versions, "adopt_version", late)
-    with pytest.raises(PublishConflict, match="changed while it was looked at"):
+    with pytest.raises(PublishConflict, match="was altered during its adoption"):
         adopt(case.runtime, case.flow())
     assert case.version().seq == -1
     assert case.states("ingest") == ["abandoned"]
@@ -179,7 +179,7 @@ def test_the_call_itself_compares(new_case: NewCase, servers: Servers) -> None:
     found = adoption.read_table(metastore, case.name, "t")
     assert found is not None
     adoption.adopt_table(metastore, found, seq=1, load_id="first", flow="one", stats={})
-    with pytest.raises(PublishConflict, match="changed while it was looked at"):
+    with pytest.raises(PublishConflict, match="was altered during its adoption"):
         adoption.adopt_table(metastore, found, seq=1, load_id="second", flow="two", stats={})
     assert (case.version().flow, case.version().load_id) == ("one", "first")
     with pytest.raises(SwitchyardError, match="belongs to flow 'one'"):

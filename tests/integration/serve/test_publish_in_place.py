@@ -100,7 +100,7 @@ def test_a_foreign_write_to_a_changed_document_is_found_and_healed(two: TwoVersi
     serve_stage.apply_changes = meddle
     try:
         for error in (ReconcileMismatch, Exception):
-            with pytest.raises(error, match="of another content"):
+            with pytest.raises(error, match="differ in content"):
                 serve_leg.publish(two.case.runtime, load.load_id)
         assert_cache_is_true(two, two.case.cache())
         reports = two.case.run("serve")

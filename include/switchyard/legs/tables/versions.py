@@ -253,7 +253,7 @@ def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, prove
     foreign = read_table(metastore, lake.database, lake.table)
     if foreign is None or foreign.changed_at != proved_at:
         raise PublishConflict(
-            "the table was changed while it was looked at",
+            "the table was altered during its adoption",
             where=f"Hive table {lake.database}.{lake.table}",
             cure="nothing was changed; adopt it again",
         )
