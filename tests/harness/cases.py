@@ -105,7 +105,7 @@ class Case:
             return
         older = (
             "select count(*) from pg_stat_activity where xact_start < %s and pid <> pg_backend_pid() and"
-            " datname = current_database() and backend_type = 'client backend'"
+            " coalesce(datname, current_database()) = current_database()"
         )
         now = self.servers.postgres("select clock_timestamp()")[0][0]
         deadline = time.monotonic() + 180
