@@ -21,6 +21,7 @@ from switchyard.ledger.results import FlowChanges, Proved, Published
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.earlier_release import bookmark_of_load
 from switchyard.legs.ingest.planned import Planned
+from switchyard.legs.ingest.reachable import use_reachable
 from switchyard.legs.ingest.rollback_target import head_of
 from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.legs.tables import versions
@@ -44,12 +45,15 @@ def publish(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Published]
 
 
 def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
-    """Settle every unfinished load: one found in `publishing` is finished or superseded, any other abandoned."""
+    """Settle every unfinished load: one found in `publishing` is finished or superseded, any other abandoned.
+
+    Raises SwitchyardError when the flow's connections were changed and do not reach a load that was being published.
+    """
     require_driver_gone(ledger, flow.flow, "ingest", runtime.driver)
     for load in reversed(ledger.list_loads(flow.flow, "ingest", UNFINISHED)):
         if load.state == "publishing":
             try:
-                publish(runtime, ledger, load)
+                publish(runtime, ledger, use_reachable(runtime, ledger, load, flow))
                 log.info("recovered load %s: published", load.load_id)
             except PublishConflict:
                 log.info("recovered load %s: superseded", load.load_id)

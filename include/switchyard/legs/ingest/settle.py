@@ -31,12 +31,10 @@ def settle(runtime: Runtime, ledger: Ledger, flow: Flow, *, from_beginning: bool
         TruthConflict: they disagree. LoadInProgress: another run is at work. SwitchyardError: a load was being
             published by connections that are not the flow file's any more, and those do not reach its data.
     """
-    moved = require_reachable(runtime, ledger, flow)
+    require_reachable(runtime, ledger, flow)
     inspection = look(runtime, ledger, flow)
     require_allowed(flow, inspection, from_beginning=from_beginning)
     require_driver_gone(ledger, flow.flow, "ingest", runtime.driver)
-    for load in moved:
-        use_connections(ledger, load, flow)
     if inspection.action.refuses:
         _believe_the_table(ledger, flow, inspection)
     if inspection.action is Action.RECORD:

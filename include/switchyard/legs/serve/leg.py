@@ -27,7 +27,7 @@ from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
 from switchyard.legs.serve.publish import publish_load
-from switchyard.legs.serve.reachable import use_reachable
+from switchyard.legs.serve.reachable import VISIBLE, require_reachable, use_reachable
 from switchyard.legs.serve.recorded import planned_record, require_recorded
 from switchyard.legs.serve.served import described, served_part
 from switchyard.legs.tables import vacuum
@@ -46,6 +46,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
         ledger.migrate()
         with ledger.lock(flow.flow, "serve"):
             require_agreement(runtime, ledger, flow)
+            require_reachable(runtime, ledger, flow)
             check.require_known(runtime, ledger, flow)
             recover(runtime, ledger, flow)
             version = _current_version(runtime, flow)
@@ -83,7 +84,7 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
     require_driver_gone(ledger, flow.flow, "serve", runtime.driver)
     for load in reversed(ledger.list_loads(flow.flow, "serve", UNFINISHED)):
         why = f"taken over by {runtime.owner}"
-        if load.state in ("publishing", "refreshing"):
+        if load.state in VISIBLE:
             try:
                 load = use_reachable(runtime, ledger, load, flow)
                 _finish(runtime, ledger, load)
