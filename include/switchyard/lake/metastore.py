@@ -72,6 +72,16 @@ class Metastore:
                 if moment(again) == moment(described):
                     return read_version(again, partitions)
 
+    def read_load_id(self, database: str, table: str) -> str:
+        """Id of the load that a table shows, in one call that lists no partitions; empty when it shows none."""
+        from pymetastore.hive_metastore.ttypes import NoSuchObjectException
+
+        with self.client() as client:
+            try:
+                return str(describe(client, database, table).parameters.get(LOAD_PROPERTY, ""))
+            except NoSuchObjectException:
+                return ""
+
     def create_parquet_table(
         self,
         database: str,

@@ -44,13 +44,15 @@ def publish(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Published]
     return Delivery(_record(ledger, flow, load, rev), _lineage(runtime, flow, load))
 
 
-def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
+def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> int:
     """Settle every unfinished load: one found in `publishing` is finished or superseded, any other abandoned.
 
+    Returns how many there were.
     Raises SwitchyardError when the flow's connections were changed and do not reach a load that was being published.
     """
     require_driver_gone(ledger, flow.flow, "ingest", runtime.driver)
-    for load in reversed(ledger.list_loads(flow.flow, "ingest", UNFINISHED)):
+    unfinished = ledger.list_loads(flow.flow, "ingest", UNFINISHED)
+    for load in reversed(unfinished):
         if load.state == "publishing":
             try:
                 publish(runtime, ledger, use_reachable(runtime, ledger, load, flow))
@@ -60,6 +62,7 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:
             continue
         ledger.advance(load, "abandoned", expected=[load.state], error=f"taken over by {runtime.owner}")
         log.info("abandoned load %s, left %s by %s", load.load_id, load.state, load.owner)
+    return len(unfinished)
 
 
 def own_parameters(load: Load, bookmark: Bookmark | None) -> Mapping[str, str | None]:

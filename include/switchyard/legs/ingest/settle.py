@@ -39,13 +39,15 @@ def settle(runtime: Runtime, ledger: Ledger, flow: Flow, *, from_beginning: bool
         _believe_the_table(ledger, flow, inspection)
     if inspection.action is Action.RECORD:
         _revive(ledger, inspection)
-    recover(runtime, ledger, flow)
-    inspection = look(runtime, ledger, flow)
+    recovered = recover(runtime, ledger, flow)
+    if recovered or inspection.action.refuses:
+        inspection = look(runtime, ledger, flow)
     if inspection.action is Action.WRITE_PARAMETERS:
         earlier_release.write_parameters(runtime, ledger, inspection)
+        inspection = look(runtime, ledger, flow)
     elif inspection.action is Action.COPY:
         copy_to_ledger(ledger, inspection)
-    return _settle_strays(runtime, ledger, flow)
+    return _settle_strays(runtime, ledger, flow, inspection.version)
 
 
 def require_released(flow: Flow, version: TableVersion | None) -> None:
@@ -82,22 +84,28 @@ def _revive(ledger: Ledger, inspection: Inspection) -> None:
         log.warning("load %s was abandoned, and %s shows it: it is published", load.load_id, load.flow)
 
 
-def _settle_strays(runtime: Runtime, ledger: Ledger, flow: Flow) -> TableVersion | None:
-    """Finish the partition that was shown before the table was altered; drop the others that belong to no version."""
-    while True:
-        version = look(runtime, ledger, flow).version
-        if version is None or not version.strays:
-            return version
+def _settle_strays(runtime: Runtime, ledger: Ledger, flow: Flow, version: TableVersion | None) -> TableVersion | None:
+    """Finish the partition that was shown before the table was altered; drop the others that belong to no version.
+
+    Returns the version that the table shows then; `version` is the one that it shows now.
+    """
+    while version is not None and version.strays:
         manifests = {part: read_manifest(runtime.hdfs(flow), part.path) for part in version.strays}
         forward = [manifests[part] for part in version.strays if _rolls_forward(version, part, manifests[part])]
         if forward and forward[0] is not None:
             log.warning("%s has the rows of load %s: it is published", version.name, forward[0].load_id)
             load = registry.register(ledger, forward[0].load("publishing"))
             publish(runtime, ledger, use_connections(ledger, load, flow))
-            continue
-        seqs = [part.seq for part in version.strays]
-        log.warning("%s: partitions %s belong to no version and are dropped; no file is deleted", version.name, seqs)
-        drop_partitions(runtime.metastore(flow), version.database, version.table, seqs)
+        else:
+            _drop_strays(runtime, flow, version)
+        version = look(runtime, ledger, flow).version
+    return version
+
+
+def _drop_strays(runtime: Runtime, flow: Flow, version: TableVersion) -> None:
+    seqs = [part.seq for part in version.strays]
+    log.warning("%s: partitions %s belong to no version and are dropped; no file is deleted", version.name, seqs)
+    drop_partitions(runtime.metastore(flow), version.database, version.table, seqs)
 
 
 def _rolls_forward(version: TableVersion, part: Part, manifest: Manifest | None) -> bool:

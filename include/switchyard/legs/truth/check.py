@@ -37,10 +37,11 @@ def look(runtime: Runtime, ledger: Ledger, flow: Flow) -> Inspection:
     """Read the table and the ledger; raises SwitchyardError when the table is not the flow's.
 
     The ledger is read before and after the table, until it did not move meanwhile: a publish goes through the ledger
-    before and after it alters the table, so that a run at work is never taken for a disagreement.
+    before and after it alters the table, so that a run at work is never taken for a disagreement. The partitions of an
+    append table are listed once, unless it does move.
     """
-    version = _read(runtime, flow)
-    memory = read_memory(ledger, lake_table(flow), version.load_id if version else "")
+    shown = runtime.metastore(flow).read_load_id(flow.lake.database, flow.lake.table)
+    memory = read_memory(ledger, lake_table(flow), shown)
     for _ in range(_MOST_READS):
         version = _read(runtime, flow)
         again = read_memory(ledger, lake_table(flow), version.load_id if version else "")
