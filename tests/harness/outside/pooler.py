@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.outside.grounds import Unprepared
+from harness.outside.own_server import PATIENCE, free_port, run_as, wait_for_answer
 
 _CONFIGURATION = """
 [databases]
@@ -29,8 +28,8 @@ ignore_startup_parameters = extra_float_digits,options
 logfile = {directory}/log
 pidfile = {directory}/pid
 """
-_PATIENCE = 15
 _UNPRIVILEGED = "nobody"
+"""PgBouncer refuses to run as root."""
 
 
 @contextlib.contextmanager
@@ -39,44 +38,26 @@ def open_pooler(host: str, server_port: int, login: str, password: str) -> Itera
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         raise Unprepared("no pgbouncer on this machine: stack/install-prerequisites.sh installs it")
-    port = _free_port()
+    port = free_port()
     directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     try:
         settings = _CONFIGURATION.format(host=host, server_port=server_port, port=port, directory=directory)
         (directory / "pgbouncer.ini").write_text(settings)
         (directory / "users").write_text(f'"{login}" "{password}"\n')
-        process = subprocess.Popen([program, "-q", str(directory / "pgbouncer.ini")], **_unprivileged(directory))
+        process = subprocess.Popen(
+            [program, "-q", str(directory / "pgbouncer.ini")], **run_as(_UNPRIVILEGED, directory)
+        )
         try:
-            _wait_for(port, process, directory)
+            wait_for_answer("pgbouncer", process, directory / "log", lambda: _listens(port))
             yield port
         finally:
             process.terminate()
-            process.wait(timeout=_PATIENCE)
+            process.wait(timeout=PATIENCE)
     finally:
         shutil.rmtree(directory)
 
 
-def _unprivileged(directory: Path) -> dict[str, object]:
-    """PgBouncer refuses to run as root: then it runs as nobody, who must be able to read its directory."""
-    if os.geteuid() != 0:
-        return {}
-    user = pwd.getpwnam(_UNPRIVILEGED)
-    for path in (directory, *directory.iterdir()):
-        os.chown(path, user.pw_uid, user.pw_gid)
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], directory: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    log = directory / "log"
-    raise Unprepared(f"pgbouncer did not start: {log.read_text() if log.exists() else process.poll()}")
+def _listens(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False

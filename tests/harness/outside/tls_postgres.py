@@ -7,7 +7,6 @@ import datetime as dt
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,9 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from harness.outside.grounds import Unprepared
+from harness.outside.own_server import PATIENCE, free_port, run_as, wait_for_answer
 
-_PATIENCE = 20
 _NOW = dt.datetime.now(dt.UTC)
 _DAY = dt.timedelta(days=1)
 _RULES = """
@@ -124,7 +122,7 @@ def open_tls_postgres(certificates: Path) -> Iterator[TlsPostgres]:
     """Start it on a free port of the loopback; its certificate is for `localhost`."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     directory = Path(tempfile.mkdtemp(prefix="tls-postgres-"))
-    user = _server_user(directory)
+    user = run_as("postgres", directory)
     data, password = directory / "data", "a password of the test's own"
     (directory / "password").write_text(password)
     (directory / "password").chmod(0o644)
@@ -132,7 +130,7 @@ def open_tls_postgres(certificates: Path) -> Iterator[TlsPostgres]:
     initdb += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **user)
     authority = Authority(certificates, "ca")
-    port = _free_port()
+    port = free_port()
     right = authority.issue("right", ["localhost"])
     for source, name in ((right.certificate, "server.crt"), (right.key, "server.key"), (authority.file, "ca.crt")):
         _give_away(data / name, source.read_bytes())
@@ -143,35 +141,17 @@ def open_tls_postgres(certificates: Path) -> Iterator[TlsPostgres]:
     server = subprocess.Popen([str(programs / "postgres"), "-D", str(data), *options], stdout=log, stderr=log, **user)
     try:
         postgres = TlsPostgres(data, port, password, authority)
-        _wait_for(postgres, server, directory / "log")
+        wait_for_answer("PostgreSQL", server, directory / "log", lambda: _answers(postgres))
         yield postgres
     finally:
         server.terminate()
-        server.wait(timeout=_PATIENCE)
+        server.wait(timeout=PATIENCE)
         log.close()
         shutil.rmtree(directory)
 
 
-def _server_user(directory: Path) -> dict[str, object]:
-    """PostgreSQL refuses to run as root: then it runs as `postgres`, who must own the directory."""
-    if os.geteuid() != 0:
-        return {}
-    owner = pwd.getpwnam("postgres")
-    os.chown(directory, owner.pw_uid, owner.pw_gid)
-    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": [], "cwd": directory}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(postgres: TlsPostgres, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(psycopg.OperationalError):
-            postgres.run("select 1")
-            return
-        time.sleep(0.2)
-    raise Unprepared(f"PostgreSQL did not start: {log.read_text()}")
+def _answers(postgres: TlsPostgres) -> bool:
+    with contextlib.suppress(psycopg.OperationalError):
+        postgres.run("select 1")
+        return True
+    return False
