@@ -106,7 +106,7 @@ class PostgresExtras:
     Args:
         libpq: parameters by libpq's names, for psycopg and SQLAlchemy; texts.
         jdbc: parameters of pgjdbc's URL, for Sqoop.
-        python_only: names that Sqoop's session goes without.
+        python_only: names that Sqoop's session goes without; the preflight says so.
     """
 
     libpq: Mapping[str, str]
@@ -124,8 +124,10 @@ def read_extras(connection: Connection) -> PostgresExtras:
     }
     if libpq.get("sslmode") == "require" and "sslrootcert" in libpq:
         jdbc["sslmode"] = "verify-ca"  # as libpq takes it; pgjdbc would not look at the certificate
-    if "sslkey" in libpq:
-        jdbc["pemKeyAlgorithm"] = _key_algorithm(Path(libpq["sslkey"]).read_bytes())
+    files = {name: _read_file(connection, name, path) for name, path in libpq.items() if HONOURED[name].file}
+    if "sslkey" in files:
+        _require_plain_pkcs8(connection, libpq["sslkey"], files["sslkey"])
+        jdbc["pemKeyAlgorithm"] = _key_algorithm(files["sslkey"])
     return PostgresExtras(libpq, jdbc, tuple(name for name in libpq if not HONOURED[name].jdbc))
 
 
@@ -163,22 +165,23 @@ def _judge(connection: Connection, name: str, value: object) -> str:
         )
     if extra.number and not text.isdecimal():
         raise _unusable(connection, f"the extra {name!r} is not a whole number", "write e.g. 10")
-    if extra.file:
-        _require_file(connection, name, text)
     return _FLAG[text] if name == "keepalives" else text
 
 
-def _require_file(connection: Connection, name: str, path: str) -> None:
-    """A file that both drivers can read: libpq would go on without some of them, and pgjdbc reads fewer forms."""
+def _read_file(connection: Connection, name: str, path: str) -> bytes:
+    """The content of a file that an extra names: libpq would go on without some of them."""
     if name == "sslrootcert" and path == "system":
         raise _unusable(connection, "sslrootcert 'system' is libpq's alone", "name the file with the CA's certificates")
     try:
-        head = Path(path).read_bytes()[:64]
+        return Path(path).read_bytes()
     except OSError as error:
         cause = f"{name} cannot be read: {path}: {error.strerror}"
         raise _unusable(connection, cause, "name a file that every worker has, and that its user can read") from error
-    if name != "sslkey":
-        return
+
+
+def _require_plain_pkcs8(connection: Connection, path: str, key: bytes) -> None:
+    """Raise for a key that libpq can read and pgjdbc cannot."""
+    head = key[:64]
     if b"ENCRYPTED" in head:
         raise _unusable(
             connection,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from switchyard.connections import Connection
+from switchyard.connections.postgres import read_extras
 from switchyard.extract.postgres import SourceShape
 from switchyard.flow.hive_words import RESERVED
 from switchyard.flow.spec import Flow
@@ -14,6 +16,15 @@ _KINDS = {
     "m": "is a materialized view: its rows are as of its last REFRESH",
     "f": "is a foreign table: another server's rows, which that server may change between two reads",
 }
+
+
+def describe_extras(connection: Connection) -> Iterator[str]:
+    """Extras of the source's connection that one of its clients goes without."""
+    if names := read_extras(connection).python_only:
+        yield (
+            f"{_listed(names)} of connection {connection.conn_id}: Sqoop's driver has nothing like it, so the sessions "
+            "that move the rows go without; those that look and count have it"
+        )
 
 
 def describe_source(flow: Flow, shape: SourceShape) -> Iterator[str]:

@@ -16,6 +16,7 @@ from switchyard.connections import Connection
 from switchyard.connections.postgres import HONOURED, REFUSED, UNUSED, Extra, read_extras
 from switchyard.errors import ConnectionUnusable
 from switchyard.extract.jdbc import write_url
+from switchyard.extract.notes import describe_extras
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 LIBPQ = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
@@ -65,6 +66,13 @@ def test_an_honoured_extra_reaches_libpq_and_the_url(name: str, tmp_path: Path) 
     assert [each for each in extras.jdbc if each != "pemKeyAlgorithm"] == ([jdbc] if jdbc else [])
     assert extras.python_only == (() if jdbc else (name,))
     assert " " not in write_url(connection(), extras.jdbc)
+
+
+@pytest.mark.parametrize("name", HONOURED)
+def test_the_preflight_names_what_sqoops_sessions_go_without(name: str, tmp_path: Path) -> None:
+    notes = list(describe_extras(connection(**{name: a_value(HONOURED[name], tmp_path)})))
+    assert len(notes) == (0 if HONOURED[name].jdbc else 1)
+    assert all(note.startswith(f"{name} of connection source: ") for note in notes)
 
 
 @pytest.mark.parametrize("name", REFUSED)

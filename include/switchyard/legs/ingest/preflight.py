@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from switchyard.errors import PreflightRefused, StepFailed
 from switchyard.extract import postgres
+from switchyard.extract.notes import describe_extras
 from switchyard.extract.preflight import Examined, examine_values, refuse
 from switchyard.flow.spec import Flow
 from switchyard.handover import ORDINARY, LoadRequest
@@ -26,7 +27,8 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
         ledger.migrate()
         version = shown_version(runtime, ledger, flow, request)
         before = ingest_window.known_columns(ledger, flow, version)
-    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+    source = runtime.connections.get(flow.source.connection)
+    with postgres.connect(source) as session:
         examined = ingest_window.examine_all(session, flow)
         agreed = ingest_window.agree(flow, examined, before)
         judged = tuple(column for column in (*agreed.columns, *agreed.left_out) if column.source)
@@ -34,7 +36,7 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
         looked = examine_values(session, ingest_window.since(flow, start), replace(examined, columns=judged))
     _require_list_reader(runtime, flow, examined)
     _look_at_patterns(runtime, flow)
-    return replace(examined, notes=looked.notes)
+    return replace(examined, notes=(*looked.notes, *describe_extras(source)))
 
 
 def shown_version(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> TableVersion | None:
