@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection, how_to_add
 from switchyard.errors import ConnectionMissing
 
+if TYPE_CHECKING:
+    from switchyard.connections import ConnectionFields
 
-def resolve(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+
+def resolve(conn_ids: Iterable[str]) -> dict[str, ConnectionFields]:
     """Return the fields of each connection, passwords included; raises ConnectionMissing for the first missing one."""
     return {conn_id: _fields(conn_id) for conn_id in conn_ids}
 
 
-def resolve_known(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+def resolve_known(conn_ids: Iterable[str]) -> dict[str, ConnectionFields]:
     """The same, without those that Airflow does not have."""
     resolved = {}
     for conn_id in conn_ids:
@@ -24,7 +27,7 @@ def resolve_known(conn_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     return resolved
 
 
-def _fields(conn_id: str) -> dict[str, Any]:
+def _fields(conn_id: str) -> ConnectionFields:
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 

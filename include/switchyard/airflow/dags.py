@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup, chain
 
@@ -33,6 +33,19 @@ _TOOLTIPS = {
     "land_and_prove": "into a directory of its own, that no reader sees",
     "stage_and_prove": "into a staging collection, that no reader sees",
 }
+
+Schedule = CronDataIntervalTimetable | CronTriggerTimetable | list[Asset] | None
+
+
+class TaskArguments(TypedDict, total=False):
+    """Arguments of one step's task, beyond those that every step's task has."""
+
+    pool: str
+    dry_run_only: str
+    reads_ranges: bool
+    asset: Asset
+    outlets: list[Asset]
+
 
 _BACKFILL_FROM = Param(
     None,
@@ -133,8 +146,8 @@ def refused_dag(leg: Leg, flow: str, errors: list[FlowFileError]) -> DAG:
     return dag
 
 
-def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: dict[str, Any]) -> None:
-    """Draw a task for every step that the flow has in the leg, in order; `arguments` are those of single tasks."""
+def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: TaskArguments) -> None:
+    """Draw a task for every step that the flow has in the leg, in order; `arguments`: of single tasks, by step."""
     steps = steps_of(leg, flow)
     unknown = arguments.keys() - {step.name for step in steps}
     assert not unknown, f"leg {leg} has no steps {unknown}"  # noqa: S101 - flow.steps and this module must agree
@@ -149,7 +162,7 @@ def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: dict[
                     flow=frozen_spec(flow),
                     connections=sorted({*connections, ledger_connection_id()}),
                     load_id=None if step.begins else _LOAD,
-                    **arguments.get(step.name, {}),
+                    **arguments.get(step.name, TaskArguments()),
                 )
                 for step in members
             ]
@@ -161,7 +174,7 @@ def _reads_ranges(flow: Flow) -> bool:
     return flow.lake.mode == "merge" and flow.source.cursor is not None
 
 
-def _schedule(flow: Flow) -> Any:
+def _schedule(flow: Flow) -> Schedule:
     """Return the timetable; its runs have data intervals, which Airflow's Backfill needs, if the flow reads ranges."""
     if flow.schedule is None:
         return None
@@ -172,7 +185,7 @@ def _range_params(flow: Flow) -> dict[str, Param]:
     return {"backfill_from": _BACKFILL_FROM, "backfill_to": _BACKFILL_TO} if _reads_ranges(flow) else {}
 
 
-def _dag(leg: Leg, flow: Flow, *, schedule: Any, doc: str, params: dict[str, Param] | None = None) -> DAG:
+def _dag(leg: Leg, flow: Flow, *, schedule: Schedule, doc: str, params: dict[str, Param] | None = None) -> DAG:
     return DAG(
         dag_id=naming.dag_id(leg, flow.flow),
         description=flow.description,

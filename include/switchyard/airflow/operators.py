@@ -42,7 +42,9 @@ from switchyard.handover import (
 from switchyard.process import die_with_parent, end_group
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +120,9 @@ class StepOperator(BaseOperator):
         if self._child is not None:
             end_group(self._child)
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+    def get_openlineage_facets_on_complete(
+        self, task_instance: RuntimeTaskInstanceProtocol
+    ) -> OperatorLineage[Any, Any] | None:
         """Return the datasets and columns that this step moved, for the DataHub plugin; None unless it succeeded."""
         from switchyard.airflow.lineage import operator_lineage
 

@@ -12,16 +12,17 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from switchyard import records
 from switchyard.catalog.files import Record
 from switchyard.catalog.recipes import Recipe
-from switchyard.catalog.target import Target
+from switchyard.catalog.target import Server, Target
 from switchyard.catalog.walk import Catalog
-from switchyard.errors import ServerUnavailable, StepFailed, SwitchyardError
+from switchyard.errors import RecordUnreadable, ServerUnavailable, StepFailed, SwitchyardError
 from switchyard.process import die_with_parent
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,41 @@ class SourceReport:
         return json.dumps({**self.__dict__, "seconds": round(self.seconds, 2)})
 
 
+class _RecipeRequest(TypedDict):
+    """Asks the ingestion process to run a pipeline of DataHub's, which is a mapping of a form of its own."""
+
+    recipe: dict[str, Any]
+
+
+class _FieldsRequest(TypedDict):
+    """Asks the ingestion process which fields a DataHub server has for these datasets."""
+
+    server: Server
+    expected: list[str]
+
+
+@dataclass(frozen=True)
+class _Answer(records.Record):
+    """What the ingestion process answers, as `ingestion/run.py` prints it.
+
+    `events`, `warnings` and `failures` are a pipeline's, `fields` are field paths by dataset, `error` is what ended the
+    process before it could say more.
+    """
+
+    ok: bool
+    events: int = 0
+    warnings: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    error: str = ""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def without(self, secrets: tuple[str, ...]) -> _Answer:
+        """The same answer with every secret in its messages masked."""
+        warnings = tuple(_hide(warning, secrets) for warning in self.warnings)
+        failures = tuple(_hide(failure, secrets) for failure in self.failures)
+        return replace(self, warnings=warnings, failures=failures, error=_hide(self.error, secrets))
+
+
 def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> SourceReport:
     """Ingest one server into the catalog.
 
@@ -58,9 +94,9 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
     started = time.monotonic()
     partial = _partial(recipe, target)
     try:
-        report = _run_child({"recipe": _pipeline(recipe, target, partial)}, recipe.secrets, timeout_seconds)
-        if not report["ok"]:
-            raise _failed(recipe, target, report)
+        answer = _run_child({"recipe": _pipeline(recipe, target, partial)}, recipe.secrets, timeout_seconds)
+        if not answer.ok:
+            raise _failed(recipe, target, answer)
         if partial is not None and target.directory is not None:
             partial.replace(target.directory / f"ingested-{recipe.key.name}.json")
     finally:
@@ -68,9 +104,7 @@ def ingest(recipe: Recipe, target: Target, *, timeout_seconds: float = 1800) -> 
             partial.unlink(missing_ok=True)
     catalog = read_catalog(target, recipe.expected)
     missing = tuple(urn for urn in recipe.expected if catalog.fields(urn) is None)
-    counts = SourceReport(
-        recipe.key.name, time.monotonic() - started, report["events"], tuple(report["warnings"]), missing
-    )
+    counts = SourceReport(recipe.key.name, time.monotonic() - started, answer.events, answer.warnings, missing)
     log.info("ingested %s", counts.json())
     return counts
 
@@ -82,14 +116,15 @@ def read_catalog(target: Target, datasets: Iterable[str]) -> Catalog:
     """
     if target.directory is not None:
         return Catalog.load(target.directory)
-    report = _run_child({"server": target.server, "expected": list(datasets)}, _token(target), 300)
-    if not report["ok"]:
+    assert target.server is not None  # noqa: S101 - a catalog is a directory or a server
+    answer = _run_child({"server": target.server, "expected": list(datasets)}, _token(target), 300)
+    if not answer.ok:
         raise ServerUnavailable(
-            f"DataHub does not answer: {report['error']}",
+            f"DataHub does not answer: {answer.error}",
             where=f"connection {target.connection}",
             cure="check the server and the token",
         )
-    return Catalog(_schema_record(urn, paths) for urn, paths in report["fields"].items())
+    return Catalog(_schema_record(urn, paths) for urn, paths in answer.fields.items())
 
 
 def _schema_record(urn: str, paths: Iterable[str]) -> Record:
@@ -117,8 +152,8 @@ def _pipeline(recipe: Recipe, target: Target, partial: Path | None) -> dict[str,
     return {**pipeline, "pipeline_name": f"switchyard__{recipe.key.name}", "sink": sink}
 
 
-def _run_child(request: dict[str, Any], secrets: tuple[str, ...], timeout_seconds: float) -> dict[str, Any]:
-    """Run the script with `asked` on its standard input; returns the JSON of its last line."""
+def _run_child(request: _RecipeRequest | _FieldsRequest, secrets: tuple[str, ...], timeout_seconds: float) -> _Answer:
+    """Run the script with a request on its standard input; returns the last line of its standard output."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _SETTINGS
     try:
         child = subprocess.run(
@@ -141,14 +176,14 @@ def _run_child(request: dict[str, Any], secrets: tuple[str, ...], timeout_second
     messages = _hide(child.stderr, secrets)
     log.debug("messages of the ingestion process: %s", messages)
     try:
-        report: dict[str, Any] = json.loads(child.stdout.strip().splitlines()[-1])
-    except (IndexError, ValueError) as error:
+        answer = _Answer.from_text(child.stdout.strip().splitlines()[-1], str(_SCRIPT))
+    except (IndexError, RecordUnreadable) as error:
         raise StepFailed(
             f"the ingestion process ended with code {child.returncode} and no report: {messages[-2000:]}",
             where=PYTHON_VARIABLE,
             cure="install the ingestion environment: uv pip sync --require-hashes requirements/ingestion.txt",
         ) from error
-    return {name: _hide(value, secrets) for name, value in report.items()}
+    return answer.without(secrets)
 
 
 def _python() -> str:
@@ -162,8 +197,8 @@ def _python() -> str:
     return python
 
 
-def _failed(recipe: Recipe, target: Target, report: dict[str, Any]) -> SwitchyardError:
-    reasons = [reason.removeprefix(_BOILERPLATE) for reason in report.get("failures") or [report.get("error", "")]]
+def _failed(recipe: Recipe, target: Target, answer: _Answer) -> SwitchyardError:
+    reasons = [reason.removeprefix(_BOILERPLATE) for reason in answer.failures or (answer.error,)]
     return ServerUnavailable(
         f"DataHub's {recipe.key.kind} source failed: {'; '.join(reasons)[:1500]}",
         where=f"connection {recipe.key.connection}",
@@ -173,15 +208,12 @@ def _failed(recipe: Recipe, target: Target, report: dict[str, Any]) -> Switchyar
 
 
 def _token(target: Target) -> tuple[str, ...]:
-    token = (target.server or {}).get("token")
-    return (str(token),) if token else ()
+    token = target.server["token"] if target.server else None
+    return (token,) if token else ()
 
 
-def _hide(value: Any, secrets: Iterable[str]) -> Any:
-    """A JSON value with every secret in its texts masked."""
-    if isinstance(value, list):
-        return [_hide(item, secrets) for item in value]
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "***")
-    return value
+def _hide(text: str, secrets: Iterable[str]) -> str:
+    """A text with every secret in it masked."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

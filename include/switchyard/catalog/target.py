@@ -11,12 +11,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from switchyard.connections import Connection, Connections
 from switchyard.errors import SwitchyardError
 
 DEFAULT_CONNECTION = "datahub"
+
+
+class Server(TypedDict):
+    """A DataHub server as its clients are configured: the URL, and the token if it wants one."""
+
+    server: str
+    token: str | None
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Target:
 
     connection: str
     directory: Path | None = None
-    server: dict[str, Any] | None = field(default=None, repr=False)
+    server: Server | None = field(default=None, repr=False)
 
 
 def connection_id() -> str:
@@ -54,7 +61,7 @@ def local_catalog(conn_type: str, host: str) -> Path | None:
     return Path(host) if is_file and host and not host.endswith(".json") else None
 
 
-def _server(connection: Connection) -> dict[str, Any]:
+def _server(connection: Connection) -> Server:
     host = connection.host if "://" in connection.host else f"http://{connection.host}"
     server = f"{host}:{connection.port}" if connection.port else host
     return {"server": server, "token": connection.password or None}

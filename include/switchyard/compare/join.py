@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import duckdb
 import numpy as np
@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 Kind = Literal["missing", "extra", "changed", "repeated"]
+Row = dict[str, Any]
+"""A row's values by column, each the Python object that Arrow makes of it."""
 _PAIRS = 1_000
 
 _SIDE = """
@@ -48,8 +50,8 @@ class Suspect:
     bucket: int
     left_n: int
     right_n: int
-    left: dict[str, Any] | None
-    right: dict[str, Any] | None
+    left: Row | None
+    right: Row | None
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Comparison:
         query = f"SELECT s.key, s.bucket, s.a_n, s.b_n{rows} FROM suspects s {joins}"
         reader: Any = self._duck.sql(query).to_arrow_reader(_PAIRS)
         for batch in reader:
-            yield [_suspect(row, sides) for row in batch.to_pylist()]
+            yield [_suspect(pair, sides) for pair in batch.to_pylist()]
 
     def _pick(self, files: Sequence[Path], side: str) -> _Picked:
         """Copy one side's rows of the suspects into a file with columns `v0`, …, file and row."""
@@ -179,16 +181,28 @@ def _rows_at(
             first = end
 
 
-def _suspect(row: dict[str, Any], sides: Mapping[str, _Picked]) -> Suspect:
-    left, right = (_values(row, side, sides) for side in "ab")
-    return Suspect(row["key"], row["bucket"], row["a_n"], row["b_n"], left, right)
+class _Pair(TypedDict):
+    """A row of the query for suspects. Values are named `v0`, …; a side without files has none."""
+
+    key: bytes
+    bucket: int
+    a_n: int
+    b_n: int
+    a_values: NotRequired[Row]
+    b_values: NotRequired[Row]
 
 
-def _values(row: dict[str, Any], side: str, sides: Mapping[str, _Picked]) -> dict[str, Any] | None:
-    """One side's row by the table's own names."""
-    if side not in sides or not row[f"{side}_n"]:
+def _suspect(pair: _Pair, sides: Mapping[str, _Picked]) -> Suspect:
+    left = _named(sides.get("a"), pair["a_n"], pair.get("a_values"))
+    right = _named(sides.get("b"), pair["b_n"], pair.get("b_values"))
+    return Suspect(pair["key"], pair["bucket"], pair["a_n"], pair["b_n"], left, right)
+
+
+def _named(picked: _Picked | None, rows: int, values: Row | None) -> Row | None:
+    """One side's row by the table's own names; None for a side without files, or without the key."""
+    if picked is None or values is None or not rows:
         return None
-    return dict(zip(sides[side].names, row[f"{side}_values"].values(), strict=True))
+    return dict(zip(picked.names, values.values(), strict=True))
 
 
 def _packed(picked: _Picked, side: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from switchyard.connections.sources import (
     CallConnections,
     Connection,
+    ConnectionFields,
     Connections,
     EnvironmentConnections,
     GivenConnections,
@@ -16,6 +17,7 @@ from switchyard.connections.sources import (
 __all__ = [
     "CallConnections",
     "Connection",
+    "ConnectionFields",
     "Connections",
     "EnvironmentConnections",
     "GivenConnections",

@@ -12,10 +12,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from switchyard.errors import ConnectionMissing, ConnectionNotHanded
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+ConnectionFields: TypeAlias = "dict[str, JsonValue]"
+"""A connection in Airflow's JSON form: `conn_type`, `host`, `port`, `login`, `password`, `schema`, `extra`."""
 
 
 def ledger_connection_id() -> str:
@@ -69,7 +75,7 @@ class Connection:
             extra=read_extra(conn_id, fields.get("extra")),
         )
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> ConnectionFields:
         """Airflow's JSON form, password included: for a pipe to our own child process, never for a log."""
         return {
             "conn_type": self.conn_type,

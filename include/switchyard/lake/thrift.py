@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from switchyard.errors import UnknownHiveType
 from switchyard.flow.naming import REV_PROPERTY, SEQ_PROPERTY
@@ -13,16 +13,18 @@ from switchyard.types.hive_type import HiveType
 
 if TYPE_CHECKING:
     from pymetastore.hive_metastore.ThriftHiveMetastore import Client
+    from pymetastore.hive_metastore.ttypes import EnvironmentContext, FieldSchema, Partition, Table
 
 
-def describe(client: Client, database: str, table: str) -> Any:
+def describe(client: Client, database: str, table: str) -> Table:
     """The table as Thrift has it; raises NoSuchObjectException."""
     from pymetastore.hive_metastore.ttypes import GetTableRequest
 
-    return client.get_table_req(GetTableRequest(dbName=database, tblName=table)).table
+    described: Table = client.get_table_req(GetTableRequest(dbName=database, tblName=table)).table
+    return described
 
 
-def expecting(parameter: str, value: str, **more: str) -> Any:
+def expecting(parameter: str, value: str, **more: str) -> EnvironmentContext:
     """The context of an alter that is refused unless a parameter of the table has this value (HIVE-26882)."""
     from pymetastore.hive_metastore.ttypes import EnvironmentContext
 
@@ -30,12 +32,12 @@ def expecting(parameter: str, value: str, **more: str) -> Any:
     return EnvironmentContext(properties={**expected, "DO_NOT_UPDATE_STATS": "true", **more})
 
 
-def moment(table: Any) -> tuple[str | None, str | None]:
+def moment(table: Table) -> tuple[str | None, str | None]:
     """The parameters that every alter of ours changes."""
     return table.parameters.get(SEQ_PROPERTY), table.parameters.get(REV_PROPERTY)
 
 
-def read_version(table: Any, partitions: Sequence[Any] = ()) -> TableVersion:
+def read_version(table: Table, partitions: Sequence[Partition] = ()) -> TableVersion:
     """The version that a table and its partitions show."""
     parts = [
         Part.of(partition.values[0], partition.sd.location, partition.parameters or {})
@@ -52,19 +54,19 @@ def read_version(table: Any, partitions: Sequence[Any] = ()) -> TableVersion:
     )
 
 
-def fields(columns: Sequence[HiveColumn]) -> list[Any]:
+def fields(columns: Sequence[HiveColumn]) -> list[FieldSchema]:
     """The columns as Thrift has them."""
     from pymetastore.hive_metastore.ttypes import FieldSchema
 
     return [FieldSchema(name=c.name, type=str(c.type), comment=c.comment or None) for c in columns]
 
 
-def read_columns(table: Any) -> tuple[HiveColumn, ...]:
+def read_columns(table: Table) -> tuple[HiveColumn, ...]:
     """The columns of a table as Thrift has it; raises UnknownHiveType naming the column."""
     return tuple(_column(c, f"{table.dbName}.{table.tableName}") for c in table.sd.cols)
 
 
-def _column(field: Any, table: str) -> HiveColumn:
+def _column(field: FieldSchema, table: str) -> HiveColumn:
     try:
         kind = HiveType.parse(field.type)
     except UnknownHiveType as error:

@@ -54,7 +54,8 @@ def test_no_secret_shows(key: SourceKey) -> None:
     assert SECRET not in repr(recipe)
     assert SECRET not in str(recipe.shown)
     assert len(recipe.expected) == 2
-    assert SECRET not in str(sync._hide({"a": f"x {SECRET}"}["a"], [SECRET]))
+    answer = sync._Answer(False, warnings=(f"x {SECRET}",), failures=(f"y {SECRET}",), error=f"z {SECRET}")
+    assert SECRET not in repr(answer.without((SECRET,)))
 
 
 def test_staging_is_left_out() -> None:

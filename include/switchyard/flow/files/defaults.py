@@ -86,9 +86,9 @@ def _per_flow(mark: Mark, name: str) -> Problem:
 def _complete(mark: Mark) -> Map:
     """The smallest whole flow, so that a model can judge what the defaults add to it."""
     nowhere = Mark(mark.path.parent, 1)
-    whole = Map(nowhere)
-    for section, values in {"flow": "f", **_COMPLETE}.items():
-        whole[section] = _section(nowhere, values) if isinstance(values, dict) else values
+    whole = _section(nowhere, {"flow": "f"})
+    for section, values in _COMPLETE.items():
+        whole[section] = _section(nowhere, values)
         whole.marks[section] = nowhere
     return whole
 

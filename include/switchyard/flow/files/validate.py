@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from switchyard.errors import Problem
 from switchyard.flow.files import not_yet
 from switchyard.flow.files.unions import NO_BRANCH, join_branches
-from switchyard.flow.files.yaml_tree import Map, Seq, mark_at
+from switchyard.flow.files.yaml_tree import Map, Node, Seq, mark_at
 from switchyard.flow.proof import Contract, Diff, LedgerPolicy, Reconcile
 from switchyard.flow.refusal import REFUSED, nearest
 from switchyard.flow.spec import Cache, Engine, Flow, Lake, Serve, Source
@@ -102,7 +102,7 @@ def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
         case "missing":
             return f"{name} is missing", _describe(path)
         case "literal_error":
-            return _explain_literal(path, detail["input"], context)
+            return _explain_literal(path, detail["input"], str(context["expected"]))
         case _ if kind == REFUSED:
             what = context["what"] if not path else f"{name}: {context['what']}"
             return what, context["cure"]
@@ -140,12 +140,12 @@ def _explain_unknown(tree: Map, path: Path) -> tuple[str, str]:
     return what, f"known here: {', '.join(_fields(path))}"
 
 
-def _explain_literal(path: Path, value: object, context: dict[str, Any]) -> tuple[str, str]:
+def _explain_literal(path: Path, value: object, expected: str) -> tuple[str, str]:
     names = tuple(str(part) for part in path)
     cure = not_yet.VALUES.get(names, {}).get(str(value))
     if cure:
         return f"not yet: `{_dotted(path)}: {value}`", cure
-    accepted = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+    accepted = expected.replace("'", "").replace(" or ", ", ")
     match = nearest(str(value), accepted.split(", "))
     what = f"`{_dotted(path)}` cannot be {_shown(value)}"
     return what, f"did you mean {match}?" if match else f"accepted: {accepted}"
@@ -173,20 +173,21 @@ def _repair(work: Map, details: list[ErrorDetails]) -> bool:
     return bool(unknown)
 
 
-def _copy(value: Any) -> Any:
+def _copy(tree: Map) -> Map:
     """Copy the mappings of a tree, which is all that a repair changes."""
-    if not isinstance(value, Map):
-        return value
-    copy = Map(value.mark)
-    copy.marks = dict(value.marks)
-    copy.update((key, _copy(child)) for key, child in value.items())
+    copy = Map(tree.mark)
+    copy.marks = dict(tree.marks)
+    copy.update((key, _copy(child) if isinstance(child, Map) else child) for key, child in tree.items())
     return copy
 
 
 def _at(tree: Map, path: Path) -> Map:
-    node: Any = tree
+    node: Node = tree
     for part in path:
-        node = node[part]
+        if isinstance(node, Map):
+            node = node[str(part)]
+        elif isinstance(node, Seq) and isinstance(part, int):
+            node = node[part]
     assert isinstance(node, Map)  # noqa: S101 - pydantic found an unknown key in it
     return node
 
@@ -215,7 +216,7 @@ def _model_around(path: Path) -> type[BaseModel] | None:
     return model
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _model_in(annotation: object) -> type[BaseModel] | None:
     """Return the model of an annotation, or of the items of its list or mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation

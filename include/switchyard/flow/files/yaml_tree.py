@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
@@ -22,7 +22,10 @@ MAX_NODES = 20_000
 
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
-_WORDS: dict[str, object] = {
+Scalar = str | int | float | bool | None
+Node: TypeAlias = "Map | Seq | Scalar"
+"""A value of the tree."""
+_WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -36,7 +39,7 @@ class Mark(NamedTuple):
     line: int
 
 
-class Map(dict[str, Any]):
+class Map(dict[str, "Node"]):
     """A mapping; `marks` has the place of each key."""
 
     __slots__ = ("mark", "marks")
@@ -47,7 +50,7 @@ class Map(dict[str, Any]):
         self.marks: dict[str, Mark] = {}
 
 
-class Seq(list[Any]):
+class Seq(list["Node"]):
     """A list; `marks` has the place of each item."""
 
     __slots__ = ("mark", "marks")
@@ -89,15 +92,16 @@ def read_tree(path: Path, text: str) -> tuple[Map, list[Problem]]:
 def mark_at(tree: Map, path: tuple[str | int, ...]) -> Mark:
     """Return the place of a path, or of the longest part of it that the tree has."""
     mark: Mark = tree.mark
-    node: Any = tree
+    node: Node = tree
     for part in path:
         if isinstance(node, Map) and part in node.marks:
             mark = node.marks[str(part)]
+            node = node[str(part)]
         elif isinstance(node, Seq) and isinstance(part, int) and part < len(node):
             mark = node.marks[part]
+            node = node[part]
         else:
             break
-        node = node[part]
     return mark
 
 
@@ -106,12 +110,12 @@ class _Builder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.root: Any = None
+        self.root: Node = None
         self.problems: list[Problem] = []
         self._open: list[Map | Seq] = []
         self._keys: list[tuple[str, Mark] | None] = []
         self._starts: list[tuple[str | None, int]] = []
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[Node, int]] = {}
         self._documents = self._nodes = 0
 
     def take(self, event: Any) -> None:
@@ -177,7 +181,7 @@ class _Builder:
         value, size = self._anchors[event.anchor]
         self._add(event, value, size)
 
-    def _add(self, event: Any, value: Any, size: int) -> None:
+    def _add(self, event: Any, value: Node, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
             raise self._stop(
@@ -213,7 +217,7 @@ class _Builder:
         return Unreadable(*self.problems)
 
 
-def _resolve(value: str) -> object:
+def _resolve(value: str) -> Scalar:
     """The value of a plain word, by YAML 1.2's core schema (10.3.2) without octal and hexadecimal."""
     if value in _WORDS:
         return _WORDS[value]
