@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from harness.checkout import CHECKOUT
+from harness.parsed_dags import all_dags
 from switchyard.airflow.dags import ingest_dag, ingest_dags, serve_dags
 from switchyard.airflow.operators import StepOperator
 from switchyard.flow.files.loader import load_flows
@@ -25,15 +26,7 @@ FLOWS = CHECKOUT / "dags" / "flows"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
 
-def _all_dags() -> dict[str, DAG]:
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(CHECKOUT / "dags", safe_mode=True, load_op_links=False)
-    assert bag.import_errors == {}
-    return dict(sorted(bag.dags.items()))
-
-
-DAGS = _all_dags()
+DAGS = all_dags()
 
 
 def test_every_flow_has_its_legs_and_the_catalog_its_sync() -> None:

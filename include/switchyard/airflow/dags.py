@@ -23,10 +23,10 @@ from switchyard.flow import naming
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.naming import Leg
+from switchyard.flow.runs import Runs
 from switchyard.flow.spec import Flow
 from switchyard.flow.steps import steps_of
 
-_RETRY = {"retries": 1, "retry_delay": timedelta(seconds=15)}
 _PLAN = "Say what a run would do, with exact row counts where they are known beforehand, and change nothing."
 _LOAD = "{{ ti.xcom_pull(task_ids='plan')['load_id'] }}"
 _TOOLTIPS = {
@@ -41,10 +41,23 @@ class TaskArguments(TypedDict, total=False):
     """Arguments of one step's task, beyond those that every step's task has."""
 
     pool: str
+    pool_slots: int
     dry_run_only: str
     reads_ranges: bool
     asset: Asset
     outlets: list[Asset]
+
+
+class RunArguments(TypedDict):
+    """Arguments of every task of a flow's DAGs that its `runs` stand for."""
+
+    retries: int
+    retry_delay: timedelta
+    retry_exponential_backoff: float
+    max_retry_delay: timedelta | None
+    execution_timeout: timedelta | None
+    priority_weight: int
+    weight_rule: str
 
 
 _BACKFILL_FROM = Param(
@@ -107,14 +120,14 @@ def ingest_dag(flow: Flow) -> DAG:
         "ingest", flow, schedule=_schedule(flow), doc=runbooks.INGEST, params={"start": _START, **_range_params(flow)}
     ) as dag:
         connections = [flow.source.connection, flow.lake.hdfs, flow.lake.hive, flow.lake.metastore]
-        source_pool = naming.pool(flow.source.connection)
+        reads_source: TaskArguments = {"pool": naming.pool(flow.source.connection), "pool_slots": flow.runs.pool_slots}
         _draw_steps(
             "ingest",
             flow,
             connections,
-            preflight={"pool": source_pool},
+            preflight=reads_source,
             plan={"dry_run_only": "{{ params.plan }}", "reads_ranges": _reads_ranges(flow)},
-            land={"pool": source_pool},
+            land=reads_source,
             publish={"asset": lake_asset(flow), "outlets": [lake_asset(flow)]},
         )
     return dag
@@ -162,6 +175,7 @@ def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: TaskA
                     flow=frozen_spec(flow),
                     connections=sorted({*connections, ledger_connection_id()}),
                     load_id=None if step.begins else _LOAD,
+                    waits_for_turn=flow.runs.max_active > 1,
                     **arguments.get(step.name, TaskArguments()),
                 )
                 for step in members
@@ -191,13 +205,26 @@ def _dag(leg: Leg, flow: Flow, *, schedule: Schedule, doc: str, params: dict[str
         description=flow.description,
         schedule=schedule,
         catchup=False,
-        max_active_runs=1,
-        default_args={"owner": flow.owner, **_RETRY},
+        max_active_runs=flow.runs.max_active,
+        default_args={"owner": flow.owner, **_run_arguments(flow.runs)},
         params={"plan": plan_param(_PLAN), **(params or {})},
         tags=["switchyard", leg, *([flow.domain] if flow.domain else []), *flow.tags],
         doc_md=_runbook(doc, flow),
-        dagrun_timeout=timedelta(hours=12),
+        dagrun_timeout=flow.runs.timeout,
     )
+
+
+def _run_arguments(runs: Runs) -> RunArguments:
+    """Return the arguments of Airflow's operators that a flow's `runs` stand for."""
+    return {
+        "retries": runs.retries,
+        "retry_delay": runs.retry_delay,
+        "retry_exponential_backoff": runs.backoff if runs.backoff > 1 else 0,
+        "max_retry_delay": runs.longest_delay if runs.backoff > 1 else None,
+        "execution_timeout": runs.step_timeout,
+        "priority_weight": runs.priority,
+        "weight_rule": "absolute",  # Airflow's own rule adds what follows: a long flow would overtake a higher number
+    }
 
 
 def _runbook(text: str, flow: Flow) -> str:

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from switchyard.airflow.dags import lake_asset
 from switchyard.airflow.operators import StepOperator
+from switchyard.airflow.run_conf import require_obeyed
 from switchyard.connections import ledger_connection_id
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec
@@ -84,6 +85,7 @@ class DiffOperator(StepOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare; returns the report. Skipped when the flow was not asked for, or has served nothing yet."""
+        require_obeyed(context)
         if self.only and self.flow["flow"] not in self.only:
             raise AirflowSkipException(f"this flow is not among the flows to compare: {self.only}")
         report = super().execute(context)

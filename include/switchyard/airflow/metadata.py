@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from switchyard.airflow.connections import resolve
 from switchyard.airflow.dead_runs import warn_of_earlier_run
+from switchyard.airflow.run_conf import require_obeyed
 from switchyard.connections import GivenConnections
 from switchyard.flow.files.loader import load_flows
 
@@ -57,6 +58,7 @@ class IngestMetadataOperator(BaseOperator):
         """Ingest; returns counts. Raises ServerUnavailable, which names the connection and the cure."""
         from switchyard.catalog import recipes, sync, target
 
+        require_obeyed(context)
         warn_of_earlier_run(context)
         key = recipes.SourceKey(self.kind, self.connection)  # type: ignore[arg-type]
         if self.only and key.name not in self.only:

@@ -26,6 +26,7 @@ from airflow.sdk.exceptions import (
 )
 
 from switchyard.airflow.dead_runs import warn_of_earlier_run
+from switchyard.airflow.run_conf import require_obeyed
 from switchyard.errors import SwitchyardError
 from switchyard.flow.moment import parse_range
 from switchyard.handover import (
@@ -65,6 +66,7 @@ class StepOperator(BaseOperator):
         asset: the asset that gets an event when this step succeeds.
         reads_ranges: the step can be asked for a range of the past: by the Params `backfill_from` and `backfill_to`, or
             by a run of Airflow's Backfill, whose data interval it is.
+        waits_for_turn: a step that begins a load waits while another run is at work; without it, it fails.
     """
 
     template_fields: Sequence[str] = ("load_id", "dry_run_only")
@@ -81,6 +83,7 @@ class StepOperator(BaseOperator):
         dry_run_only: str | bool = False,
         asset: Asset | None = None,
         reads_ranges: bool = False,
+        waits_for_turn: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -92,12 +95,14 @@ class StepOperator(BaseOperator):
         self.dry_run_only = dry_run_only
         self.asset = asset
         self.reads_ranges = reads_ranges
+        self.waits_for_turn = waits_for_turn
         self._child: subprocess.Popen[str] | None = None
         self._lineage: LineageStep | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; returns its report. Skips the tasks that follow after a dry run, or when nothing is to do."""
         if self.load_id is None:
+            require_obeyed(context)
             warn_of_earlier_run(context)
         dry_run = str(self.dry_run_only) == "True"
         outcome = self._run_step(FORECAST if dry_run else self.step, context)
@@ -146,9 +151,9 @@ class StepOperator(BaseOperator):
                     self.log.info("%s\nThat run is over: its load is taken over", error)
                     take_over.append(error.load_id)
                     continue
-                _give_way(context, str(error))
+                self._give_way(context, str(error))
             if error.kind == "busy":
-                _give_way(context, str(error))
+                self._give_way(context, str(error))
             raise (AirflowFailException if error.kind == "refused" else AirflowException)(str(error))
 
     def _call(self, step: str, context: Context, take_over: list[str], conn_ids: list[str]) -> StepCall:
@@ -169,6 +174,17 @@ class StepOperator(BaseOperator):
             take_over=tuple(take_over),
             request=self._request(context),
         )
+
+    def _give_way(self, context: Context, message: str) -> NoReturn:
+        """Wait for this run's turn if several runs may be active at once, else fail with `message`.
+
+        A Backfill begins several runs even if `max_active_runs` of the DAG is 1. The message names the run at work.
+        """
+        is_backfill = context["dag_run"].run_type == "backfill"
+        if is_backfill or (self.waits_for_turn and self.load_id is None):
+            log.info("%s\nThis run waits for its turn, and asks again in %s s", message, _TURN_SECONDS)
+            raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=_TURN_SECONDS))  # type: ignore[no-untyped-call]
+        raise AirflowFailException(message)
 
     def _run_child(self, call: StepCall) -> StepOutcome:
         """Run a call in a process of its own; its standard error is the task's log, its standard output the outcome."""
@@ -249,17 +265,6 @@ def _range(context: Context) -> LoadRequest:
     if run.run_type != "backfill" or begin is None or end is None:
         return ORDINARY
     return LoadRequest("backfill", begin.isoformat(), end.isoformat())
-
-
-def _give_way(context: Context, message: str) -> NoReturn:
-    """Fail with `message`, which names the run at work; a run of Airflow's Backfill waits for its turn instead.
-
-    A Backfill begins several runs at once, even if `max_active_runs` of the DAG is 1.
-    """
-    if context["dag_run"].run_type == "backfill":
-        log.info("%s\nThis run of a Backfill waits for %s s", message, _TURN_SECONDS)
-        raise AirflowRescheduleException(datetime.now(UTC) + timedelta(seconds=_TURN_SECONDS))  # type: ignore[no-untyped-call]
-    raise AirflowFailException(message)
 
 
 def _owner(context: Context) -> str:

@@ -86,8 +86,8 @@ _DAGS_HEAD = """
 # The DAGs
 
 What Airflow runs, from the docs that its UI shows with each DAG. Every DAG takes `plan: true`, which says what a run
-would do and changes nothing; none catches up, and each has at most one active run. What to do when one fails is in
-[operations.md](operations.md).
+would do and changes nothing, and refuses a key that is none of its Params; none catches up, and of each one run is at
+work at a time. What to do when one fails is in [operations.md](operations.md).
 """
 
 

@@ -52,14 +52,20 @@ def lint(
 
 def pools(
     directory: FlowsDirectory = DEFAULT_FLOWS,
-    slots: Annotated[int, typer.Option("--slots", min=1, help="How many tasks may read one source at once.")] = 4,
+    slots: Annotated[
+        int, typer.Option("--slots", min=1, help="Slots of each source's pool; at least what its flows take.")
+    ] = 4,
 ) -> None:
     """Print one Airflow pool per source connection, as JSON for `airflow pools import FILE`."""
     specs, _ = load_flows(directory)
-    connections = sorted({flow.source.connection for flow in specs.values()})
+    largest: dict[str, int] = {}
+    for flow in specs.values():
+        name = flow.source.connection
+        # Airflow never begins a task that takes more slots than its pool has.
+        largest[name] = max(slots, flow.runs.pool_slots, largest.get(name, 0))
     rows = {
-        naming.pool(name): {"slots": slots, "description": f"reads of connection {name}", "include_deferred": True}
-        for name in connections
+        naming.pool(name): {"slots": size, "description": f"reads of connection {name}", "include_deferred": True}
+        for name, size in sorted(largest.items())
     }
     typer.echo(json.dumps(rows, indent=2))
 

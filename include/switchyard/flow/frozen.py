@@ -12,13 +12,16 @@ from pydantic import ValidationError
 from switchyard.errors import LedgerStateError
 from switchyard.flow.spec import Flow
 
+OF_RUNS = frozenset({"runs"})
+"""Parts of a flow that say when and how it runs. No load depends on them, so a load does not keep them."""
+
 
 def frozen_spec(flow: Flow) -> dict[str, Any]:
-    """Return the whole flow in JSON values, defaults included, so that a later default does not change an old load.
+    """Return what a load does in JSON values, defaults included, so that a later default does not change an old load.
 
     A section that is newer than a release is left out of a flow without it: that release reads the rest.
     """
-    spec = flow.model_dump(mode="json", by_alias=True)
+    spec = flow.model_dump(mode="json", by_alias=True, exclude=set(OF_RUNS))
     return {key: value for key, value in spec.items() if key != "ledger" or value is not None}
 
 

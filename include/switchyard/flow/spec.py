@@ -32,6 +32,7 @@ from switchyard.flow.fields import (
 from switchyard.flow.identifiers import PgTable, parse_pg_table
 from switchyard.flow.proof import Check, Contract, Diff, DiffMode, LedgerPolicy, Reconcile
 from switchyard.flow.refusal import refuse
+from switchyard.flow.runs import Runs
 from switchyard.flow.sql import mentions
 
 
@@ -243,6 +244,7 @@ class Flow(Closed):
     )
     diff: Diff = Field(default_factory=Diff)
     ledger: LedgerPolicy | None = Field(None, description="what the ledger keeps of the flow's history; default: all")
+    runs: Runs = Field(default_factory=Runs)
     columns: dict[SourceColumn, ColumnChoice] = Field(
         default_factory=dict, description="what is said of single columns, by their name in the source"
     )

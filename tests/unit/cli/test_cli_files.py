@@ -134,3 +134,11 @@ def test_other_distributions_add_commands(tmp_path: Path) -> None:
     assert done.stdout == "hello you\n", done.stderr
     failed = switchyard("extra", "fail", PYTHONPATH=path)
     assert (failed.returncode, failed.stderr) == (1, "error: here: it broke\n  → mend it\n")
+
+
+def test_a_pool_has_at_least_the_slots_that_one_of_its_flows_takes(tmp_path: Path) -> None:
+    for name, connection, slots in (("a", "x", 1), ("b", "x", 9), ("c", "y", 2)):
+        lake, source = f"{{database: d, table: {name}}}", f"{{connection: {connection}, table: s.t}}"
+        (tmp_path / f"{name}.yaml").write_text(f"source: {source}\nlake: {lake}\nruns: {{pool_slots: {slots}}}\n")
+    pools = json.loads(switchyard("pools", "--flows", str(tmp_path), "--slots", "3").stdout)
+    assert {name: pool["slots"] for name, pool in pools.items()} == {"connection__x": 9, "connection__y": 3}

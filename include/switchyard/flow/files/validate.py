@@ -14,6 +14,7 @@ from switchyard.flow.files.unions import NO_BRANCH, join_branches
 from switchyard.flow.files.yaml_tree import Map, Node, Seq, mark_at
 from switchyard.flow.proof import Contract, Diff, LedgerPolicy, Reconcile
 from switchyard.flow.refusal import REFUSED, nearest
+from switchyard.flow.runs import Runs
 from switchyard.flow.spec import Cache, Engine, Flow, Lake, Serve, Source
 
 SECTIONS: Mapping[str, type[BaseModel]] = {
@@ -26,6 +27,7 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "contract": Contract,
     "diff": Diff,
     "ledger": LedgerPolicy,
+    "runs": Runs,
 }
 
 Path = tuple[str | int, ...]
