@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _TYPES = """
 with recursive described as (
-    select n, o, m from unnest(%s::oid[], %s::int[]) with ordinality as x(o, m, n)
+    select n, o, m
+    from rows from (pg_catalog.unnest(%s::oid[]), pg_catalog.unnest(%s::int[])) with ordinality as x(o, m, n)
 ), unwrapped as (
     select d.n, t.typelem as o, d.m from described d join pg_catalog.pg_type t on t.oid = d.o
     where t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc
@@ -58,24 +59,24 @@ order by d.n
 _TABLE = """
 select a.attname, a.attnotnull, a.attgenerated <> '' as generated,
        coalesce(a.attnum = any(k.attnums), false) as in_primary_key
-from pg_attribute a
+from pg_catalog.pg_attribute a
 left join lateral (
-    select (i.indkey::int2[])[0:i.indnkeyatts - 1] as attnums from pg_index i
+    select (i.indkey::int2[])[0:i.indnkeyatts - 1] as attnums from pg_catalog.pg_index i
     where i.indrelid = a.attrelid and i.indisprimary
 ) k on true
-where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
-order by coalesce(array_position(k.attnums, a.attnum), 0), a.attnum
+where a.attrelid = pg_catalog.to_regclass(%s) and a.attnum > 0 and not a.attisdropped
+order by coalesce(pg_catalog.array_position(k.attnums, a.attnum), 0), a.attnum
 """
 """`indkey` counts from 0. After the `indnkeyatts` columns of the key it holds those of INCLUDE."""
 
 _RELATION = """
 with recursive tree as (
-    select to_regclass(%s)::oid as oid
+    select pg_catalog.to_regclass(%s)::oid as oid
     union all
-    select i.inhrelid from pg_inherits i join tree on i.inhparent = tree.oid
+    select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.oid
 )
-select (select relkind from pg_class where oid = to_regclass(%s)), count(*) - 1
-from tree join pg_class c on c.oid = tree.oid
+select (select relkind from pg_catalog.pg_class where oid = pg_catalog.to_regclass(%s)), pg_catalog.count(*) - 1
+from tree join pg_catalog.pg_class c on c.oid = tree.oid
 """
 """Kind, and number of children (partitions or heirs, all levels)."""
 
@@ -165,9 +166,11 @@ def read_shape(session: Session, source: Source, flow: str) -> SourceShape:
 def read_server(session: Session, connection: Connection) -> Server:
     """The database that a session is in, as its server names it, and where the connection says it is."""
     row = session.execute(
-        "select current_database(), has_function_privilege('pg_control_system()', 'execute')"
+        "select pg_catalog.current_database(), "
+        "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')"
     ).fetchone() or ("", False)
-    system = session.execute("select system_identifier from pg_control_system()").fetchone() if row[1] else None
+    control = "select system_identifier from pg_catalog.pg_control_system()"
+    system = session.execute(control).fetchone() if row[1] else None
     return Server(connection.address, str(system[0]) if system else "", str(row[0]))
 
 
@@ -179,8 +182,8 @@ def blind_collations(session: Session, source: Source, columns: Sequence[SourceC
             continue
         value = f"(select {quote_postgres(column.name)} from {relation(source)} limit 0)"
         row = session.execute(
-            "select collname from pg_collation where not collisdeterministic "
-            f"and oid = pg_collation_for({value})::regcollation".encode()
+            "select collname from pg_catalog.pg_collation where not collisdeterministic "
+            f"and oid = pg_catalog.pg_collation_for({value})::regcollation".encode()
         ).fetchone()
         if row:
             blind[column.name] = str(row[0])
@@ -190,7 +193,7 @@ def blind_collations(session: Session, source: Source, columns: Sequence[SourceC
 def count_rows(session: Session, source: Source, condition: str = "") -> int:
     """Count exactly what the source statement would read now; `condition`: SQL, by default the source's own."""
     where = condition or source.where or "true"
-    row = session.execute(f"select count(*) from {relation(source)} where {where}".encode()).fetchone()
+    row = session.execute(f"select pg_catalog.count(*) from {relation(source)} where {where}".encode()).fetchone()
     return int(str(row[0])) if row else 0
 
 

@@ -69,21 +69,38 @@ SAME = (
 """Settings that stay the login's, because source.where and source.query may depend on them. The session that reads must
 have the values that the plan saw."""
 
+_DROPPED_OPTIONS = """
+select asked.name from pg_catalog.unnest(%s::pg_catalog.text[]) as asked(name)
+where not exists (
+    select 1 from pg_catalog.pg_settings s
+    where pg_catalog.lower(s.name) operator(pg_catalog.=) asked.name and s.source operator(pg_catalog.=) 'client'
+) and (
+    pg_catalog.strpos(asked.name, '.') operator(pg_catalog.=) 0
+    or pg_catalog.current_setting(asked.name, true) is null
+)
+"""
+_SET_BY = "select s.source from pg_catalog.pg_settings s where s.name operator(pg_catalog.=) %s::pg_catalog.text"
+
 _READ = tuple(dict.fromkeys((*(setting.name for setting in HELD), *SAME)))
 
 
 def session_row() -> str:
-    """SQL: one JSON object that says which session this is. Its literals mean the same under any setting."""
+    """SQL: one JSON object that says which session this is. It means the same under any setting, search_path included.
+
+    So every function, type, relation and operator in it names its schema, as in all SQL that runs before the settings
+    hold.
+    """
     names = ", ".join(f"'{name}'" for name in _READ)
-    values = ", ".join(f"current_setting('{name}', true)" for name in _READ)
+    values = ", ".join(f"pg_catalog.current_setting('{name}', true)" for name in _READ)
     return (
-        "json_build_object('database', current_database(), 'address', host(inet_server_addr()), "
-        "'port', inet_server_port(), "
-        "'ssl', (select s.ssl from pg_catalog.pg_stat_ssl s where s.pid = pg_backend_pid()), "
-        "'started', to_char(pg_postmaster_start_time() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), "
-        "'standby', pg_is_in_recovery(), 'login', current_user, "
-        "'schemas', array_to_string(current_schemas(true), ', '), "
-        f"'settings', json_object(array[{names}], array[{values}]))"
+        "pg_catalog.json_build_object('database', pg_catalog.current_database(), "
+        "'address', pg_catalog.host(pg_catalog.inet_server_addr()), 'port', pg_catalog.inet_server_port(), "
+        "'ssl', (select s.ssl from pg_catalog.pg_stat_ssl s where s.pid operator(pg_catalog.=) "
+        "pg_catalog.pg_backend_pid()), 'started', pg_catalog.to_char(pg_catalog.pg_postmaster_start_time() "
+        "at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), "
+        "'standby', pg_catalog.pg_is_in_recovery(), 'login', current_user, "
+        "'schemas', pg_catalog.array_to_string(pg_catalog.current_schemas(true), ', '), "
+        f"'settings', pg_catalog.json_object(array[{names}], array[{values}]))"
     )
 
 
@@ -159,7 +176,7 @@ def begin(session: Session) -> SourceSession:
     changes = {setting.name: setting.value for setting in before.not_held()}
     held = before
     if changes:
-        calls = ", ".join("set_config(%s, %s, true)" for _ in changes)
+        calls = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in changes)
         session.execute(f"select {calls}".encode(), [text for pair in changes.items() for text in pair])
         held = _look(session)
     if wrong := held.not_held():
@@ -177,12 +194,7 @@ def require_options(session: Session, options: str) -> None:
     A pooler can drop them without a word, and then `search_path` would lead to another table.
     """
     names = [name.lower().replace("-", "_") for name in _OPTION.findall(options)]
-    rows = session.execute(
-        "select name from unnest(%s::text[]) name where not exists (select 1 from pg_catalog.pg_settings s"
-        " where lower(s.name) = name and s.source = 'client')"
-        " and (strpos(name, '.') = 0 or current_setting(name, true) is null)",
-        [names],
-    ).fetchall()
+    rows = session.execute(_DROPPED_OPTIONS, [names]).fetchall()
     if rows:
         raise SourceRefused(
             f"the session began without what the extra `options` asks for: {', '.join(str(row[0]) for row in rows)}",
@@ -193,7 +205,7 @@ def require_options(session: Session, options: str) -> None:
 
 def _is_the_logins(session: Session, name: str) -> bool:
     """Whether a setting comes from ALTER ROLE or ALTER DATABASE, which a client's startup parameter goes before."""
-    row = session.execute("select source from pg_settings where name = %s", [name]).fetchone()
+    row = session.execute(_SET_BY, [name]).fetchone()
     return bool(row and row[0] in ("user", "database", "database user"))
 
 

@@ -77,14 +77,15 @@ def build_statement(
     fields = ", ".join(f"{_fitting(column)} as {carrier_field(i)}" for i, column in enumerate(columns))
     refused = f", {_refused(columns, judged, unfit)} as q" if judged else ""
     query = (
-        f"select json_build_object('m', {_manifest(columns, unfit, bounds)}::text)::text as j {rows}"
-        f" union all select row_to_json(r)::text from (select {fields}{refused} {rows}) r"
+        f"select pg_catalog.json_build_object('m', {_manifest(columns, unfit, bounds)}::text)::text as j {rows}"
+        f" union all select pg_catalog.row_to_json(r)::text from (select {fields}{refused} {rows}) r"
     )
     if split_by is None:
         return Statement(query, None)
     column = quote_postgres(split_by)
     condition = row_condition(source, bounds)
-    return Statement(query, f"select min({column}), max({column}) from {relation(source)} where {condition}")
+    extremes = f"pg_catalog.min({column}), pg_catalog.max({column})"
+    return Statement(query, f"select {extremes} from {relation(source)} where {condition}")
 
 
 def build_manifest(
@@ -129,11 +130,12 @@ def _fitting(column: CarriedColumn) -> str:
 def _manifest(columns: Sequence[CarriedColumn], unfit: str, bounds: Bounds | None) -> str:
     fit = f"filter (where not ({unfit}))" if unfit != "false" else ""
     counted = (", ".join(_aggregates(column, fit)) for column in columns)
-    aggregates = ", ".join(f"json_build_object({pairs})" for pairs in counted)
-    highest = f"max({quote_postgres(bounds.column)})::text" if bounds else "null"
+    aggregates = ", ".join(f"pg_catalog.json_build_object({pairs})" for pairs in counted)
+    highest = f"pg_catalog.max({quote_postgres(bounds.column)})::text" if bounds else "null"
     return (
-        f"json_build_object('rows', count(*), 'refused', count(*) filter (where {unfit}), 'high', {highest}, "
-        f"'columns', array_to_json(array[{aggregates}]::json[]), 'session', {session_row()})"
+        "pg_catalog.json_build_object('rows', pg_catalog.count(*), "
+        f"'refused', pg_catalog.count(*) filter (where {unfit}), 'high', {highest}, "
+        f"'columns', pg_catalog.array_to_json(array[{aggregates}]::json[]), 'session', {session_row()})"
     )
 
 
@@ -155,7 +157,7 @@ def _refused(columns: Sequence[CarriedColumn], judged: Sequence[CarriedColumn], 
     listed = dict.fromkeys((*columns, *judged))
     whole = ", ".join(f"({quote_literal(c.source)}, {c.raw})" for c in listed if c.source)
     return (
-        f"case when {unfit} then json_build_object("
-        f"'bad', (select json_object_agg(k, v) from (values {bad}) as bad(k, v, is_bad) where is_bad), "
-        f"'row', (select json_object_agg(k, v) from (values {whole}) as whole(k, v))) end"
+        f"case when {unfit} then pg_catalog.json_build_object("
+        f"'bad', (select pg_catalog.json_object_agg(k, v) from (values {bad}) as bad(k, v, is_bad) where is_bad), "
+        f"'row', (select pg_catalog.json_object_agg(k, v) from (values {whole}) as whole(k, v))) end"
     )

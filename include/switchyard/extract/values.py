@@ -53,7 +53,7 @@ def survey_values(session: Session, flow: Flow, columns: Sequence[CarriedColumn]
     groups = (split, unfit, _unserved(flow, columns))
     conditions = ["true", " or ".join(probe.condition for probe in unfit) or "false"]
     conditions += [probe.condition for group in groups for probe in group]
-    counts = ", ".join(f"count(*) filter (where {condition})" for condition in conditions)
+    counts = ", ".join(f"pg_catalog.count(*) filter (where {condition})" for condition in conditions)
     # One array, because a select list has 1,664 places and a wide table has more probes.
     statement = f"select array[{counts}]::text[] from {relation(flow.source)} where {flow.source.where or 'true'}"
     row = session.execute(statement.encode()).fetchone()
@@ -76,11 +76,11 @@ def _unserved(flow: Flow, columns: Iterable[CarriedColumn]) -> list[_Probe]:
     for column in columns:
         quoted = quote_postgres(column.source)
         if column.hive_type == TIMESTAMP and flow.serve.timestamps == "refuse":
-            condition = f"{quoted} <> date_trunc('milliseconds', {quoted})"
+            condition = f"{quoted} <> pg_catalog.date_trunc('milliseconds', {quoted})"
             probes.append(_Probe(column.source, condition, _MICROSECONDS))
         if column.hive_type.precision > _MONGO_DIGITS:
             limit = f"('1e' || ({_MONGO_DIGITS} - {column.hive_type.scale}))::numeric"
-            condition = f"not ({column.unfit}) and abs(({column.carry})::numeric) >= {limit}"
+            condition = f"not ({column.unfit}) and pg_catalog.abs(({column.carry})::numeric) >= {limit}"
             cure = AS_STRING_CURE.format(c=column.source)
             says = f"have over {_MONGO_DIGITS} digits, and the serve leg will refuse them; {cure}"
             probes.append(_Probe(column.source, condition, says))
@@ -110,8 +110,9 @@ def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedC
         return []
     findings = []
     for column in columns:
-        text = f"convert_to({column.raw}, 'UTF8')"
-        statement = f"select count({text}) from {relation(flow.source)} where {flow.source.where or 'true'}"
+        text = f"pg_catalog.convert_to({column.raw}, 'UTF8')"
+        rows = f"{relation(flow.source)} where {flow.source.where or 'true'}"
+        statement = f"select pg_catalog.count({text}) from {rows}"
         try:
             with session.transaction():
                 session.execute(statement.encode())

@@ -23,23 +23,32 @@ _SETTLE_SECONDS = 1.0
 _CLOCK = r"(now\(\)|current_timestamp|transaction_timestamp|statement_timestamp|clock_timestamp|localtimestamp)"
 
 _HIGH = """
-select least(%s::timestamptz, min(xact_start))::text from pg_stat_activity
-where xact_start is not null and pid <> pg_backend_pid() and coalesce(datname, current_database()) = current_database()
+select least(%s::timestamptz, pg_catalog.min(xact_start))::text from pg_catalog.pg_stat_activity
+where xact_start is not null and pid <> pg_catalog.pg_backend_pid()
+and coalesce(datname, pg_catalog.current_database()) = pg_catalog.current_database()
 and coalesce(backend_type, '') not in ('autovacuum worker', 'walsender')
 """
 _SERVER = """
-select pg_is_in_recovery(),
-       pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
-       (select count(*) from pg_prepared_xacts where database = current_database())
+select pg_catalog.pg_is_in_recovery(),
+       pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+       (select pg_catalog.count(*) from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database())
+"""
+_ZONE = """
+select coalesce((
+    select pg_catalog.split_part(c, '=', 2) from pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) as c
+    where c ilike 'timezone=%' and s.setrole = 0 and s.setdatabase in (
+        0, (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()))
+    order by s.setdatabase desc limit 1
+), (select boot_val from pg_catalog.pg_settings where name = 'TimeZone'))
 """
 _CLOCK_SET = """
-select coalesce(pg_get_expr(d.adbin, d.adrelid) ~* %(clock)s, false),
-       exists (select 1 from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+select coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~* %(clock)s, false),
+       exists (select 1 from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
                where t.tgrelid = a.attrelid and not t.tgisinternal and t.tgenabled in ('O', 'A')
                and t.tgtype & 2 = 2 and t.tgtype & 16 = 16
-               and position(a.attname in p.prosrc) > 0 and p.prosrc ~* %(clock)s)
-from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-where a.attrelid = to_regclass(%(table)s) and a.attname = %(column)s
+               and pg_catalog.strpos(p.prosrc, a.attname::text) > 0 and p.prosrc ~* %(clock)s)
+from pg_catalog.pg_attribute a left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where a.attrelid = pg_catalog.to_regclass(%(table)s) and a.attname = %(column)s
 """
 
 
@@ -50,7 +59,7 @@ def reads_by_cursor(flow: Flow) -> bool:
 
 def find_high(session: Session) -> str:
     """The high watermark, not included: PostgreSQL's text of a timestamptz, in UTC. Takes a second."""
-    row = session.execute("select clock_timestamp()::text").fetchone()
+    row = session.execute("select pg_catalog.clock_timestamp()::text").fetchone()
     session.rollback()  # a login may be forbidden to idle in a transaction
     time.sleep(_SETTLE_SECONDS)
     begin(session)
@@ -88,7 +97,7 @@ def _check_values(session: Session, source: Source, *, not_null: bool) -> list[s
     if nulls:
         cure = "make the column NOT NULL, or leave them out with source.where"
         findings.append(f"source.cursor {source.cursor!r} is NULL in {nulls} rows, which no load would read; {cure}")
-    future = _count(session, source, f"{column} > clock_timestamp() + interval '1 minute'")
+    future = _count(session, source, f"{column} > pg_catalog.clock_timestamp() + interval '1 minute'")
     if future:
         cure = "correct them, or leave them out with source.where"
         findings.append(f"source.cursor {source.cursor!r} lies in the future in {future} rows; {cure}")
@@ -98,7 +107,7 @@ def _check_values(session: Session, source: Source, *, not_null: bool) -> list[s
 def _count(session: Session, source: Source, condition: str) -> int:
     """Rows of a condition that an index can answer."""
     where = f"({source.where}) and {condition}" if source.where else condition
-    row = session.execute(f"select count(*) from {relation(source)} where {where}".encode()).fetchone()
+    row = session.execute(f"select pg_catalog.count(*) from {relation(source)} where {where}".encode()).fetchone()
     return int(str(row[0])) if row else 0
 
 
@@ -120,12 +129,7 @@ def _check_server(session: Session) -> list[str]:
 def _check_zone(session: Session, source: Source, kind: PostgresType) -> list[str]:
     if kind.catalog == "timestamptz":
         return []
-    row = session.execute(
-        "select coalesce((select split_part(c, '=', 2) from pg_db_role_setting s, unnest(s.setconfig) c where c ilike "
-        "'timezone=%' and s.setrole = 0 and s.setdatabase in (0, (select oid from pg_database where datname = "
-        "current_database())) order by s.setdatabase desc limit 1), (select boot_val from pg_settings where name = "
-        "'TimeZone'))"
-    ).fetchone()
+    row = session.execute(_ZONE).fetchone()
     zone = str(row[0]) if row else "unknown"
     if zone.upper() in ("UTC", "GMT", "ETC/UTC", "ETC/GMT", "UNIVERSAL"):
         return []

@@ -57,7 +57,8 @@ def widest_row(session: Session, source: Source, columns: Sequence[CarriedColumn
     fixed, measured = divide_widths([column for column in columns if column.source])
     if not measured:
         return fixed
-    row = session.execute(f"select max({add(measured)}) from {relation(source)} where {condition}".encode()).fetchone()
+    widest = f"select pg_catalog.max({add(measured)}) from {relation(source)} where {condition}"
+    row = session.execute(widest.encode()).fetchone()
     return fixed + (int(str(row[0])) if row and row[0] is not None else 0)
 
 
@@ -77,11 +78,11 @@ def divide_widths(columns: Sequence[CarriedColumn]) -> tuple[int, list[str]]:
 def _measured(column: CarriedColumn) -> str:
     name = quote_postgres(column.source)
     if column.postgres_type in ("text", "character varying"):
-        return f"coalesce(octet_length({name})::bigint, 0)"
+        return f"coalesce(pg_catalog.octet_length({name})::bigint, 0)"
     if column.postgres_type == "bytea":
-        return f"coalesce(2 * octet_length({name})::bigint, 0)"
-    text = f"octet_length({name}::text)::bigint"
-    return f"case when {name} is null then 0 when pg_column_size({name}) > 256 then {text} else 1024 end"
+        return f"coalesce(2 * pg_catalog.octet_length({name})::bigint, 0)"
+    text = f"pg_catalog.octet_length({name}::text)::bigint"
+    return f"case when {name} is null then 0 when pg_catalog.pg_column_size({name}) > 256 then {text} else 1024 end"
 
 
 def add(terms: Sequence[str]) -> str:

@@ -18,15 +18,12 @@ from switchyard.flow.naming import Leg
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Session
 
-SESSION_OPTIONS = "-c timezone=UTC -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
-"""A machine that lost its power is noticed after two minutes, not after the kernel's two hours."""
-
 _POLL_SECONDS = 0.1
 _NAME_BYTES = 63  # NAMEDATALEN - 1: what PostgreSQL keeps of an application_name
 _HOLDER = sa.text(
-    "select a.application_name from pg_locks l join pg_stat_activity a using (pid)"
+    "select a.application_name from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a using (pid)"
     " where l.locktype = 'advisory' and l.granted and l.objsubid = 1"
-    " and l.database = (select oid from pg_database where datname = current_database())"
+    " and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())"
     " and l.classid::bigint = :high and l.objid::bigint = :low limit 1"
 )
 
@@ -45,9 +42,9 @@ def acquire(session: Session, key: int, owner: str, patience: float = 0) -> bool
     """Take a lock under the owner's name, waiting up to `patience` seconds for it; returns whether it is ours."""
     deadline = time.monotonic() + patience
     if owner:
-        session.execute(sa.select(sa.func.set_config("application_name", owner, False)))
+        session.execute(sa.select(sa.func.pg_catalog.set_config("application_name", owner, False)))
     while True:
-        is_ours = bool(session.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
+        is_ours = bool(session.scalar(sa.select(sa.func.pg_catalog.pg_try_advisory_lock(key))))
         session.commit()
         if is_ours or time.monotonic() >= deadline:
             return is_ours
@@ -57,7 +54,7 @@ def acquire(session: Session, key: int, owner: str, patience: float = 0) -> bool
 def release(session: Session, key: int) -> None:
     """Give a lock back; a session that died has freed it already."""
     with contextlib.suppress(sa.exc.DBAPIError):
-        session.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+        session.execute(sa.select(sa.func.pg_catalog.pg_advisory_unlock(key)))
         session.commit()
 
 

@@ -43,5 +43,5 @@ def keep(ledger: Ledger, outcome: StepOutcome) -> StepOutcome:
 def prune(ledger: Ledger) -> int:
     """Delete outcomes that no task can ask for again; returns how many."""
     with ledger.session() as session:
-        old = outcomes.delete().where(outcomes.c.created_at < sa.func.now() - KEPT)
+        old = outcomes.delete().where(outcomes.c.created_at < sa.func.pg_catalog.now() - KEPT)
         return session.execute(old).rowcount

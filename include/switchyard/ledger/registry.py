@@ -104,7 +104,7 @@ def replace_flow(
 
 def _set_aside(session: sa.Connection, table: str, flow: str, stamp: str) -> str | None:
     """Move a flow's rows into a table of the same columns."""
-    count = session.scalar(sa.text(f"select count(*) from {table} where flow = :flow"), {"flow": flow})
+    count = session.scalar(sa.text(f"select pg_catalog.count(*) from {table} where flow = :flow"), {"flow": flow})
     if not count:
         return None
     name = f"{table}_set_aside_{stamp}"

@@ -39,7 +39,7 @@ def rename_rows(ledger: Ledger, old: str, new: str, *, rev: int | None) -> None:
 def freeze_again(ledger: Ledger, load: Load, flow: Flow) -> Load:
     """Keep another flow with a load, when its connections lead nowhere any more and those of the file do."""
     spec = frozen_spec(flow)
-    values = {"spec": spec, "spec_hash": hash_of(spec), "updated_at": sa.func.now()}
+    values = {"spec": spec, "spec_hash": hash_of(spec), "updated_at": sa.func.pg_catalog.now()}
     with ledger.session() as session:
         session.execute(loads.update().where(loads.c.load_id == load.load_id).values(values))
     return ledger.get(load.load_id)

@@ -21,7 +21,7 @@ def supersede(load: Load, above: int) -> sa.Update:
         loads.c.seq < load.seq,
         loads.c.seq > above,
     )
-    return loads.update().where(*replaced).values(superseded_at=sa.func.now())
+    return loads.update().where(*replaced).values(superseded_at=sa.func.pg_catalog.now())
 
 
 def change_flow(flow: str, changes: FlowChanges) -> sa.Update:

@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from switchyard.connections import Connection
-from switchyard.connections.postgres import libpq_parameters
 from switchyard.errors import LedgerStateError, LoadInProgress
 from switchyard.flow.naming import Leg
 from switchyard.handover import DagRun
@@ -26,6 +25,7 @@ from switchyard.ledger.errors import explain_error
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load, NewLoad
 from switchyard.ledger.migrations import migrate
 from switchyard.ledger.results import FlowChanges, PlanOutline, StepResult, TableLeft
+from switchyard.ledger.sessions import open_engine
 from switchyard.ledger.statements import change_flow, facts_with, supersede
 from switchyard.ledger.tables import flows, loads
 
@@ -43,21 +43,8 @@ class Ledger:
     """
 
     def __init__(self, connection: Connection, owner: str = "", dag_run: DagRun | None = None) -> None:
-        url = sa.URL.create(
-            "postgresql+psycopg",
-            username=connection.login or None,
-            password=connection.password or None,
-            host=connection.host,
-            port=connection.port or 5432,
-            database=connection.schema,
-        )
         self.connection, self.owner, self.dag_run = connection, owner, dag_run
-        self._engine = sa.create_engine(
-            url,
-            pool_size=2,
-            pool_pre_ping=True,
-            connect_args=libpq_parameters(connection, locks.SESSION_OPTIONS),
-        )
+        self._engine = open_engine(connection)
 
     def close(self) -> None:
         """Close all sessions."""
@@ -148,7 +135,7 @@ class Ledger:
         `result` joins those of the other steps; `try_id`, `location` and `version` stay as they are when None.
         """
         changes = {"try_id": try_id, "location": location, "version": version}
-        values: dict[str, Any] = {"state": to, "error": error, "updated_at": sa.func.now()}
+        values: dict[str, Any] = {"state": to, "error": error, "updated_at": sa.func.pg_catalog.now()}
         values |= {name: value for name, value in changes.items() if value is not None}
         if result is not None:
             values["facts"] = facts_with(result)
@@ -166,7 +153,11 @@ class Ledger:
 
     def note_error(self, load: Load, error: str) -> None:
         """Say why a step of a load failed; nothing else changes."""
-        statement = loads.update().where(loads.c.load_id == load.load_id).values(error=error, updated_at=sa.func.now())
+        statement = (
+            loads.update()
+            .where(loads.c.load_id == load.load_id)
+            .values(error=error, updated_at=sa.func.pg_catalog.now())
+        )
         with self.session() as session:
             session.execute(statement)
 
@@ -195,8 +186,8 @@ class Ledger:
                 .where(loads.c.load_id == load.load_id, loads.c.state.in_(("publishing", "refreshing", finished)))
                 .values(
                     state=finished,
-                    published_at=sa.func.coalesce(loads.c.published_at, sa.func.now()),
-                    updated_at=sa.func.now(),
+                    published_at=sa.func.coalesce(loads.c.published_at, sa.func.pg_catalog.now()),
+                    updated_at=sa.func.pg_catalog.now(),
                     error=None,
                     facts=facts_with(*results),
                 )

@@ -67,7 +67,7 @@ def accept_table(ledger: Ledger, table: LakeTable, shown: Collection[str], rev: 
     published = (_is_of(table), loads.c.state == "published")
     with ledger.session() as session:
         supersede = loads.update().where(*published, sa.not_(is_shown), loads.c.superseded_at.is_(None))
-        session.execute(supersede.values(superseded_at=sa.func.now()))
+        session.execute(supersede.values(superseded_at=sa.func.pg_catalog.now()))
         restore = loads.update().where(*published, is_shown).values(superseded_at=None)
         session.execute(restore if rev is None else restore.values(facts=facts_with(TableLeft(rev))))
 

@@ -48,30 +48,28 @@ def kind_of(column: CarriedColumn) -> Kind:
 def source_aggregates(column: CarriedColumn) -> dict[str, str]:
     """Name → SQL aggregate, without FILTER. A column that the source lost has no values."""
     if not column.source:
-        return {"values": "sum(0)"}
+        return {"values": "pg_catalog.sum(0)"}
     name = quote_postgres(column.source)
-    aggregates = {"values": f"count({name})"}
+    aggregates = {"values": f"pg_catalog.count({name})"}
     match kind_of(column):
         case "number":
             value = name if re.match(r"smallint|integer|bigint|numeric\(", column.postgres_type) else column.carry
             value = value if value == name else f"({value})::numeric"
-            return aggregates | _extremes(value, "::text") | _sum(column, f"sum({value})::text")
+            return aggregates | _extremes(value, "::text") | _sum(column, f"pg_catalog.sum({value})::text")
         case "float":
             finite = f"case when {in_bytes(f'{name}::text')} not in {_NOT_FINITE} then {name} end"
-            return aggregates | {"finite": f"count({finite})"} | _extremes(finite, "::text")
+            return aggregates | {"finite": f"pg_catalog.count({finite})"} | _extremes(finite, "::text")
         case "boolean":
-            return aggregates | {"true": f"count(case when {name} then 1 end)"}
+            return aggregates | {"true": f"pg_catalog.count(case when {name} then 1 end)"}
         case "date":
-            return aggregates | _extremes(name, "::text") | {"sum": f"sum({name} - date '1970-01-01')::text"}
+            days = f"pg_catalog.sum({name} - date '1970-01-01')::text"
+            return aggregates | _extremes(name, "::text") | {"sum": days}
         case "timestamp":
             value = f"({name} at time zone 'UTC')" if "with time zone" in column.postgres_type else name
-            return (
-                aggregates
-                | _extremes(value, "::text")
-                | {"sum": f"sum(extract(epoch from {value})::numeric * 1000000)::text"}
-            )
+            micros = f"pg_catalog.sum(extract(epoch from {value})::numeric * 1000000)::text"
+            return aggregates | _extremes(value, "::text") | {"sum": micros}
         case "text":
-            return aggregates | {"digest": _source_digest(f"convert_to({_exact_text(column)}, 'UTF8')")}
+            return aggregates | {"digest": _source_digest(f"pg_catalog.convert_to({_exact_text(column)}, 'UTF8')")}
         case "bytes":
             return aggregates | {"digest": _source_digest(name)}
     return aggregates
@@ -160,7 +158,7 @@ def _hive_micros(name: str) -> str:
 
 
 def _extremes(value: str, suffix: str) -> dict[str, str]:
-    return {"min": f"min({value}){suffix}", "max": f"max({value}){suffix}"}
+    return {"min": f"pg_catalog.min({value}){suffix}", "max": f"pg_catalog.max({value}){suffix}"}
 
 
 def _hive_extremes(value: str) -> dict[str, str]:
@@ -178,11 +176,12 @@ def _summed(column: CarriedColumn) -> HiveType:
 def _exact_text(column: CarriedColumn) -> str:
     """The text that travels. A cast takes the padding off char(n); its JSON has it."""
     padded = column.carry == quote_postgres(column.source)
-    return f"(to_json({column.carry}) #>> '{{}}')" if padded else column.carry
+    return f"(pg_catalog.to_json({column.carry}) #>> '{{}}')" if padded else column.carry
 
 
 def _source_digest(value: str) -> str:
-    return f"sum(('x' || substr(md5({value}), 1, 13))::bit(52)::bigint)::text"
+    digits = f"pg_catalog.substr(pg_catalog.md5({value}), 1, 13)"
+    return f"pg_catalog.sum(('x' || {digits})::bit(52)::bigint)::text"
 
 
 def _rounded(value: float) -> float:

@@ -19,8 +19,8 @@ _LIST = TypeRule(
     "array",
     "STRING",
     "string",
-    carry="array_to_json({c}::text[])::text",
-    unfit=in_bytes("array_dims({c})") + " ~ '[[](?!1:)'",
+    carry="pg_catalog.array_to_json({c}::text[])::text",
+    unfit=in_bytes("pg_catalog.array_dims({c})") + " ~ '[[](?!1:)'",
     unfit_means="an array with bounds of its own, which JSON does not have",
     cure="carry PostgreSQL's text of it: source.query with the column cast to text",
     note="a JSON list, of lists for several dimensions, of the elements' texts",
@@ -31,7 +31,7 @@ _AS_STRING: tuple[TypeRule, ...] = (
     replace(
         _LIST,
         postgres="array of whole numbers, boolean or text",
-        carry="array_to_json({c})::text",
+        carry="pg_catalog.array_to_json({c})::text",
         note="a JSON list, of lists for several dimensions",
     ),
     _LIST,
@@ -39,7 +39,7 @@ _AS_STRING: tuple[TypeRule, ...] = (
         "composite",
         "STRING",
         "string",
-        carry="row_to_json({c})::text",
+        carry="pg_catalog.row_to_json({c})::text",
         unfit=in_bytes(WHOLE_TEXT) + " ~ '[[]-?[0-9]+:-?[0-9]+[]]={{'",
         unfit_means="an array with bounds of its own inside, which JSON does not have",
         cure=_LIST.cure,
@@ -47,12 +47,13 @@ _AS_STRING: tuple[TypeRule, ...] = (
     ),
     bytes_rule("STRING", "string", "{c}", "hexadecimal digits"),
     TypeRule("character", "STRING", "string", carry="{c}", note="blank padding kept"),
-    TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
+    TypeRule("inet", "STRING", "string", carry="pg_catalog.abbrev({c})", note="as PostgreSQL shows it"),
     TypeRule(
         "timestamp with time zone",
         "STRING",
         "string",
-        carry="case when isfinite({c}) then replace(({c} at time zone 'UTC')::text || '+00', ' BC+00', '+00 BC')"
+        carry="case when pg_catalog.isfinite({c})"
+        " then pg_catalog.replace(({c} at time zone 'UTC')::text || '+00', ' BC+00', '+00 BC')"
         " else {c}::text end",
         note="PostgreSQL's own text, in UTC",
     ),

@@ -123,8 +123,8 @@ def _as_decimal(base: str, choice: str) -> TypeRule | Refusal:
     value = "{c}::numeric" if base == "money" else "{c}"
     # A modifier rounds in silence, and NaN and Infinity do not fit: so a value that would change is refused.
     unfit = f"{in_bytes(f'{value}::text')} in ('NaN', 'Infinity', '-Infinity')"
-    unfit += f" or abs({value}) >= ('1e' || ({{p}} - {{s}}))::numeric"
-    unfit += f" or round({value}, {{s}}) <> {value}"
+    unfit += f" or pg_catalog.abs({value}) >= ('1e' || ({{p}} - {{s}}))::numeric"
+    unfit += f" or pg_catalog.round({value}, {{s}}) <> {value}"
     return replace(
         _BY_NAME["numeric(p,s)"],
         carry=f"({value})::text",

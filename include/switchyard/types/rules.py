@@ -48,19 +48,19 @@ class Refusal:
     cure: str = AS_STRING_CURE
 
 
-_OUT_OF_CALENDAR = "not isfinite({c}) or {c} < '0001-01-01' or {c} >= '10000-01-01'"
+_OUT_OF_CALENDAR = "not pg_catalog.isfinite({c}) or {c} < '0001-01-01' or {c} >= '10000-01-01'"
 _OUT_OF_CALENDAR_UTC = _OUT_OF_CALENDAR.replace("{c} ", "({c} at time zone 'UTC') ")
 _CALENDAR = "infinity, BC or a year after 9999, which Hive's calendar does not have"
 _NO_NUMBER = f"{in_bytes(WHOLE_TEXT)} in ('NaN', 'Infinity', '-Infinity')"
 _NO_NUMBER_MEANS = "NaN or Infinity, which DECIMAL does not have"
 _LONGEST = 20_000_000
 """`StreamReadConstraints.DEFAULT_MAX_STRING_LEN` of jackson-core 2.15 and later, which Hive reads JSON with."""
-_LARGE = "pg_column_size({c}) > 1000"
+_LARGE = "pg_catalog.pg_column_size({c}) > 1000"
 """Only large values need to be rendered: PostgreSQL makes nothing more than 255 times smaller, and a value's text is at
 most some 40 times longer than the value (a NULL in an array is one bit, and its text five characters)."""
 _TOO_LONG = f"text of more than {_LONGEST:,} bytes, which Hive's JSON reader does not take"
 _MOST_BYTES = _LONGEST // 2 - 1
-_TOO_MANY_BYTES = f"octet_length({{c}}) > {_MOST_BYTES}"
+_TOO_MANY_BYTES = f"pg_catalog.octet_length({{c}}) > {_MOST_BYTES}"
 _SHOWN = 1_000
 """Characters that the quarantine keeps of a value that is too long."""
 BOOLEAN_TEXT = "case {c} when true then 'true' when false then 'false' end"
@@ -77,9 +77,9 @@ def bytes_rule(hive: str, mongo: str, cast: str, note: str = "") -> TypeRule:
         "bytea",
         hive,
         mongo,
-        carry="encode({c}, 'hex')",
+        carry="pg_catalog.encode({c}, 'hex')",
         cast=cast,
-        raw=f"case when {_TOO_MANY_BYTES} then substring({{c}} for {_SHOWN // 2})::text else {WHOLE_TEXT} end",
+        raw=f"case when {_TOO_MANY_BYTES} then pg_catalog.substr({{c}}, 1, {_SHOWN // 2})::text else {WHOLE_TEXT} end",
         unfit=_TOO_MANY_BYTES,
         unfit_means=f"more than {_MOST_BYTES:,} bytes, whose digits Hive's JSON reader does not take",
         cure=_LEAVE_OUT,
@@ -117,7 +117,7 @@ _SCALARS: tuple[TypeRule, ...] = (
     ),
     TypeRule("name", "STRING", "string"),
     _text("citext"),
-    bytes_rule("BINARY", "binary", "unhex({c})"),
+    bytes_rule("BINARY", "binary", cast="unhex({c})"),
     TypeRule(
         "date", "DATE", "date (midnight UTC)", cast="cast({c} as date)", unfit=_OUT_OF_CALENDAR, unfit_means=_CALENDAR
     ),
@@ -146,7 +146,7 @@ _SCALARS: tuple[TypeRule, ...] = (
     _text("json", "the text as stored"),
     _text("jsonb", "PostgreSQL's canonical text"),
     TypeRule("jsonpath", "STRING", "string"),
-    TypeRule("inet", "STRING", "string", carry="abbrev({c})", note="as PostgreSQL shows it"),
+    TypeRule("inet", "STRING", "string", carry="pg_catalog.abbrev({c})", note="as PostgreSQL shows it"),
     TypeRule("cidr", "STRING", "string"),
     TypeRule("macaddr", "STRING", "string"),
     TypeRule("macaddr8", "STRING", "string"),
@@ -158,7 +158,13 @@ _SCALARS: tuple[TypeRule, ...] = (
     TypeRule("ltree", "STRING", "string"),
 )
 
-_NOT_A_LIST = "array_ndims({c}) > 1 or array_lower({c}, 1) <> 1"
+
+def _has_element(condition: str) -> str:
+    """SQL that is true for a list with an element `u.v` of this condition."""
+    return f"exists (select 1 from pg_catalog.unnest({{c}}) as u(v) where {condition})"
+
+
+_NOT_A_LIST = "pg_catalog.array_ndims({c}) > 1 or pg_catalog.array_lower({c}, 1) <> 1"
 _NOT_A_LIST_MEANS = "an array of several dimensions or with bounds of its own, which a list does not have"
 
 
@@ -176,7 +182,7 @@ def _array(
         f"array of {mongo}",
         carry=carry,
         staged=f"array<{hive.lower()}>",
-        unfit=f"{_NOT_A_LIST} or exists (select 1 from unnest({{c}}) as u(v) where {unfit})" if unfit else _NOT_A_LIST,
+        unfit=f"{_NOT_A_LIST} or {_has_element(unfit)}" if unfit else _NOT_A_LIST,
         unfit_means=f"{_NOT_A_LIST_MEANS}, or {means}" if means else _NOT_A_LIST_MEANS,
         note=note,
     )
@@ -225,14 +231,14 @@ def limited(rule: TypeRule) -> TypeRule:
     if "STRING" not in rule.hive or element in _SHORT:
         return rule
     if rule.hive == "STRING":
-        length = f"octet_length({rule.carry}) > {_LONGEST}"
+        length = f"pg_catalog.octet_length({rule.carry}) > {_LONGEST}"
     else:
-        length = f"exists (select 1 from unnest({{c}}) as u(v) where octet_length(u.v::text) > {_LONGEST})"
+        length = _has_element(f"pg_catalog.octet_length(u.v::text) > {_LONGEST}")
     too_long = f"{_LARGE} and {length}"
     return replace(
         rule,
-        raw=f"case when {_LARGE} and octet_length({rule.raw}) > {_LONGEST} then left({rule.raw}, {_SHOWN})"
-        f" else {rule.raw} end",
+        raw=f"case when {_LARGE} and pg_catalog.octet_length({rule.raw}) > {_LONGEST}"
+        f" then pg_catalog.left({rule.raw}, {_SHOWN}) else {rule.raw} end",
         unfit=f"({rule.unfit}) or ({too_long})" if rule.unfit else too_long,
         unfit_means=f"{rule.unfit_means}, or {_TOO_LONG}" if rule.unfit else _TOO_LONG,
         cure=f"{rule.cure}; or {_LEAVE_OUT}" if rule.unfit else _LEAVE_OUT,

@@ -11,11 +11,12 @@ def misfit(narrow: HiveType, column: str) -> str:
     `column` is quoted. Raises ValueError for a type that nothing is wider than.
     """
     if narrow.element:
-        return f"exists (select from unnest({column}) as e where {misfit(narrow.element, 'e')})"
+        return f"exists (select from pg_catalog.unnest({column}) as e where {misfit(narrow.element, 'e')})"
     if narrow == FLOAT:  # a cast that overflows or underflows is an error, so it must not be tried
         return (
             f"coalesce(case when {column} in (0, 'NaN', 'Infinity', '-Infinity') then false"
-            f" when abs({column}) > 3.4028234663852886e38::float8 or abs({column}) < 1.401298464324817e-45::float8"
+            f" when pg_catalog.abs({column}) > 3.4028234663852886e38::float8"
+            f" or pg_catalog.abs({column}) < 1.401298464324817e-45::float8"
             f" then true else {column}::real::float8 <> {column} end, false)"
         )
     if narrow.is_integer:
@@ -31,4 +32,5 @@ def misfit(narrow: HiveType, column: str) -> str:
 
 def _off_grid(column: str, scale: int, low: str, high: str) -> str:
     value = f"{column}::numeric"  # NaN is greater than every number here
-    return f"coalesce({value} not between {low} and {high} or round({value}, {scale}) <> {value}, false)"
+    rounded = f"pg_catalog.round({value}, {scale})"
+    return f"coalesce({value} not between {low} and {high} or {rounded} <> {value}, false)"

@@ -34,12 +34,12 @@ def migrate(session: Session, where: str) -> None:
             where=where,
             cure="use the release of Switchyard that has migrated the ledger, or a newer one",
         )
-    session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    session.execute(sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(_LOCK)))
     _upgrade(session)
 
 
 def _revision(session: Session) -> str | None:
-    if session.scalar(sa.select(sa.func.to_regclass("alembic_version"))) is None:
+    if session.scalar(sa.select(sa.func.pg_catalog.to_regclass("alembic_version"))) is None:
         return None
     revision = session.scalar(sa.text("select version_num from alembic_version"))
     return str(revision) if revision else None

@@ -159,5 +159,5 @@ def _fetch(session: psycopg.Connection[tuple[object, ...]], query: str, columns:
 
 def _text(column: CarriedColumn) -> str:
     if column.hive_type == BINARY:
-        return f"encode({quote_postgres(column.source)}, 'hex')"
-    return f"to_json({column.carry})::text" if column.staged.is_list else column.carry
+        return f"pg_catalog.encode({quote_postgres(column.source)}, 'hex')"
+    return f"pg_catalog.to_json({column.carry})::text" if column.staged.is_list else column.carry
