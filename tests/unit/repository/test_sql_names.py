@@ -1,4 +1,4 @@
-"""No SQL of ours depends on search_path: a schema before pg_catalog changes nothing, nor a better match in one after it.
+"""No SQL of ours depends on search_path: neither on a schema before pg_catalog, nor on a better match in one after it.
 
 Functions and relations of the catalog name their schema wherever they are. Types do before the session's search_path is
 pinned, and operators too: after it pg_catalog comes first, and an exact match there wins.
