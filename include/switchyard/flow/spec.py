@@ -73,7 +73,7 @@ class Source(Closed):
         "database's clock all the same",
     )
     tombstone: SourceColumn | None = Field(
-        None, description="boolean or timestamp: a row in which it is true, or not NULL, is deleted (merge)"
+        None, description="boolean, date or timestamp: a row in which it is true, or not NULL, is deleted (merge)"
     )
     sweep: Literal["never", "always"] = Field(
         "never",

@@ -21,6 +21,7 @@ from switchyard.prove.checks import check_findings
 from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.hive_type import STRING
+from switchyard.types.tombstone import tombstone_fault
 
 if TYPE_CHECKING:
     import psycopg
@@ -71,14 +72,17 @@ def known_columns(ledger: Ledger, flow: Flow, version: TableVersion | None) -> l
 
 
 def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) -> Agreed:
-    """Apply the contract to the columns of the version before, and look at the checks.
+    """Apply the contract to the columns of the version before, and look at the tombstone and the checks.
 
     Raises PreflightRefused with all findings at once.
     """
     agreed = apply_contract(flow.contract, before, examined.columns)
     types = {column.name: column.hive_type for column in agreed.columns}
     unreadable = _unreadable(flow, before, agreed.columns)
-    refuse(flow, [*agreed.refused, *unreadable, *check_findings(flow.checks, types)])
+    tombstone = flow.source.tombstone
+    fault = None if tombstone is None else tombstone_fault(tombstone, agreed.columns)
+    wrong = [] if fault is None else [fault]
+    refuse(flow, [*agreed.refused, *unreadable, *wrong, *check_findings(flow.checks, types)])
     return agreed
 
 
