@@ -180,12 +180,16 @@ class Case:
         (flows / f"{self.name}.yaml").write_text(yaml.safe_dump(self.spec))
         return flows
 
+    def in_files(self) -> dict[str, str]:
+        """The environment of a command that reads the flow's file: not an option, which `--` would end."""
+        return {"SWITCHYARD_FLOWS": str(self.write_file())}
+
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """Start `switchyard …` on the flow's file, as a person or a worker would."""
         scratch = str(self.directory / "scratch")
         return subprocess.Popen(
-            [sys.executable, "-m", "switchyard", *arguments, "--flows", str(self.write_file())],
-            env={**os.environ, "SWITCHYARD_SCRATCH": scratch, **self.environ, **environ},
+            [sys.executable, "-m", "switchyard", *arguments],
+            env={**os.environ, **self.in_files(), "SWITCHYARD_SCRATCH": scratch, **self.environ, **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -200,7 +204,7 @@ class Case:
 
     def ask(self, *arguments: str) -> tuple[int, str]:
         """Run `switchyard …` in this process, where the process is not the point; exit code, and all it said."""
-        environ = {**self.environ, "SWITCHYARD_FLOWS": str(self.write_file())}
+        environ = {**self.environ, **self.in_files()}
         result = CliRunner().invoke(build_app(arguments), arguments, env=environ, prog_name="switchyard")
         if isinstance(result.exception, SwitchyardError):
             return 1, f"{result.output}error: {result.exception}\n"

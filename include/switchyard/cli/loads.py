@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
-from switchyard.cli.session import FlowName, open_runtime
+from switchyard.cli.session import FlowName, find_flow, open_runtime
 from switchyard.flow.files.loader import load_flows
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Proved, Staged
@@ -21,12 +21,17 @@ _PIPE_WIDTH = 200
 def loads(
     flow: FlowName,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
     output: OutputFormat = Format.TEXT,
 ) -> None:
-    """List a flow's loads, newest first."""
+    """List a flow's loads, newest first, also of one whose file is gone."""
+    from switchyard.ledger.flow_state import list_flows
+
     with open_runtime("switchyard loads").ledger() as ledger:
         ledger.migrate()
         newest = ledger.list_loads(flow, limit=limit)
+        if not newest:
+            find_flow(directory, flow, list_flows(ledger))
     if output is Format.JSON:
         typer.echo(json.dumps([load.__dict__ for load in newest], default=str, indent=2))
         return

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,9 @@ from switchyard.records import Record
 
 if TYPE_CHECKING:
     from switchyard.legs.runtime import Runtime
+
+_LONGEST_NAME = 64
+"""Characters of a flow's name, as flow files may have it."""
 
 FlowName = Annotated[str, typer.Argument(metavar="FLOW", help="The flow's name: its file's stem.")]
 
@@ -38,8 +42,11 @@ def print_report(report: StepReport[Record]) -> None:
     typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
 
 
-def find_flow(directory: Path, name: str) -> Flow:
-    """Load one flow file. Raises FlowFileError for a broken one, SwitchyardError with the nearest name for none."""
+def find_flow(directory: Path, name: str, remembered: Collection[str] = ()) -> Flow:
+    """Load one flow file. Raises FlowFileError for a broken one, SwitchyardError with the nearest names for none.
+
+    `remembered` are names of the ledger, which may be meant too where a flow needs no file.
+    """
     flows, errors = load_flows(directory)
     if name in flows:
         return flows[name]
@@ -48,9 +55,9 @@ def find_flow(directory: Path, name: str) -> Flow:
             raise error
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(flows), 1)
-    hint = f"did you mean {near[0]}?" if near else f"switchyard flows --flows {directory} lists them"
-    raise SwitchyardError(f"no flow has the name {name!r}", where=str(directory), cure=hint)
+    near = get_close_matches(name[:_LONGEST_NAME], sorted({*flows, *remembered}), 3)
+    cure = f"did you mean {' or '.join(near)}?" if near else f"switchyard flows --flows {directory} lists them"
+    raise SwitchyardError(f"no flow has the name {name!r}", where=str(directory), cure=cure)
 
 
 def open_runtime(command: str, *, take_over: bool = False) -> Runtime:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from switchyard.errors import PublishConflict
 from switchyard.ledger.results import PlanOutline
 from switchyard.ledger.store import Ledger
-from switchyard.ledger.tables import flows
+from switchyard.ledger.tables import flows, loads
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,12 @@ def read_state(ledger: Ledger, flow: str) -> FlowState:
     with ledger.session() as session:
         row = session.execute(sa.select(flows.c.bookmark, flows.c.held).where(flows.c.flow == flow)).one_or_none()
     return FlowState(row.bookmark, row.held) if row else FlowState(None, None)
+
+
+def list_flows(ledger: Ledger) -> tuple[str, ...]:
+    """The names of all flows that have loads, also of those whose file is gone."""
+    with ledger.session() as session:
+        return tuple(session.scalars(sa.select(loads.c.flow).distinct().order_by(loads.c.flow)))
 
 
 def require_standing(ledger: Ledger, flow: str, version: int) -> None:

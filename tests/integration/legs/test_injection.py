@@ -188,13 +188,35 @@ def test_a_replay_by_hostile_keys(new_case: NewCase, canaries: Canaries) -> None
     canaries.assert_alive()
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "x; touch /tmp/canary", "$(id)", "*", "-h", "", "a" * 5_000])
+UNKNOWN = [
+    "../../etc/passwd",
+    "x; touch /tmp/canary",
+    "$(id)",
+    "*",
+    "-h",
+    "--help",
+    "'; drop table loads; --",
+    "",
+    "a" * 5_000,
+]
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
 def test_hostile_names_on_the_command_line(new_case: NewCase, name: str) -> None:
+    """Each command takes the name for a name, and says by its own message that nothing has it."""
     case = new_case("cli")
-    for arguments in (("plan", "--", name), ("step", "ingest", "land", "--load", name), ("loads", "--", name)):
-        code, said = case.switchyard(*arguments)
-        assert code != 0
-        assert "Traceback" not in said
+    no_flow = f"error: {case.in_files()['SWITCHYARD_FLOWS']}: no flow has the name {name!r}"
+    no_load = f"no load {name!r} in the ledger" if name else "step land needs a load"
+    for arguments, message in [
+        (("plan", "--", name), no_flow),
+        (("loads", "--", name), no_flow),
+        (("step", "ingest", "land", "--load", name), no_load),
+    ]:
+        code, output = case.switchyard(*arguments)
+        assert (code, message in output) == (1, True), output
+        assert "Traceback" not in output
+    code, output = case.switchyard("loads", "--", case.name)
+    assert (code, "nothing here yet" in output) == (0, True), output
 
 
 SQL: list[dict[str, Any]] = [
