@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SqlState:
-    """One row: `code` has five characters, or two for the rest of a class.
+    """One row: `code` has five characters, or two for the rest of a class; none for what only drivers say.
 
     `cause` ends the sentence "PostgreSQL at host:port …". `passes`: running again may succeed although nobody changed
     anything. `words` is a regular expression of the message, for reporters that leave the code out.
@@ -35,6 +35,27 @@ _AGAIN = "nothing was published; run again"
 _POOLER = "let the pooler keep one session for one client (pgbouncer: pool_mode = session), or connect past it"
 
 SQLSTATES: tuple[SqlState, ...] = (
+    # What the drivers say of TLS before the server has answered: there is no code yet.
+    SqlState(
+        "",
+        "speaks no TLS, and the connection asks for it",
+        "let the server speak TLS (ssl = on), or correct the connection's extra.sslmode",
+        words=r"does not support SSL",
+    ),
+    SqlState(
+        "",
+        "asks for a client's certificate",
+        "name one, and its key, in the connection's extra: sslcert, sslkey; its common name is the login",
+        words=r"valid client certificate|certificate required|certificate authentication failed|alert handshake",
+    ),
+    SqlState(
+        "",
+        "shows a certificate that the connection does not accept",
+        "correct extra.sslrootcert (the file with the CA's certificate), or the host, which the certificate has to "
+        "name; or renew the server's certificate",
+        words=r"certificate verify failed|server certificate for|PKIX path|could not be verified by hostnameverifier"
+        r"|valid certification path|root certificate file|CertificateExpired|NotAfter",
+    ),
     SqlState(
         "08P01",
         "was asked through a pooler that refuses startup parameters",
@@ -223,34 +244,10 @@ SQLSTATES: tuple[SqlState, ...] = (
 )
 """A row with words comes before a wider one whose words it shares."""
 
-OF_TLS: tuple[SqlState, ...] = (
-    SqlState(
-        "",
-        "speaks no TLS, and the connection asks for it",
-        "let the server speak TLS (ssl = on), or correct the connection's extra.sslmode",
-        words=r"does not support SSL",
-    ),
-    SqlState(
-        "",
-        "asks for a client's certificate",
-        "name one, and its key, in the connection's extra: sslcert, sslkey; its common name is the login",
-        words=r"valid client certificate|certificate required|certificate authentication failed|alert handshake",
-    ),
-    SqlState(
-        "",
-        "shows a certificate that the connection does not accept",
-        "correct extra.sslrootcert (the file with the CA's certificate), or the host, which the certificate has to "
-        "name; or renew the server's certificate",
-        words=r"certificate verify failed|server certificate for|PKIX path|could not be verified by hostnameverifier"
-        r"|valid certification path|root certificate file|CertificateExpired|NotAfter",
-    ),
-)
-"""What the drivers say before the server has answered: there is no SQLSTATE yet."""
-
 OTHER = SqlState("", "could not go on", "see PostgreSQL's log, then run again", passes=True)
 """For a code or words that no row has."""
 
-_BY_CODE = {row.code: row for row in SQLSTATES}
+_BY_CODE = {row.code: row for row in SQLSTATES if row.code}
 
 
 def explain(code: str | None, words: str) -> SqlState:
@@ -262,4 +259,4 @@ def explain(code: str | None, words: str) -> SqlState:
 
 def find_words(words: str) -> SqlState | None:
     """The first row whose words are in a text; None when there is none."""
-    return next((row for row in (*OF_TLS, *SQLSTATES) if row.words and re.search(row.words, words)), None)
+    return next((row for row in SQLSTATES if row.words and re.search(row.words, words)), None)

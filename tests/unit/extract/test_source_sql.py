@@ -155,7 +155,7 @@ def test_why_sqoop_failed(line: str, kind: type[Exception], words: str) -> None:
     assert "\n  → " in str(error)
 
 
-@pytest.mark.parametrize("row", SQLSTATES, ids=lambda row: row.code)
+@pytest.mark.parametrize("row", [row for row in SQLSTATES if row.code], ids=lambda row: row.code)
 def test_an_sqlstate_in_sqoops_output_explains_words_of_any_language(row: SqlState) -> None:
     code = row.code.ljust(5, "Z")
     output = [
