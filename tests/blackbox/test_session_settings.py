@@ -6,6 +6,7 @@ import pytest
 
 from harness.outside.grounds import SOURCE, Grounds, new_name, require_refused, require_right_or_refused
 from harness.outside.pooler import open_pooler
+from harness.outside.shadows import SHADOWS
 
 
 @pytest.fixture
@@ -81,18 +82,16 @@ def test_bounds_of_an_array_are_seen_where_backslashes_mean_something_else(
 
 
 @pytest.mark.kin
+@pytest.mark.parametrize("path", ["{schema}, pg_catalog, public", "pg_catalog, {schema}, public"])
 def test_a_value_is_read_by_postgresqls_own_functions_whatever_the_search_path(
-    grounds: Grounds, connection_of: Callable[..., dict[str, str]]
+    grounds: Grounds, connection_of: Callable[..., dict[str, str]], path: str
 ) -> None:
+    """Every function, operator, type and table of pg_catalog is in that schema once more, and wrong."""
     schema = new_name("shadow")
-    connection = connection_of(search_path=f"{schema}, pg_catalog, public")
-    flow = grounds.flow("shadowed", "id int primary key, address inet not null", source=connection)
-    flow.sql(
-        "insert into {t} values (1, '10.0.0.1')",
-        f"create schema {schema}",
-        f"grant usage on schema {schema} to public",
-        f"create function {schema}.abbrev(inet) returns text language sql as 'select ''short''::text'",
-    )
+    connection = connection_of(search_path=path.format(schema=schema))
+    columns = "id int primary key, address inet not null, note varchar not null, price numeric(9,2) not null"
+    flow = grounds.flow("shadowed", columns, source=connection)
+    flow.sql("insert into {t} values (1, '10.0.0.1', 'a note', 1.50)", SHADOWS.replace("{schema}", schema))
     ended = flow.ingest()
-    shown = flow.hive(what="address") if ended.succeeded else []
-    require_right_or_refused(ended, flow, shown, before=[], after=[("10.0.0.1",)])
+    shown = flow.hive(what="address, note, cast(price as string)") if ended.succeeded else []
+    require_right_or_refused(ended, flow, shown, before=[], after=[("10.0.0.1", "a note", "1.50")])

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness.shadows import SHADOWS
+from harness.outside.shadows import SHADOWS
 from switchyard.connections import Connection
 from switchyard.errors import PreflightRefused
 from switchyard.extract import postgres, watermark
