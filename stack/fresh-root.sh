@@ -23,14 +23,14 @@ mmdebstrap --quiet --variant=minbase --include=ca-certificates,git,make "$suite"
 # What this machine's network needs: its resolver, and the certificates of a proxy that it trusts.
 cp --dereference /etc/resolv.conf "$root/etc/resolv.conf"
 cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
-chroot "$root" update-ca-certificates >/dev/null
+chroot "$root" update-ca-certificates >/dev/null 2>&1
 git clone --quiet --no-local "$here" "$root/root/switchyard"
 
 run_inside() {
     mount --rbind /dev "$root/dev"
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
     mount -t proc proc "$root/proc"
-    exec env --ignore-environment chroot "$root" /usr/bin/env \
+    exec env --ignore-environment "$(command -v chroot)" "$root" /usr/bin/env \
         HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" DEBIAN_FRONTEND=noninteractive \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         sh -c 'cd /root/switchyard && exec "$@"' sh "$@"
