@@ -120,7 +120,7 @@ def test_an_application_wrote_into_a_collection_whose_publish_was_killed(two: Tw
     code, output = two.case.switchyard("diff", two.case.name, "--heal")
     assert (code, "1 extra" in output) == (3, True), output
     assert two.shown() == new
-    record("serve", "renamed, not in the ledger", "kill -9, then a foreign write", "load ended; diff names the document")
+    record("serve", "renamed, not in the ledger", "kill -9, then a foreign write", "load ended; diff names it")
 
 
 def test_two_runs_at_once(two: TwoVersions, warm: ReadThroughCache) -> None:
