@@ -35,7 +35,7 @@ from switchyard.records import Record
 from switchyard.serve.cache.reader import ReadThroughCache
 
 if TYPE_CHECKING:
-    from harness.stop_points import Wire
+    from harness.wires import Wire
 
 _SECRETS_FILE = "AIRFLOW__SECRETS__BACKEND_KWARGS"
 Facts = dict[str, dict[str, Any]]

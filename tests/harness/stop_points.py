@@ -1,7 +1,6 @@
 """Where a step can be stopped, from outside: on the wire, in the ledger, in the source. The product has no hook for it.
 
-`Wire` is a proxy that stands still at a given request, before the server gets it or after the server has done it;
-`WireStop` is one for a single stop.
+A wire (`harness.wires`) stands still at a given request, before the server gets it or after the server has done it.
 `ledger_stop` is a trigger that waits, so that a step stands still with its work done and nothing written down.
 `SourceStop` is a source query that waits in the middle of its rows.
 """
@@ -11,20 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
-from types import TracebackType
 from typing import Any, Literal
 
 import psutil
 
 from harness.cases import Case
 from harness.servers import Servers
+from harness.wires import WireStop
 
-When = Literal["before", "after"]
 _PATIENCE = 120
 _KEYS = count((os.getpid() % (1 << 19)) << 12)
 
@@ -37,135 +33,6 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = _PATIENCE
             raise AssertionError(f"waited {seconds} s in vain for: {what}")
         time.sleep(0.02)
     return found
-
-
-class Wire:
-    """A TCP proxy that a case reaches a connection's server through, from here on. It passes everything on until `arm`.
-
-    A server behind one port from the beginning is the same server to what remembers addresses (the cache's gate does).
-    """
-
-    def __init__(self, case: Case, conn_id: str) -> None:
-        connection = case.connections.get(conn_id)
-        self.target = (connection.host, connection.port)
-        self.reached = threading.Event()
-        self._pattern: bytes | None = None
-        self._when: When = "before"
-        self._stopped: set[int] = set()
-        self._open: list[socket.socket] = []
-        self._closed = threading.Event()
-        self._cut = threading.Event()
-        self._server = socket.create_server(("127.0.0.1", 0))
-        # A MongoDB names its own address in its greeting, and a client would go there, past the proxy.
-        extra = (
-            {"directConnection": "true", **connection.extra} if connection.conn_type == "mongo" else connection.extra
-        )
-        self._before = case.overridden.get(conn_id)
-        case.override(conn_id, host="127.0.0.1", port=self._server.getsockname()[1], extra=extra)
-        self._case, self._conn_id = case, conn_id
-
-    def start(self) -> None:
-        """Begin to pass on."""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def arm(self, pattern: bytes, when: When) -> None:
-        """Stand still for good at the next request that holds `pattern`.
-
-        `before`: the server never sees that request. `after`: the server has answered it, and the client never hears.
-        """
-        self.reached, self._cut = threading.Event(), threading.Event()
-        self._when, self._pattern = when, pattern
-
-    def disarm(self) -> None:
-        """Pass everything on again; whoever stood still is cut off."""
-        self._pattern = None
-        self._cut.set()
-        self._end(self._open)
-        self._open = []
-        self._stopped = set()
-
-    def close(self) -> None:
-        """End all connections, as a server's death does; nobody can open a new one."""
-        self._closed.set()
-        self._end([self._server])
-        self.disarm()
-
-    @staticmethod
-    def _end(sockets: list[socket.socket]) -> None:
-        for one in sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def _accept(self) -> None:
-        while not self._closed.is_set():
-            try:
-                client, _ = self._server.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(self.target)
-            except OSError:  # it is down: so are we
-                client.close()
-                continue
-            self._open += [client, server]
-            for work in (self._requests, self._answers):
-                threading.Thread(target=work, args=(client, server), daemon=True).start()
-
-    def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        seen = b""
-        with contextlib.suppress(OSError), client, server:
-            while data := client.recv(1 << 16):
-                pattern = self._pattern
-                if pattern is not None and not self.reached.is_set():
-                    seen = seen[-len(pattern) + 1 :] + data
-                    if pattern in seen:
-                        self._stopped.add(server.fileno())
-                        if self._when == "before":
-                            self._stand_still()
-                            return
-                server.sendall(data)
-
-    def _answers(self, client: socket.socket, server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := server.recv(1 << 16):
-                if server.fileno() in self._stopped:
-                    self._stand_still()
-                    return
-                client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
-
-    def _stand_still(self) -> None:
-        cut = self._cut
-        self.reached.set()
-        cut.wait()
-
-
-def put_behind_wires(case: Case, *conn_ids: str) -> None:
-    """Let a case reach these servers by wires from here on: its clean-up closes them."""
-    for conn_id in conn_ids:
-        case.wires[conn_id] = Wire(case, conn_id)
-        case.wires[conn_id].start()
-
-
-class WireStop(Wire):
-    """A wire for one stop. At the first request that holds `pattern` it stands still for good."""
-
-    def __init__(self, case: Case, conn_id: str, pattern: bytes, when: When) -> None:
-        super().__init__(case, conn_id)
-        self.arm(pattern, when)
-
-    def __enter__(self) -> WireStop:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.cut()
-        self._case.restore(self._conn_id, self._before)
-
-    def cut(self) -> None:
-        """End all connections, as a server's death does; nobody can open a new one."""
-        self.close()
 
 
 class Stop:
@@ -227,9 +94,9 @@ def stop_at(case: Case, at: StopAt) -> Iterator[Callable[[], bool]]:
         with WireStop(case, where, what, when) as wire_stop:
             yield wire_stop.reached.is_set
         return
-    wire.arm(what, when)
+    reached = wire.arm(what, when)
     try:
-        yield wire.reached.is_set
+        yield reached.is_set
     finally:
         wire.disarm()
 

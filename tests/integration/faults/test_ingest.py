@@ -20,7 +20,8 @@ from harness.checkout import CHECKOUT
 from harness.matrix import record
 from harness.readers import Reader, hive_reader
 from harness.servers import Servers
-from harness.stop_points import SourceStop, WireStop, ledger_stop, sqoop_of, wait_for
+from harness.stop_points import SourceStop, ledger_stop, sqoop_of, wait_for
+from harness.wires import WireStop
 
 pytestmark = pytest.mark.fault
 

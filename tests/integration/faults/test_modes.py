@@ -14,7 +14,8 @@ from harness.cases import Case
 from harness.matrix import record
 from harness.readers import hive_reader
 from harness.servers import Servers
-from harness.stop_points import WireStop, ledger_stop, wait_for
+from harness.stop_points import ledger_stop, wait_for
+from harness.wires import WireStop
 
 pytestmark = pytest.mark.fault
 

@@ -11,8 +11,9 @@ from harness.cases import Case
 from harness.matrix import members, record
 from harness.readers import hive_reader
 from harness.servers import Servers
-from harness.stop_points import WireStop, ledger_stop, wait_for
+from harness.stop_points import ledger_stop, wait_for
 from harness.two_versions import Letter, TwoVersions
+from harness.wires import WireStop
 from switchyard.ledger.flow_state import read_state
 from switchyard.legs.ingest.release import release
 

@@ -11,8 +11,9 @@ from harness.matrix import members, record
 from harness.readers import mongo_reader
 from harness.serve_stops import ABANDONED, KEYS, STOPS, UNPUBLISHED, assert_cache_is_true, kill_at
 from harness.servers import Servers
-from harness.stop_points import WireStop, put_behind_wires, wait_for
+from harness.stop_points import wait_for
 from harness.two_versions import TwoVersions
+from harness.wires import WireStop, put_behind_wires
 from switchyard.serve.cache.reader import ReadThroughCache
 
 pytestmark = pytest.mark.fault

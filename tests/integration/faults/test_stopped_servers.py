@@ -16,8 +16,9 @@ import pytest
 from harness.cases import Case
 from harness.matrix import members, record
 from harness.servers import Servers
-from harness.stop_points import SourceStop, WireStop, wait_for
+from harness.stop_points import SourceStop, wait_for
 from harness.two_versions import TwoVersions
+from harness.wires import WireStop
 
 pytestmark = [pytest.mark.outage, pytest.mark.fault]
 

@@ -9,7 +9,8 @@ import pytest
 
 from harness.cases import Case
 from harness.matrix import record
-from harness.stop_points import When, WireStop, wait_for
+from harness.stop_points import wait_for
+from harness.wires import When, WireStop
 
 pytestmark = pytest.mark.fault
 

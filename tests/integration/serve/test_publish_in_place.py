@@ -12,8 +12,9 @@ from harness.cases import Case
 from harness.matrix import members, record
 from harness.serve_stops import SERVED, assert_cache_is_true, lua
 from harness.servers import Servers
-from harness.stop_points import StopAt, kill_at, put_behind_wires
+from harness.stop_points import StopAt, kill_at
 from harness.two_versions import ROWS, TwoVersions
+from harness.wires import put_behind_wires
 from switchyard.errors import LedgerStateError, ReconcileMismatch, ValueRefused
 from switchyard.ledger.results import InPlaceBegun
 from switchyard.legs.ingest.rollback import rollback

@@ -14,7 +14,8 @@ import pytest
 
 from harness.cases import Case
 from harness.matrix import record
-from harness.stop_points import WireStop, wait_for
+from harness.stop_points import wait_for
+from harness.wires import WireStop
 from switchyard.errors import SwitchyardError, TruthConflict
 from switchyard.flow import naming
 from switchyard.flow.frozen import frozen_spec, spec_hash

@@ -18,8 +18,9 @@ from harness.backups import Backup, back_up_ledger, back_up_ledger_of_serve, bac
 from harness.cases import Case
 from harness.matrix import record
 from harness.serve_stops import KEYS, SERVED, assert_cache_is_true, lua
-from harness.stop_points import StopAt, kill_at, put_behind_wires
+from harness.stop_points import StopAt, kill_at
 from harness.two_versions import TwoVersions
+from harness.wires import put_behind_wires
 from switchyard.errors import TruthConflict
 from switchyard.legs.rebuild.agreement import check_flow
 from switchyard.legs.rebuild.rebuild import rebuild
