@@ -6,7 +6,7 @@ A flow file that cannot be used becomes a DAG of its own that shows why.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TypedDict
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup, chain
 
 from switchyard.airflow import runbooks
+from switchyard.airflow.assets import LAKE_EVENT, SERVED_EVENT, lake_asset, served_asset
 from switchyard.airflow.operators import StepOperator
 from switchyard.airflow.refusal import RefusalOperator
 from switchyard.connections import ledger_connection_id
@@ -45,6 +46,7 @@ class TaskArguments(TypedDict, total=False):
     dry_run_only: str
     reads_ranges: bool
     asset: Asset
+    event: Mapping[str, str]
     outlets: list[Asset]
 
 
@@ -108,12 +110,6 @@ def utc_cron(schedule: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(schedule, timezone="UTC")
 
 
-def lake_asset(flow: Flow) -> Asset:
-    """The asset that wakes the serve leg: the flow's Hive table."""
-    table = f"{flow.lake.database}.{flow.lake.table}"
-    return Asset(name=table, uri=naming.lake_asset_uri(flow.lake.database, flow.lake.table), group="lake")
-
-
 def ingest_dag(flow: Flow) -> DAG:
     """PostgreSQL → Sqoop → HDFS → Hive, proved before it is published."""
     with _dag(
@@ -128,7 +124,7 @@ def ingest_dag(flow: Flow) -> DAG:
             preflight=reads_source,
             plan={"dry_run_only": "{{ params.plan }}", "reads_ranges": _reads_ranges(flow)},
             land=reads_source,
-            publish={"asset": lake_asset(flow), "outlets": [lake_asset(flow)]},
+            publish={"asset": lake_asset(flow), "event": LAKE_EVENT, "outlets": [lake_asset(flow)]},
         )
     return dag
 
@@ -140,7 +136,14 @@ def serve_dag(flow: Flow) -> DAG:
     if flow.cache is not None:
         connections.append(flow.cache.connection)
     with _dag("serve", flow, schedule=[lake_asset(flow)], doc=runbooks.SERVE) as dag:
-        _draw_steps("serve", flow, connections, plan={"dry_run_only": "{{ params.plan }}"})
+        served = served_asset(flow.serve)
+        _draw_steps(
+            "serve",
+            flow,
+            connections,
+            plan={"dry_run_only": "{{ params.plan }}"},
+            publish={"asset": served, "event": SERVED_EVENT, "outlets": [served]},
+        )
     return dag
 
 

@@ -1,4 +1,4 @@
-"""Operators of the nightly `diff`: compare the stores of one flow, and judge the results of all comparisons."""
+"""Operator of the nightly `diff` that compares the stores of one flow by value."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAlias, BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import Asset, AssetAlias
+from airflow.sdk.exceptions import AirflowSkipException
 
-from switchyard.airflow.dags import lake_asset
+from switchyard.airflow.assets import lake_asset
 from switchyard.airflow.operators import StepOperator
 from switchyard.airflow.run_conf import require_obeyed
 from switchyard.connections import ledger_connection_id
@@ -101,40 +101,3 @@ class DiffOperator(StepOperator):
     def _call(self, step: str, context: Context, take_over: list[str], conn_ids: list[str]) -> StepCall:
         mode = next((mode for mode in MODES if mode == self.mode), None)
         return replace(super()._call(step, context, take_over, conn_ids), mode=mode)
-
-
-class VerdictOperator(BaseOperator):
-    """Fails when a comparison found a difference, or could not be made.
-
-    Args:
-        compared: task ids of the comparisons.
-    """
-
-    ui_color = "#f4ecdb"
-
-    def __init__(self, *, compared: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.compared = compared
-
-    def execute(self, context: Context) -> dict[str, bool]:
-        """Judge; returns flow → equal. Raises AirflowFailException naming every flow that differs, with numbers."""
-        ti = context["ti"]
-        states = self._states(context)
-        failed = [task_id for task_id in self.compared if states.get(task_id) in ("failed", "upstream_failed")]
-        reports = [report for report in (ti.xcom_pull(task_ids=task_id) for task_id in self.compared) if report]
-        for report in reports:
-            self.log.info("%s: %s", report["flow"], "; ".join(report["found"]))
-        findings = [f"{report['flow']}: {'; '.join(report['found'])}" for report in reports if not report["equal"]]
-        findings += [f"{task_id}: could not be compared" for task_id in failed]
-        if findings:
-            listed = "\n  ".join(findings)
-            raise AirflowFailException(f"stores differ:\n  {listed}\n  → switchyard diff FLOW names the keys")
-        if not reports:
-            raise AirflowSkipException("nothing was compared: see the log of each flow's task")
-        return {report["flow"]: True for report in reports}
-
-    def _states(self, context: Context) -> dict[str, Any]:
-        run = context["dag_run"]
-        by_run = context["ti"].get_task_states(dag_id=run.dag_id, task_ids=list(self.compared), run_ids=[run.run_id])
-        states: dict[str, Any] = by_run.get(run.run_id, {})
-        return states

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -64,6 +64,7 @@ class StepOperator(BaseOperator):
         connections: ids of the Airflow connections that the step may use.
         load_id: the load; None for steps that begin one.
         asset: the asset that gets an event when this step succeeds.
+        event: what the event says, from the step's report: the report's name of it → the event's.
         reads_ranges: the step can be asked for a range of the past: by the Params `backfill_from` and `backfill_to`, or
             by a run of Airflow's Backfill, whose data interval it is.
         waits_for_turn: a step that begins a load waits while another run is at work; without it, it fails.
@@ -82,6 +83,7 @@ class StepOperator(BaseOperator):
         load_id: str | None = None,
         dry_run_only: str | bool = False,
         asset: Asset | None = None,
+        event: Mapping[str, str] | None = None,
         reads_ranges: bool = False,
         waits_for_turn: bool = False,
         **kwargs: Any,
@@ -94,6 +96,7 @@ class StepOperator(BaseOperator):
         self.load_id = load_id
         self.dry_run_only = dry_run_only
         self.asset = asset
+        self.event = event or {}
         self.reads_ranges = reads_ranges
         self.waits_for_turn = waits_for_turn
         self._child: subprocess.Popen[str] | None = None
@@ -115,7 +118,7 @@ class StepOperator(BaseOperator):
         report = outcome.facts
         if self.asset is not None:
             context["outlet_events"][self.asset].extra = {
-                name: report[name] for name in ("load_id", "seq", "rows", "bytes", "quarantined") if name in report
+                shown: report[name] for name, shown in self.event.items() if name in report
             }
         self._lineage = outcome.lineage
         return report

@@ -26,7 +26,7 @@ from switchyard.cli.session import (
     runtime_for,
 )
 from switchyard.errors import SwitchyardError
-from switchyard.flow.frozen import frozen_spec
+from switchyard.flow.frozen import whole_spec
 from switchyard.flow.spec import Flow
 from switchyard.handover import ORDINARY, LoadRequest, StepCall
 
@@ -142,7 +142,7 @@ def _call_of_a_person(leg: StepLeg, name: str, load: str | None, flow: Flow | No
         call_id="",
         leg=leg.value,
         step=name,
-        flow=frozen_spec(flow) if flow else None,
+        flow=whole_spec(flow) if flow else None,
         load_id=load,
         connections={},
         owner=name_owner("switchyard step"),

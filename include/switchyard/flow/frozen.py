@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from switchyard.errors import LedgerStateError
 from switchyard.flow.spec import Flow
 
-OF_RUNS = frozenset({"runs"})
-"""Parts of a flow that say when and how it runs. No load depends on them, so a load does not keep them."""
+OF_RUNS = frozenset({"runs", "freshness"})
+"""Parts of a flow that say how it runs and how often. No load depends on them, so a load does not keep them."""
 
 
 def frozen_spec(flow: Flow) -> dict[str, Any]:
@@ -21,7 +21,12 @@ def frozen_spec(flow: Flow) -> dict[str, Any]:
 
     A section that is newer than a release is left out of a flow without it: that release reads the rest.
     """
-    spec = flow.model_dump(mode="json", by_alias=True, exclude=set(OF_RUNS))
+    return {key: value for key, value in whole_spec(flow).items() if key not in OF_RUNS}
+
+
+def whole_spec(flow: Flow) -> dict[str, Any]:
+    """Return the same with the parts that no load depends on."""
+    spec = flow.model_dump(mode="json", by_alias=True)
     return {key: value for key, value in spec.items() if key != "ledger" or value is not None}
 
 

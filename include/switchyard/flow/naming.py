@@ -186,6 +186,11 @@ def lake_asset_uri(database: str, table: str) -> str:
     return f"x-hive://{database}/{table}"
 
 
+def served_asset_uri(connection: str, collection: str) -> str:
+    """Airflow asset of a collection, by the id of its connection: the database behind it is no parsed DAG's to know."""
+    return f"x-mongodb://{connection}/{collection}"
+
+
 def targets(flow: Flow) -> dict[tuple[str, str], str]:
     """Return all that only one flow may write to: the flow file's key that names it → its printable name."""
     quarantine = quarantine_table(flow.lake.table)

@@ -232,6 +232,11 @@ class Flow(Closed):
     schedule: Annotated[str, AfterValidator(identifiers.check_schedule)] | None = Field(
         None, description="cron expression or preset of the ingest leg, in UTC; null: by hand"
     )
+    freshness: Duration | None = Field(
+        None,
+        description="the nightly diff fails when the Hive table or the collection is older than this, whether or not "
+        "anything ran; a plan that found nothing new counts",
+    )
     source: Source
     lake: Lake
     serve: Serve | None = None

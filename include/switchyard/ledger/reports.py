@@ -37,6 +37,16 @@ class Examined(Record):
 
 
 @dataclass(frozen=True)
+class ChangedKeys(Record):
+    """How many keys a publish changed. Not `known`: the version before is not known, so any key may have changed."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    known: bool
+
+
+@dataclass(frozen=True)
 class LandedCounts(Record):
     """The report of step land."""
 

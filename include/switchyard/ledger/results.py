@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from switchyard.ledger.reports import LandedCounts, SelectedCounts
+from switchyard.ledger.reports import ChangedKeys, LandedCounts, SelectedCounts
 from switchyard.records import Record
 from switchyard.types.read import Read
 
@@ -230,6 +230,7 @@ class ServePublished(StepResult):
     load_id: str
     replaced: int | None = None
     deleted: int | None = None
+    changed_keys: ChangedKeys | None = None
 
 
 @dataclass(frozen=True)

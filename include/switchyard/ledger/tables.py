@@ -21,6 +21,11 @@ flows = Table(
     Column("last_serve_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("bookmark", Text, comment="high watermark of the last published load"),
     Column("held", Text, comment="why no load may begin; NULL: it may"),
+    Column(
+        "nothing_new_up_to",
+        DateTime(timezone=True),
+        comment="up to here a plan found nothing new at the source; NULL: none did",
+    ),
     comment="one row a flow: the seqs given out so far; locked while a load is planned",
 )
 

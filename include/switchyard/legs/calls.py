@@ -80,6 +80,10 @@ def _run(runtime: Runtime, call: StepCall) -> StepOutcome:
 
 def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
     """Run the step of a call, whatever its id; raises what the step raises."""
+    if (call.leg, call.step) == ("diff", "freshness"):
+        from switchyard.legs.diff.freshness import judge_flow
+
+        return judge_flow(runtime, _flow_of(call))
     if call.leg == "diff":
         from switchyard.legs.diff.report import compare_flow, forecast_flow
 

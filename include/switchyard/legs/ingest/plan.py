@@ -13,6 +13,7 @@ from switchyard.flow.spec import Flow
 from switchyard.handover import LoadRequest
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load, NewLoad
+from switchyard.ledger.publications import note_nothing_new
 from switchyard.ledger.reports import NothingNew
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import window as ingest_window
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def plan(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> Load | NothingNew:
-    """Run the step, under the leg's lock; nothing is written when the source has nothing new."""
+    """Run the step, under the leg's lock; when the source has nothing new, only that is written down."""
     version = settle(runtime, ledger, flow, from_beginning=request.start == "beginning")
     require_released(flow, version)
     if version is not None and version.seq > 0 and flow.lake.mode != "replace":
@@ -75,6 +76,8 @@ def _look_at_source(
         window = ingest_window.find_window(session, flow, request, start, agreed)
         ingest_window.require_rows(session, flow, request, window)
         if not ingest_window.has_rows(session, flow, window):
+            if request.kind == "load" and window.high is not None:
+                note_nothing_new(ledger, flow.flow, window.high)
             return NothingNew(f"the source has no rows that are new: {window.description}")
         return _Source(examined, agreed, reading, window, begin(session))
 

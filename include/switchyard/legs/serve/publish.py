@@ -15,6 +15,7 @@ from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import Load
+from switchyard.ledger.reports import ChangedKeys
 from switchyard.ledger.results import InPlaceBegun, ServePublished, Staged
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Delivery, Runtime, require_state
@@ -33,7 +34,8 @@ def publish_load(runtime: Runtime, ledger: Ledger, load: Load) -> tuple[Load, De
     flow = thaw(load.spec)
     require_state(load, "staged", "publishing", "refreshing", "served")
     staged = load.result(Staged)
-    published = ServePublished(load.seq, load.version, staged.rows, load.load_id)
+    changed = ChangedKeys(staged.inserted, staged.updated, staged.deleted, staged.changes_known)
+    published = ServePublished(load.seq, load.version, staged.rows, load.load_id, changed_keys=changed)
     if load.state == "staged":
         require_standing(ledger, load.flow, load.version or 0)
     if load.state in ("staged", "publishing"):

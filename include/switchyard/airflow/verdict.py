@@ -1,0 +1,85 @@
+"""The last task of the nightly `diff`: stores that differ, data that is too old, files that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from switchyard.airflow.run_conf import require_obeyed
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_FAILED = ("failed", "upstream_failed")
+Report = Mapping[str, Any]
+
+
+class VerdictOperator(BaseOperator):
+    """Fails when stores differ or are too old, or when that could not be judged.
+
+    Args:
+        compared: task ids of the comparisons.
+        judged: task ids of the judgements of freshness.
+        refused: flow files that cannot be used: the flow's name and what is wrong. A dry run passes over them.
+    """
+
+    ui_color = "#f4ecdb"
+
+    def __init__(
+        self, *, compared: Sequence[str], judged: Sequence[str], refused: Mapping[str, str], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.compared = compared
+        self.judged = judged
+        self.refused = refused
+
+    def execute(self, context: Context) -> dict[str, bool]:
+        """Judge; returns flow → True. Raises AirflowFailException naming every flow and what is wrong with it."""
+        require_obeyed(context)
+        states = self._states(context)
+        differing, compared = self._read(context, states, self.compared, "equal", "could not be compared")
+        stale, judged = self._read(context, states, self.judged, "fresh", "could not be judged")
+        refused = [] if context["params"]["plan"] else self._refused(context["params"]["flows"])
+        chapters = [
+            ("stores differ", differing, "switchyard diff FLOW names the keys"),
+            ("data is older than its flow allows", stale, "switchyard loads FLOW shows what ran; then run the leg"),
+            ("flow files cannot be used, and no run of theirs begins", refused, "switchyard lint shows all errors"),
+        ]
+        wrong = [_chapter(*chapter) for chapter in chapters if chapter[1]]
+        if wrong:
+            raise AirflowFailException("\n".join(wrong))
+        if not compared and not judged:
+            raise AirflowSkipException("nothing was compared: see the log of each flow's task")
+        return {report["flow"]: True for report in (*compared, *judged)}
+
+    def _read(
+        self, context: Context, states: Mapping[str, str], task_ids: Sequence[str], good: str, failure: str
+    ) -> tuple[list[str], list[Report]]:
+        """Return what is wrong by the reports of some tasks, and the reports; all of them go to the log."""
+        pulled = (context["ti"].xcom_pull(task_ids=task_id) for task_id in task_ids)
+        reports = [report for report in pulled if report]
+        sentences = {report["flow"]: f"{report['flow']}: {'; '.join(report['found'])}" for report in reports}
+        for sentence in sentences.values():
+            self.log.info("%s", sentence)
+        wrong = [sentences[report["flow"]] for report in reports if not report[good]]
+        wrong += [f"{task_id}: {failure}" for task_id in task_ids if states.get(task_id) in _FAILED]
+        return wrong, reports
+
+    def _refused(self, only: Sequence[str] | None) -> list[str]:
+        wanted = {name: what for name, what in self.refused.items() if not only or name in only}
+        return [f"{name}: {what}" for name, what in wanted.items()]
+
+    def _states(self, context: Context) -> dict[str, str]:
+        run = context["dag_run"]
+        task_ids = [*self.compared, *self.judged]
+        by_run = context["ti"].get_task_states(dag_id=run.dag_id, task_ids=task_ids, run_ids=[run.run_id])
+        states: dict[str, str] = by_run.get(run.run_id, {})
+        return states
+
+
+def _chapter(heading: str, sentences: Sequence[str], cure: str) -> str:
+    listed = "\n  ".join(sentences)
+    return f"{heading}:\n  {listed}\n  → {cure}"
