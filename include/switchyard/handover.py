@@ -166,7 +166,11 @@ class StepError(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class StepOutcome(Record):
-    """How a step ended: with a report, or with an error. `skipped`: it had nothing to do, and why."""
+    """How a step ended: with a report, or with an error. `skipped`: it had nothing to do, and why.
+
+    `announces`: the result of a load that was published without an event, which a plan with nothing to do makes up for;
+    `load_id` is that load's then.
+    """
 
     version: int = VERSION
     call_id: str
@@ -177,6 +181,7 @@ class StepOutcome(Record):
     seconds: float
     report: Mapping[str, JsonValue] | None = None
     skipped: str | None = None
+    announces: Mapping[str, JsonValue] | None = None
     error: StepError | None = None
     lineage: LineageStep | None = None
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 from airflow.sdk import DAG, Asset
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.parsed_dags import all_dags
-from switchyard.airflow.assets import LAKE_EVENT, SERVED_EVENT, lake_asset, served_asset
+from switchyard.airflow.assets import LAKE_EVENT, SERVED_EVENT, lake_asset, late_alias, served_asset
 from switchyard.airflow.operators import StepOperator
 from switchyard.flow.identifiers import COLLECTION as COLLECTION_NAME
 from switchyard.flow.identifiers import CONNECTION, HIVE
@@ -41,9 +46,12 @@ def test_every_serving_flow_has_one_that_its_publish_emits() -> None:
     serving = {name: dag for name, dag in all_dags().items() if name.startswith("serve__")}
     assert serving
     for dag in serving.values():
-        emitting = [task for task in dag.tasks if task.outlets]
-        assert [task.label for task in emitting] == ["publish"]
-        assert all(asset.uri.startswith("x-mongodb://") for asset in emitting[0].outlets)
+        (served,) = dag.get_task("publish").outlets
+        assert served.uri.startswith("x-mongodb://")
+        assert {task.label: task.outlets for task in dag.tasks if task.outlets} == {
+            "plan": [late_alias(served)],
+            "publish": [served],
+        }
 
 
 def test_another_dag_can_wait_for_the_collection_by_its_uri_alone() -> None:
@@ -64,14 +72,14 @@ def publish_task(dag_id: str) -> StepOperator:
 
 
 def test_the_event_of_a_collection_names_load_seqs_documents_and_changed_keys() -> None:
-    changed = ChangedKeys(inserted=2, updated=1, deleted=0, known=True)
+    changed = ChangedKeys(inserted=2, updated=1, deleted=0, complete=True)
     published = ServePublished(seq=6, version=10, rows=100, load_id="l1", changed_keys=changed)
     assert event_of(publish_task("serve__telemetry"), StepReport("publish", "telemetry", "l1", 1.0, published)) == {
         "load_id": "l1",
         "serve_seq": 6,
         "lake_seq": 10,
         "documents": 100,
-        "changed_keys": {"inserted": 2, "updated": 1, "deleted": 0, "known": True},
+        "changed_keys": {"inserted": 2, "updated": 1, "deleted": 0, "complete": True},
     }
 
 
@@ -84,6 +92,30 @@ def test_the_event_of_a_table_says_what_it_always_said() -> None:
         "bytes": 99,
         "quarantined": 1,
     }
+
+
+class Events(dict[Any, Any]):
+    """What a task adds to its outlets, as Airflow's context takes it."""
+
+    def __missing__(self, outlet: Any) -> Any:
+        self[outlet] = added = []
+        return SimpleNamespace(add=lambda asset, extra: added.append((asset, extra)))
+
+
+@pytest.mark.parametrize("leg", ["ingest", "serve"])
+def test_a_plan_with_nothing_to_do_sends_the_event_that_a_publish_owes(leg: str) -> None:
+    """A task that is skipped emits no event: it succeeds instead, and skips the others."""
+    dag = all_dags()[f"{leg}__telemetry"]
+    plan = dag.get_task("plan")
+    (asset,) = dag.get_task("publish").outlets
+    assert isinstance(plan, StepOperator)
+    events = Events()
+    context: Any = {"outlet_events": events}
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        plan._make_up_for(context, "nothing to do", {"load_id": "l1", "seq": 3})
+    seq = "seq" if leg == "ingest" else "serve_seq"
+    assert events == {late_alias(asset): [(asset, {"load_id": "l1", seq: 3})]}
+    assert set(skipped.value.tasks) == plan.downstream_task_ids
 
 
 def test_the_events_are_those_of_the_two_assets() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetAlias
 
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow, Serve
@@ -23,6 +23,11 @@ def lake_asset(flow: Flow) -> Asset:
     """The asset that wakes the serve leg: the flow's Hive table."""
     table = f"{flow.lake.database}.{flow.lake.table}"
     return Asset(name=table, uri=naming.lake_asset_uri(flow.lake.database, flow.lake.table), group="lake")
+
+
+def late_alias(asset: Asset) -> AssetAlias:
+    """The outlet of a step `plan`: through it goes an event of the asset only if one is owed."""
+    return AssetAlias(f"late__{asset.name}", group="late")
 
 
 def served_asset(serve: Serve) -> Asset:

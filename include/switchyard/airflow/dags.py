@@ -12,10 +12,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup, chain
+from airflow.sdk import DAG, Asset, AssetAlias, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup, chain
 
 from switchyard.airflow import runbooks
-from switchyard.airflow.assets import LAKE_EVENT, SERVED_EVENT, lake_asset, served_asset
+from switchyard.airflow.assets import LAKE_EVENT, SERVED_EVENT, lake_asset, late_alias, served_asset
 from switchyard.airflow.operators import StepOperator
 from switchyard.airflow.refusal import RefusalOperator
 from switchyard.connections import ledger_connection_id
@@ -47,7 +47,8 @@ class TaskArguments(TypedDict, total=False):
     reads_ranges: bool
     asset: Asset
     event: Mapping[str, str]
-    outlets: list[Asset]
+    makes_up_for: Asset
+    outlets: list[Asset] | list[AssetAlias]
 
 
 class RunArguments(TypedDict):
@@ -122,7 +123,7 @@ def ingest_dag(flow: Flow) -> DAG:
             flow,
             connections,
             preflight=reads_source,
-            plan={"dry_run_only": "{{ params.plan }}", "reads_ranges": _reads_ranges(flow)},
+            plan={"reads_ranges": _reads_ranges(flow), **_plan_arguments(lake_asset(flow), LAKE_EVENT)},
             land=reads_source,
             publish={"asset": lake_asset(flow), "event": LAKE_EVENT, "outlets": [lake_asset(flow)]},
         )
@@ -141,7 +142,7 @@ def serve_dag(flow: Flow) -> DAG:
             "serve",
             flow,
             connections,
-            plan={"dry_run_only": "{{ params.plan }}"},
+            plan=_plan_arguments(served, SERVED_EVENT),
             publish={"asset": served, "event": SERVED_EVENT, "outlets": [served]},
         )
     return dag
@@ -184,6 +185,16 @@ def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: TaskA
                 for step in members
             ]
     chain(*tasks)
+
+
+def _plan_arguments(asset: Asset, event: Mapping[str, str]) -> TaskArguments:
+    """Return the arguments of a leg's step plan, which may owe an event of `asset`."""
+    return {
+        "dry_run_only": "{{ params.plan }}",
+        "makes_up_for": asset,
+        "event": event,
+        "outlets": [late_alias(asset)],
+    }
 
 
 def _reads_ranges(flow: Flow) -> bool:

@@ -23,8 +23,10 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
     AirflowSkipException,
+    DownstreamTasksSkipped,
 )
 
+from switchyard.airflow.assets import late_alias
 from switchyard.airflow.dead_runs import warn_of_earlier_run
 from switchyard.airflow.run_conf import require_obeyed
 from switchyard.errors import SwitchyardError
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
+    from pydantic import JsonValue
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ class StepOperator(BaseOperator):
         load_id: the load; None for steps that begin one.
         asset: the asset that gets an event when this step succeeds.
         event: what the event says, from the step's report: the report's name of it → the event's.
+        makes_up_for: the asset that `publish` would have sent an event of; a plan with nothing to do sends it later.
         reads_ranges: the step can be asked for a range of the past: by the Params `backfill_from` and `backfill_to`, or
             by a run of Airflow's Backfill, whose data interval it is.
         waits_for_turn: a step that begins a load waits while another run is at work; without it, it fails.
@@ -84,6 +88,7 @@ class StepOperator(BaseOperator):
         dry_run_only: str | bool = False,
         asset: Asset | None = None,
         event: Mapping[str, str] | None = None,
+        makes_up_for: Asset | None = None,
         reads_ranges: bool = False,
         waits_for_turn: bool = False,
         **kwargs: Any,
@@ -97,6 +102,7 @@ class StepOperator(BaseOperator):
         self.dry_run_only = dry_run_only
         self.asset = asset
         self.event = event or {}
+        self.makes_up_for = makes_up_for
         self.reads_ranges = reads_ranges
         self.waits_for_turn = waits_for_turn
         self._child: subprocess.Popen[str] | None = None
@@ -113,13 +119,13 @@ class StepOperator(BaseOperator):
             for name, value in (outcome.report or {}).items():
                 self.log.info("%-20s %s", name.replace("_", " "), value)
             raise AirflowSkipException("plan only: nothing was changed; the plan is in this task's log")
+        if outcome.skipped and outcome.announces and self.makes_up_for is not None:
+            self._make_up_for(context, outcome.skipped, outcome.announces)
         if outcome.skipped:
             raise AirflowSkipException(outcome.skipped)
         report = outcome.facts
         if self.asset is not None:
-            context["outlet_events"][self.asset].extra = {
-                shown: report[name] for name, shown in self.event.items() if name in report
-            }
+            context["outlet_events"][self.asset].extra = self._extra(report)
         self._lineage = outcome.lineage
         return report
 
@@ -135,6 +141,17 @@ class StepOperator(BaseOperator):
         from switchyard.airflow.lineage import operator_lineage
 
         return operator_lineage(self._lineage)
+
+    def _make_up_for(self, context: Context, skipped: str, published: Mapping[str, JsonValue]) -> NoReturn:
+        """Emit the event of a load that was published without one, and skip the rest: a skipped task emits none."""
+        assert self.asset is None and self.makes_up_for is not None  # noqa: S101 - publish emits by itself
+        self.log.info("%s\nload %s was published without an event: it is sent now", skipped, published["load_id"])
+        alias = late_alias(self.makes_up_for)
+        context["outlet_events"][alias].add(self.makes_up_for, extra=self._extra(published))
+        raise DownstreamTasksSkipped(tasks=sorted(self.downstream_task_ids))  # type: ignore[no-untyped-call]
+
+    def _extra(self, report: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        return {shown: report[name] for name, shown in self.event.items() if name in report}
 
     def _run_step(self, step: str, context: Context) -> StepOutcome:
         """Run the child; take over an earlier run's load once Airflow confirms that this run has ended (adr/0015)."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from switchyard.handover import StepOutcome
+from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import outcomes
 
@@ -38,6 +39,22 @@ def keep(ledger: Ledger, outcome: StepOutcome) -> StepOutcome:
     with ledger.session() as session:
         session.execute(insert(outcomes).values(row).on_conflict_do_nothing())
     return find(ledger, outcome.call_id) or outcome
+
+
+def is_announced(ledger: Ledger, load: Load) -> bool:
+    """Whether a task has published a load, or has announced it since: both emit an event of what was published.
+
+    A publish that a later run finished in `plan`, or that a shell made, has no such task. One that is older than
+    outcomes are kept counts as announced.
+    """
+    good = sa.not_(outcomes.c.outcome.has_key("error"))
+    published = outcomes.c.step == "publish"
+    announced = outcomes.c.outcome.has_key("announces")
+    of_load = (outcomes.c.leg == load.leg, outcomes.c.load_id == load.load_id)
+    tasks = sa.exists().where(*of_load, good, sa.or_(published, announced))
+    is_old = sa.func.now() - KEPT + dt.timedelta(days=1) > sa.cast(load.published_at, sa.DateTime(timezone=True))
+    with ledger.session() as session:
+        return bool(session.scalar(sa.select(sa.or_(tasks, is_old))))
 
 
 def prune(ledger: Ledger) -> int:

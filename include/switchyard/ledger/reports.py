@@ -38,12 +38,12 @@ class Examined(Record):
 
 @dataclass(frozen=True)
 class ChangedKeys(Record):
-    """How many keys a publish changed. Not `known`: the version before is not known, so any key may have changed."""
+    """How many keys a publish changed. Not `complete`: the version before is not known, so any key may have changed."""
 
     inserted: int
     updated: int
     deleted: int
-    known: bool
+    complete: bool
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from switchyard.handover import FORECAST, ORDINARY, ErrorKind, StepCall, StepErr
 from switchyard.ledger import outcomes
 from switchyard.ledger.drivers import AirflowLoadUnfinished
 from switchyard.ledger.reports import NothingNew
+from switchyard.ledger.results import Published, ServePublished
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.steps import begin, find_step, forecast
 from switchyard.records import Record
@@ -67,15 +68,30 @@ def _run(runtime: Runtime, call: StepCall) -> StepOutcome:
         return replace(outcome, report={}, skipped=error.what)
     except SwitchyardError as error:
         return _failed(call, error, time.monotonic() - started)
-    skipped = report.result.why if isinstance(report.result, NothingNew) else None
-    return replace(
+    outcome = replace(
         _outcome(call, report.seconds),
         flow=report.flow,
         load_id=report.load_id,
         report=report.facts,
-        skipped=skipped,
         lineage=report.lineage,
     )
+    if isinstance(report.result, NothingNew):
+        return _announce(runtime, call, replace(outcome, skipped=report.result.why))
+    return outcome
+
+
+def _announce(runtime: Runtime, call: StepCall, outcome: StepOutcome) -> StepOutcome:
+    """Add the load that is published and of which no task has emitted an event; a person's call announces nothing."""
+    if call.leg == "diff" or not call.call_id:
+        return outcome
+    with runtime.ledger() as ledger:
+        newest = ledger.last_finished(outcome.flow, call.leg)
+        if newest is None or outcomes.is_announced(ledger, newest):
+            return outcome
+    result = newest.find_result(Published if call.leg == "ingest" else ServePublished)
+    if result is None:
+        return outcome
+    return replace(outcome, load_id=newest.load_id, announces={"load_id": newest.load_id, **result.to_json()})
 
 
 def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:

@@ -129,6 +129,47 @@ def test_the_event_tells_people_what_was_published(airflow: Airflow, telemetry: 
         assert ledger.get(event["extra"]["load_id"]).state == "published"
 
 
+def test_the_event_of_the_collection_says_what_was_served(airflow: Airflow, telemetry: Servers) -> None:
+    """Others can wait for MongoDB: load, both seqs, documents and how many keys changed."""
+    telemetry.postgres("update public.telemetry set wattage = wattage + 1 where id = 9001")
+    run_both(airflow)
+    event = airflow.events(SERVE)[0]
+    assert event["uri"] == "x-mongodb://powergrid_mongo/telemetry"
+    assert event["extra"].keys() >= {"load_id", "serve_seq", "lake_seq", "documents", "changed_keys"}
+    assert event["extra"]["documents"] == telemetry.mongo["telemetry"].count_documents({})
+    assert event["extra"]["changed_keys"] == {"inserted": 0, "updated": 1, "deleted": 0, "complete": True}
+    with Runtime(EnvironmentConnections(), "test").ledger() as ledger:
+        load = ledger.get(event["extra"]["load_id"])
+    assert (load.state, load.seq, load.version) == ("served", event["extra"]["serve_seq"], event["extra"]["lake_seq"])
+
+
+def test_what_a_shell_served_is_announced_by_the_next_run_and_once(airflow: Airflow, telemetry: Servers) -> None:
+    telemetry.postgres("update public.telemetry set wattage = wattage + 1 where id = 9001")
+    run_here()
+    with Runtime(EnvironmentConnections(), "test").ledger() as ledger:
+        served = ledger.last_finished("telemetry", "serve")
+    assert served is not None
+    for plan in ("success", "skipped"):
+        run = airflow.trigger(SERVE)
+        assert airflow.wait_for_run(SERVE, run)["state"] == "success"
+        tasks = airflow.tasks(SERVE, run)
+        assert tasks.pop("plan") == plan
+        assert set(tasks.values()) == {"skipped"}
+    announced = [event for event in airflow.events(SERVE) if event["extra"].get("load_id") == served.load_id]
+    assert [event["extra"]["documents"] for event in announced] == [len(numbers(telemetry))]
+
+
+def test_a_key_of_the_conf_that_is_no_param_is_refused(airflow: Airflow, telemetry: Servers) -> None:
+    """Airflow takes any key: a misspelt `plan` would be a load."""
+    before = airflow.events(INGEST)
+    run = airflow.trigger(INGEST, plann=True)
+    assert airflow.wait_for_run(INGEST, run)["state"] == "failed"
+    assert airflow.tasks(INGEST, run)["preflight"] == "failed"
+    log = airflow.log(INGEST, run, "preflight")
+    assert "unknown key `plann`, did you mean `plan`?" in log
+    assert airflow.events(INGEST) == before
+
+
 def test_a_plan_changes_nothing_and_wakes_nobody(airflow: Airflow, telemetry: Servers) -> None:
     def state() -> Any:
         with Runtime(EnvironmentConnections(), "test").ledger() as ledger:

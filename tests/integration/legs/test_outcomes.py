@@ -127,6 +127,30 @@ def test_a_plan_with_nothing_new_says_so_again(new_case: NewCase) -> None:
     assert case.states("ingest") == ["published"]
 
 
+def test_a_plan_with_nothing_new_announces_what_no_task_has_announced(new_case: NewCase) -> None:
+    """A shell, or a run that finished another's publish, emits no event: the next plan with nothing to do makes up."""
+    case = new_case("owed", source={"cursor": "at", "cursor_clock": "database", "key": ["id"]}, lake={"mode": "merge"})
+    case.sql("create table t (id int primary key, at timestamptz default now())", "insert into t values (1)")
+    case.run("ingest")
+    (load,) = case.loads("ingest")
+    first = answer(case.runtime, call(case, "plan"))
+    assert first.skipped is not None
+    assert (first.announces or {}).items() >= {"load_id": load.load_id, "seq": 1, "rows": 1}.items()
+    again = answer(case.runtime, call(case, "plan"))
+    assert (again.skipped, again.announces) == (first.skipped, None), "once is enough"
+
+
+def test_a_plan_with_nothing_new_announces_nothing_that_a_task_has_published(new_case: NewCase) -> None:
+    case = new_case("paid", source={"cursor": "at", "cursor_clock": "database", "key": ["id"]}, lake={"mode": "merge"})
+    case.sql("create table t (id int primary key, at timestamptz default now())", "insert into t values (1)")
+    load_id = answer(case.runtime, call(case, "plan")).load_id
+    for step in ("land", "convert", "prove", "publish"):
+        assert answer(case.runtime, call(case, step, load_id)).error is None
+    planned = answer(case.runtime, call(case, "plan"))
+    assert planned.skipped is not None
+    assert planned.announces is None
+
+
 @pytest.mark.parametrize("step", ["plan", "land"])
 def test_a_step_killed_between_its_work_and_its_outcome_runs_again(case: Case, step: str) -> None:
     load_id = StepOutcome.read(run(call(case, "plan")).stdout).load_id if step == "land" else None

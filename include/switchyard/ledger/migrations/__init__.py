@@ -12,7 +12,7 @@ from switchyard.errors import SwitchyardError
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection as Session
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """All revisions, in order; a test keeps them equal to the files in `versions/`."""
 HEAD = REVISIONS[-1]
 

@@ -82,9 +82,10 @@ def _finding(store: Store, within: dt.timedelta, now: dt.datetime) -> str:
     if store.as_of is None:
         return f"{store.name} holds nothing that this flow has loaded{why}"
     age = format_duration(dt.timedelta(seconds=max(0, round((now - store.as_of).total_seconds() / 60)) * 60))
-    sentence = f"{store.name} is as of {store.as_of:%Y-%m-%d %H:%M} UTC, {age} ago"
-    is_fresh = now - store.as_of <= within
-    return sentence if is_fresh else f"{sentence}, and {format_duration(within)} is allowed{why}"
+    moment = f"{store.as_of:%Y-%m-%d %H:%M}"
+    if now - store.as_of <= within:
+        return f"{store.name} is as of {moment} UTC, {age} ago"
+    return f"{store.name} is as of {moment} UTC, {age} ago, and {format_duration(within)} is allowed{why}"
 
 
 def _stores(ledger: Ledger, flow: Flow, history: History) -> Iterator[Store]:
