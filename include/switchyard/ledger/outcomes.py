@@ -52,7 +52,8 @@ def is_announced(ledger: Ledger, load: Load) -> bool:
     announced = outcomes.c.outcome.has_key("announces")
     of_load = (outcomes.c.leg == load.leg, outcomes.c.load_id == load.load_id)
     tasks = sa.exists().where(*of_load, good, sa.or_(published, announced))
-    is_old = sa.func.now() - KEPT + dt.timedelta(days=1) > sa.cast(load.published_at, sa.DateTime(timezone=True))
+    oldest = sa.func.pg_catalog.now() - (KEPT - dt.timedelta(days=1))
+    is_old = sa.cast(load.published_at, sa.DateTime(timezone=True)) < oldest
     with ledger.session() as session:
         return bool(session.scalar(sa.select(sa.or_(tasks, is_old))))
 

@@ -73,7 +73,7 @@ def read_history(ledger: Ledger, flow: str) -> History:
     with ledger.session() as session:
         rows = session.execute(query).all()
         quiet = session.scalar(sa.select(flows.c.nothing_new_up_to).where(flows.c.flow == flow))
-        now = session.scalar(sa.select(sa.func.now()))
+        now = session.scalar(sa.select(sa.func.pg_catalog.now()))
     assert now is not None  # noqa: S101 - a SELECT without FROM
     publications = [Publication(row.seq, row.kind, row.read_to) for row in rows]
     return History(tuple(_with_origins(ledger, flow, publications)), quiet, now)
