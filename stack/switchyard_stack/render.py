@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import pwd
 import shlex
+import socket
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ _FILES: Mapping[str, str] = {  # template → path under <state>
     "secantusd.toml": "conf/secantusd.toml",
     "pg_hba.conf": "conf/pg_hba.conf",
     "postgresql.conf": "conf/postgresql.conf",
+    "hosts": "conf/hosts",
     "jvm-namenode.args": "conf/jvm/namenode.args",
     "jvm-datanode.args": "conf/jvm/datanode.args",
     "jvm-metastore.args": "conf/jvm/metastore.args",
@@ -120,7 +123,18 @@ def _variables(site: Site) -> dict[str, object]:
         "postgres_command": site.as_postgres(postgres), "os_user": pwd.getpwuid(os.geteuid()).pw_name,
         "ingestion_python": os.environ.get("SWITCHYARD_INGESTION_PYTHON") or layout.state / "ingestion/bin/python",
         "as_root": site.as_root, "classpath": lambda module: classpath(site, module),
+        "own_name": socket.gethostname(), "own_name_resolves": _resolves(socket.gethostname()),
     }  # fmt: skip
+
+
+@functools.cache
+def _resolves(name: str) -> bool:
+    """Whether the machine knows an address of this name: Hadoop asks for that of its own, and ends without."""
+    try:
+        socket.getaddrinfo(name, None, socket.AF_INET)
+    except OSError:
+        return False
+    return True
 
 
 def airflow_settings(site: Site) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import subprocess
 import xml.etree.ElementTree as ET
 import zipfile
@@ -37,6 +38,22 @@ def site(tmp_path: Path) -> Site:
         (layout.classpaths / f"{module}.classpath").write_text(f"/jars/{module}-a.jar:/jars/{module}-b.jar")
     programs = Programs(Path("/jdk"), Path("/usr/bin/mvn"), Path("/pg/bin"), Path("/usr/bin/redis-server"), Path("/sp"))
     return Site(layout, choose_ports({}, lambda port: True), remembered_secrets(layout.secrets_file), programs)
+
+
+# --- the machine's own name
+
+
+@pytest.mark.parametrize("resolves", [True, False])
+def test_every_jvm_knows_the_machines_own_name(site: Site, monkeypatch: pytest.MonkeyPatch, resolves: bool) -> None:
+    """Hadoop asks for the address of its own host, and ends without one; usual is a name that only `hostname` knows."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "localhost" if resolves else "nobody-knows.invalid")
+    render_all(site)
+    assert (site.layout.conf / "hosts").read_text().split() == ["127.0.0.1", "localhost", socket.gethostname()]
+    arguments = sorted((site.layout.conf / "jvm").glob("*.args"))
+    assert len(arguments) == 5
+    hosts_file = f"-Djdk.net.hosts.file={site.layout.conf}/hosts"
+    for path in arguments:
+        assert (hosts_file in path.read_text().splitlines()) == (not resolves), path.name
 
 
 # --- ports
