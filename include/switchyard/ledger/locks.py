@@ -51,6 +51,11 @@ def acquire(session: Session, key: int, owner: str, patience: float = 0) -> bool
         time.sleep(_POLL_SECONDS)
 
 
+def hold_until_commit(session: Session, what: str) -> None:
+    """Wait for a lock of that name; the session's transaction holds it to its end."""
+    session.execute(sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(_key(f"switchyard/{what}"))))
+
+
 def release(session: Session, key: int) -> None:
     """Give a lock back; a session that died has freed it already."""
     with contextlib.suppress(sa.exc.DBAPIError):

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from switchyard.flow.naming import Leg
 from switchyard.ledger.loads import Kind, Load
+from switchyard.ledger.locks import hold_until_commit
 from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import flows, loads
 
@@ -108,6 +109,7 @@ def _set_aside(session: sa.Connection, table: str, flow: str, stamp: str) -> str
     if not count:
         return None
     name = f"{table}_set_aside_{stamp}"
+    hold_until_commit(session, name)  # `if not exists` does not wait for another transaction that makes the table now
     session.execute(sa.text(f"create table if not exists {name} as select * from {table} with no data"))
     session.execute(sa.text(f"insert into {name} select * from {table} where flow = :flow"), {"flow": flow})
     session.execute(sa.text(f"delete from {table} where flow = :flow"), {"flow": flow})
