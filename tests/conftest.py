@@ -30,7 +30,7 @@ settings.load_profile("same")
 def pytest_configure(config: pytest.Config) -> None:
     """The workers of a run note their faults in one file."""
     os.environ.setdefault("SWITCHYARD_FAULT_MATRIX", str(Path(tempfile.mkdtemp(prefix="faults-")) / "matrix"))
-    config.addinivalue_line("markers", "outage: stops servers of the stack; run alone, in a stack of its own")
+    config.addinivalue_line("markers", "outage: stops servers of the stack, or puts them back in time; runs alone")
     config.addinivalue_line("markers", "fault: provokes a fault and notes it in the matrix (make test-faults)")
     kin = "kin: a further member of a fault's kind, tried from outside; too slow for make test (make test-faults)"
     config.addinivalue_line("markers", kin)

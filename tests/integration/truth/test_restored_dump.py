@@ -17,7 +17,7 @@ from harness.cases import Case
 from harness.matrix import record
 from harness.servers import Servers
 
-pytestmark = pytest.mark.kin
+pytestmark = [pytest.mark.kin, pytest.mark.outage]
 
 
 def run_tool(servers: Servers, tool: str, *arguments: str) -> None:
