@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from harness.cases import Case
+from harness.checkout import CHECKOUT
 from switchyard.handover import StepReport
 from switchyard.ledger.tables import flows, loads
 from switchyard.legs.diff.freshness import FreshnessReport, judge_flow
@@ -19,7 +25,7 @@ NewCase = Callable[..., Case]
 @pytest.fixture
 def case(new_case: NewCase) -> Case:
     source = {"cursor": "at", "cursor_clock": "database", "key": ["id"]}
-    case = new_case("fresh", source=source, lake={"mode": "merge"})
+    case = new_case("fresh", serve={"timestamps": "string"}, source=source, lake={"mode": "merge"})
     case.sql("create table t (id int primary key, at timestamptz default now())", "insert into t values (1)")
     return case
 
@@ -64,7 +70,7 @@ def test_a_flow_that_nobody_runs_grows_old(case: Case) -> None:
     let_days_pass(case, 3)
     old = judged(case)
     assert not old.fresh
-    assert all("3d ago, and 26h is allowed; no later load" in finding for finding in old.findings), old.findings
+    assert all("3d 0h ago, and 26h is allowed; no later load" in finding for finding in old.findings), old.findings
 
     case.run("ingest")
     assert case.states("ingest") == ["published"], "nothing was new: no load was made"
@@ -82,6 +88,11 @@ def test_a_collection_is_as_old_as_the_version_that_it_shows(case: Case) -> None
     assert not behind.fresh
     assert ["is allowed" in finding for finding in behind.findings] == [False, True]
 
+    case.change(freshness="7d")
+    code, output = case.switchyard("step", "diff", "freshness", "--flow", case.name)
+    assert code == 0, output
+    assert '"fresh": true' in output
+
 
 def test_a_rollback_makes_nothing_newer_and_says_that_the_flow_is_held(case: Case) -> None:
     case.both()
@@ -93,5 +104,37 @@ def test_a_rollback_makes_nothing_newer_and_says_that_the_flow_is_held(case: Cas
     assert code == 0, output
     held = judged(case)
     assert not held.fresh
-    assert "3d ago, and 26h is allowed; " in held.findings[0]
+    assert "3d 0h ago, and 26h is allowed; " in held.findings[0]
     assert "a test" in held.findings[0]
+
+
+def test_the_nightly_dag_says_it_though_nothing_has_run(case: Case, own_airflow: dict[str, str]) -> None:
+    """As Airflow runs it. The conf of such a run is refused by the same DAG if it has a key that is no Param."""
+    case.change(freshness="26h")
+    shutil.copy(CHECKOUT / "dags" / "diff.py", case.directory)
+    case.write_file()
+    case.both()
+    folder = {"AIRFLOW__CORE__DAGS_FOLDER": str(case.directory)}
+    environ = {**os.environ, **own_airflow, **folder, **case.environ}
+    fresh = run_airflow(environ, "dags", "test", "diff")
+    assert f"collection {case.name} of powergrid_mongo is as of" in fresh, fresh[-4000:]
+    assert "state=success" in fresh
+
+    let_days_pass(case, 3)
+    stale = run_airflow(environ, "dags", "test", "diff")
+    assert "data is older than its flow allows:" in stale, stale[-4000:]
+    assert "3d 0h ago, and 26h is allowed; no later load of the ingest leg has begun" in stale
+    assert "stores differ" not in stale
+    assert "state=failed" in stale
+
+    misspelt = run_airflow(environ, "dags", "test", "diff", "--conf", '{"flow": ["x"]}')
+    assert "unknown key `flow`, did you mean `flows`?" in misspelt, misspelt[-4000:]
+    assert "state=failed" in misspelt
+
+
+def run_airflow(environ: dict[str, str], *arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("airflow")), *arguments]
+    done = subprocess.run(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240
+    )
+    return done.stdout

@@ -137,7 +137,8 @@ def test_a_plan_with_nothing_new_announces_what_no_task_has_announced(new_case: 
     assert first.skipped is not None
     assert (first.announces or {}).items() >= {"load_id": load.load_id, "seq": 1, "rows": 1}.items()
     again = answer(case.runtime, call(case, "plan"))
-    assert (again.skipped, again.announces) == (first.skipped, None), "once is enough"
+    assert again.skipped is not None
+    assert again.announces is None, "once is enough"
 
 
 def test_a_plan_with_nothing_new_announces_nothing_that_a_task_has_published(new_case: NewCase) -> None:

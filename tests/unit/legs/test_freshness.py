@@ -82,10 +82,10 @@ def test_nothing_is_newer_than_the_last_look_at_the_source(
     ("as_of", "fresh", "sentence"),
     [
         (23.5, True, "Hive table d.t is as of 2026-11-28 23:30 UTC, 30m ago"),
-        (22, True, "Hive table d.t is as of 2026-11-28 22:00 UTC, 2h ago"),
-        (21.9, False, "Hive table d.t is as of 2026-11-28 21:54 UTC, 126m ago, and 2h is allowed; the reason"),
-        (-24, False, "Hive table d.t is as of 2026-11-27 00:00 UTC, 2d ago, and 2h is allowed; the reason"),
-        (24.1, True, "Hive table d.t is as of 2026-11-29 00:06 UTC, 0d ago"),
+        (22, True, "Hive table d.t is as of 2026-11-28 22:00 UTC, 2h 0m ago"),
+        (21.9, False, "Hive table d.t is as of 2026-11-28 21:54 UTC, 2h 6m ago, and 2h is allowed; the reason"),
+        (-24, False, "Hive table d.t is as of 2026-11-27 00:00 UTC, 2d 0h ago, and 2h is allowed; the reason"),
+        (24.1, True, "Hive table d.t is as of 2026-11-29 00:06 UTC, 0m ago"),
         (None, False, "Hive table d.t holds nothing that this flow has loaded; the reason"),
     ],
 )

@@ -81,11 +81,20 @@ def _finding(store: Store, within: dt.timedelta, now: dt.datetime) -> str:
     why = f"; {store.reason}" if store.reason else ""
     if store.as_of is None:
         return f"{store.name} holds nothing that this flow has loaded{why}"
-    age = format_duration(dt.timedelta(seconds=max(0, round((now - store.as_of).total_seconds() / 60)) * 60))
+    age = _shown(now - store.as_of)
     moment = f"{store.as_of:%Y-%m-%d %H:%M}"
     if now - store.as_of <= within:
         return f"{store.name} is as of {moment} UTC, {age} ago"
     return f"{store.name} is as of {moment} UTC, {age} ago, and {format_duration(within)} is allowed{why}"
+
+
+def _shown(age: dt.timedelta) -> str:
+    """An age in its two largest units: `3d 4h`, `2h 6m`, `5m`."""
+    hours, minutes = divmod(max(0, int(age.total_seconds() // 60)), 60)
+    days, rest = divmod(hours, 24)
+    if days:
+        return f"{days}d {rest}h"
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m"
 
 
 def _stores(ledger: Ledger, flow: Flow, history: History) -> Iterator[Store]:
