@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_LINES = 10
+"""An error's text is no longer: whoever is paged reads it on a phone."""
+_MOST_CURE_LINES = 6
+_MOST_FINDINGS = 8
+
 
 class SwitchyardError(Exception):
-    """Base of all errors raised on purpose.
+    """Base of all errors raised on purpose. Its text has at most `MOST_LINES` lines.
 
     Args:
         what: what happened, with the numbers.
         where: the flow, file:line, connection or step it happened at.
         cure: the sentence that cures it: what to do next.
+        findings: what was found, if that is several things; each becomes a line of `what`, as long as there is room.
+        more: what shows all findings: a command, or where they are.
 
     The text never carries a secret: build messages from names and counts, not from URLs.
     """
@@ -21,15 +28,39 @@ class SwitchyardError(Exception):
     retryable = False
     """True if the same step may succeed when it is run again with nothing changed."""
 
-    def __init__(self, what: str, *, where: str, cure: str) -> None:
-        self.what = what
+    def __init__(self, what: str, *, where: str, cure: str, findings: Sequence[str] = (), more: str = "") -> None:
+        self.findings = tuple(" ".join(finding.split()) for finding in findings)
+        self._head = what
+        self.what = "\n  - ".join([what, *self.findings])
+        if len(self.findings) > _MOST_FINDINGS:
+            shown = self.findings[: _MOST_FINDINGS - 1]  # the line that says how many are left out is a line, too
+            self.what = "\n  - ".join([what, *shown, f"and {len(self.findings) - len(shown)} more: {more}"])
         self.where = where
         self.cure = cure
         super().__init__(self._text())
 
+    def whole(self) -> str:
+        """The text with all findings, however many: for the command that `more` names."""
+        return _join(self.where, "\n  - ".join([self._head, *self.findings]), self.cure)
+
     def _text(self) -> str:
-        head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}\n  → {self.cure}" if self.cure else head
+        cure = _cut(self.cure, _MOST_CURE_LINES)
+        room = MOST_LINES - max(1, len(cure.splitlines()))
+        return _join(self.where, _cut(self.what, room), cure)
+
+
+def _join(where: str, what: str, cure: str) -> str:
+    place = " ".join(where.split())
+    head = f"{place}: {what}" if place else what
+    return f"{head}\n  → {cure}" if cure else head
+
+
+def _cut(text: str, lines: int) -> str:
+    """The first lines of a text, and how many were left out."""
+    listed = text.splitlines()
+    if len(listed) <= lines:
+        return "\n".join(listed)
+    return "\n".join([*listed[: lines - 1], f"  … and {len(listed) - lines + 1} more lines"])
 
 
 @dataclass(frozen=True, order=True)
@@ -66,8 +97,21 @@ class FlowFileError(SwitchyardError):
         self.problems = tuple(problems)
         super().__init__(problems[0].what, where=problems[0].where, cure=problems[0].cure)
 
+    def whole(self) -> str:
+        """All problems, each with its cure."""
+        return "\n".join(map(str, self.problems))
+
     def _text(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        text = self.whole()
+        if len(text.splitlines()) <= MOST_LINES:
+            return text
+        shown: list[str] = []
+        for problem in self.problems:
+            if len("\n".join([*shown, str(problem)]).splitlines()) >= MOST_LINES:
+                break
+            shown.append(str(problem))
+        left = f"and {len(self.problems) - len(shown)} more: switchyard lint {self.path.parent}"
+        return "\n".join([*(shown or [_cut(str(self.problems[0]), MOST_LINES - 1)]), left])
 
     def __reduce__(self) -> tuple[type[FlowFileError], tuple[str, Path, tuple[Problem, ...]]]:
         return type(self), (self.flow, self.path, self.problems)

@@ -13,6 +13,7 @@ from switchyard.airflow.connections import resolve
 from switchyard.airflow.dead_runs import warn_of_earlier_run
 from switchyard.airflow.run_conf import require_obeyed
 from switchyard.connections import GivenConnections
+from switchyard.errors import StepFailed
 from switchyard.flow.files.loader import load_flows
 
 if TYPE_CHECKING:
@@ -97,11 +98,16 @@ class CheckCatalogOperator(BaseOperator):
             self.log.info("%s: %s", chain.flow, "; ".join(chain.missing) or "complete")
         mismatched = [f"{chain.flow}: {what}" for chain in chains for what in chain.mismatched]
         if mismatched:
-            raise AirflowException(
-                "tasks named datasets or columns that no source has ingested:\n  "
-                + "\n  ".join(mismatched)
-                + "\n  → look at the warnings of the source tasks"
+            for mismatch in mismatched:
+                self.log.warning("%s", mismatch)
+            error = StepFailed(
+                "tasks named datasets or columns that no source has ingested:",
+                where="DAG metadata_sync",
+                cure="look at the warnings of the source tasks; without any it is a bug: report it",
+                findings=mismatched,
+                more="the log of this task has all",
             )
+            raise AirflowException(str(error))
         return {chain.flow: sum(1 for link in chain.links if link.hops) for chain in chains}
 
 

@@ -29,7 +29,7 @@ from airflow.sdk.exceptions import (
 from switchyard.airflow.assets import late_alias
 from switchyard.airflow.dead_runs import warn_of_earlier_run
 from switchyard.airflow.run_conf import require_obeyed
-from switchyard.errors import SwitchyardError
+from switchyard.errors import StepFailed, SwitchyardError
 from switchyard.flow.moment import parse_range
 from switchyard.handover import (
     FORECAST,
@@ -224,10 +224,20 @@ class StepOperator(BaseOperator):
         finally:
             end_group(self._child)
         if not answer.strip():
-            raise AirflowException(f"step {call.step} ended with exit code {code} and no outcome:\n{last}")
+            error: SwitchyardError = StepFailed(
+                f"step {call.step} ended with exit code {code} and no outcome:\n{last}",
+                where=f"leg {call.leg}",
+                cure="clear the task: running it again is safe; a traceback in its log is worth a report",
+            )
+            raise AirflowException(str(error))
         outcome = StepOutcome.read(answer)
         if outcome.call_id != call.call_id:
-            raise AirflowException(f"step {call.step} answered call {outcome.call_id} instead of {call.call_id}")
+            error = StepFailed(
+                f"step {call.step} answered call {outcome.call_id} instead of {call.call_id}",
+                where=f"leg {call.leg}",
+                cure="clear the task; if it happens again, report it with the task's log",
+            )
+            raise AirflowException(str(error))
         return outcome
 
     def _request(self, context: Context) -> LoadRequest:
@@ -237,9 +247,12 @@ class StepOperator(BaseOperator):
         if self.leg != "ingest" or self.load_id is not None or start == "bookmark":
             return request
         if request != ORDINARY:
-            raise AirflowFailException(
-                "start and a backfill cannot be combined: start is for the next load, a backfill reads its own range"
+            error = SwitchyardError(
+                "start and a backfill cannot be combined: start is for the next load, a backfill reads its own range",
+                where="the DAG run's Params",
+                cure="set start to bookmark, or leave backfill_from and backfill_to empty; then trigger the DAG again",
             )
+            raise AirflowFailException(str(error))
         return LoadRequest(start=start)
 
     def _talk(self, child: subprocess.Popen[str], call: str) -> tuple[str, str]:
@@ -279,7 +292,12 @@ def _range(context: Context) -> LoadRequest:
             raise AirflowFailException(str(error)) from error
         return LoadRequest("backfill", first, last)
     if low is not None or high is not None:
-        raise AirflowFailException("backfill_from and backfill_to belong together: give both, or none")
+        incomplete = SwitchyardError(
+            "backfill_from and backfill_to belong together, and one of them is empty",
+            where="the DAG run's Params",
+            cure="give both, or none; then trigger the DAG again",
+        )
+        raise AirflowFailException(str(incomplete))
     begin = run.data_interval_start
     end = run.data_interval_end
     if run.run_type != "backfill" or begin is None or end is None:

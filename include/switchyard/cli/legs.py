@@ -24,6 +24,7 @@ from switchyard.cli.session import (
     open_runtime,
     print_report,
     runtime_for,
+    showing_all,
 )
 from switchyard.errors import SwitchyardError
 from switchyard.flow.frozen import whole_spec
@@ -186,7 +187,8 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
 
     from switchyard.legs.ingest.preflight import preflight as look
 
-    examined = look(open_runtime("switchyard preflight"), find_flow(directory, flow))
+    with showing_all():
+        examined = look(open_runtime("switchyard preflight"), find_flow(directory, flow))
     table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB", "note")
     for column in examined.columns:
         table.add_row(column.source, column.postgres_type, column.hive_type.shown, column.name, column.note)

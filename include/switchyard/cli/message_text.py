@@ -1,137 +1,137 @@
-"""The text of a message as its source writes it, with names in <brackets> where a value comes in at run time."""
+"""The texts of a message as its source writes them, with names in <brackets> where a value comes in at run time.
+
+One message may have several texts: of a branch, of a caller, of a row of a table. Each `Variant` says under which
+choices it holds, so that the parts of one error (what, where, cure) are put together as they are at run time.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from switchyard.cli.message_items import elements_of
+from switchyard.cli.message_names import Module, Package, Row
 
 _UNKNOWN = "…"
-_DEEPEST = 6
-_MANY = 4
+VALUE = re.compile(r"<[^<>]*>|…")
+_DEEPEST = 8
+_SAME = {"upper", "lower", "strip", "encode", "isoformat", "splitlines", "removesuffix", "removeprefix"}
+"""Methods whose value is named like what they are called on."""
 _PLAIN = {"name", "value", "text", "id"}
 """Attributes that say nothing without their owner."""
 
-_SAME = {"upper", "lower", "strip", "encode", "isoformat", "splitlines", "removesuffix", "removeprefix"}
-"""Methods whose value is named like what they are called on."""
-
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+Choice = tuple[str, int | str]
+"""Where a way divides: a statement, a function that is called, a class that a table has rows of."""
 
 
-def index_functions(modules: Iterable[ast.Module]) -> dict[str, _Function]:
-    """The functions of all modules by name: a message may be written by one that is imported."""
-    return {node.name: node for module in modules for node in module.body if isinstance(node, _Function)}
+@dataclass(frozen=True)
+class Variant:
+    """A text, and what has to be chosen for it: choice → the way that was taken."""
+
+    text: str
+    ways: Mapping[Choice, int | str] = field(default_factory=dict)
 
 
-class Source:
-    """One module, in which names are looked up; functions of other modules as `index_functions` gives them."""
+def combine(parts: Iterable[Sequence[Variant]]) -> list[tuple[tuple[str, ...], Mapping[Choice, int | str]]]:
+    """All combinations of parts that can stand together: no choice goes two ways."""
+    together: list[tuple[tuple[str, ...], Mapping[Choice, int | str]]] = [((), {})]
+    for variants in parts:
+        together = [
+            ((*texts, variant.text), {**ways, **variant.ways})
+            for texts, ways in together
+            for variant in variants
+            if all(ways.get(choice, way) == way for choice, way in variant.ways.items())
+        ]
+    return together
 
-    def __init__(self, module: ast.Module, functions: Mapping[str, _Function]) -> None:
-        self.module = module
-        own = index_functions([module])
-        self._functions = {**functions, **own}
-        self._parents = {child: node for node in ast.walk(module) for child in ast.iter_child_nodes(node)}
 
-    def write_text(self, node: ast.expr, depth: int = 0) -> str:
-        """What an expression of text says; `a / b` where it is one of several."""
+class Writer:
+    """Writes the texts of one module's expressions, with the help of all modules."""
+
+    def __init__(self, package: Package, module: Module) -> None:
+        self._package, self._module = package, module
+
+    def write(self, node: ast.expr, depth: int = 0, *, inside: bool = False) -> list[Variant]:
+        """Write all texts of an expression; `inside` a longer text, its small alternatives are written `a / b`."""
         match node:
             case ast.Constant(value=str(text)):
-                return text
+                return [Variant(_fill_template(text))]
             case ast.JoinedStr(values=values):
-                return "".join(self.write_text(value, depth) for value in values)
+                return self._join(values, depth)
             case ast.FormattedValue(value=value):
-                return self.write_text(value, depth)
+                return self.write(value, depth, inside=inside)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self.write_text(left, depth) + self.write_text(right, depth)
-            case ast.IfExp(body=body, orelse=orelse):
-                return _one_of(self.write_text(choice, depth) for choice in (body, orelse))
-            case ast.Name() if depth < _DEEPEST:
-                values = self._values_of(node)
-                if values and all(self._is_text(value) for value in values):
-                    return _one_of(self.write_text(value, depth + 1) for value in values)
-            case ast.Call(func=ast.Name(id=name)) if depth < _DEEPEST:
-                values = self._returned(name)
-                if values and all(self._is_text(value) for value in values):
-                    return _one_of(self.write_text(value, depth + 1) for value in values)
-        return _placeholder(node)
+                return self._join([left, right], depth)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                return self._divide(test, body, orelse, depth, inside=inside)
+        if depth < _DEEPEST and (variants := self._look_up(node, depth, inside=inside)):
+            return variants
+        return [Variant(_placeholder(node))]
 
-    def _is_text(self, node: ast.expr, depth: int = 0) -> bool:
-        """True of what writes words of its own, so that it says more than its name."""
+    def _join(self, parts: Sequence[ast.expr], depth: int) -> list[Variant]:
+        written = [self.write(part, depth, inside=True) for part in parts]
+        return [Variant("".join(texts), ways) for texts, ways in combine(written)]
+
+    def _divide(self, test: ast.expr, body: ast.expr, orelse: ast.expr, depth: int, *, inside: bool) -> list[Variant]:
+        if inside:
+            texts = [variant.text for branch in (body, orelse) for variant in self.write(branch, depth, inside=True)]
+            return [Variant(" / ".join(dict.fromkeys(text for text in texts if text)))]
+        choice: Choice = ("if", ast.unparse(test))
+        return [
+            Variant(variant.text, {**variant.ways, choice: way})
+            for way, branch in enumerate((body, orelse))
+            for variant in self.write(branch, depth)
+        ]
+
+    def _look_up(self, node: ast.expr, depth: int, *, inside: bool) -> list[Variant]:
+        """Write what a name, a call, a row's attribute or a joined list stands for; nothing when that has no words."""
         match node:
-            case ast.Constant(value=str()) | ast.JoinedStr() | ast.Name():
-                return True
-            case ast.IfExp(body=body, orelse=orelse):
-                return self._is_text(body, depth) and self._is_text(orelse, depth)
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self._is_text(left, depth) and self._is_text(right, depth)
-            case ast.Call(func=ast.Name(id=name)) if depth < _DEEPEST:
-                values = self._returned(name)
-                return bool(values) and all(self._is_text(value, depth + 1) for value in values)
-        return False
+            case ast.Name():
+                return self._write_all(self._module.values_of(node, self._package), depth, inside=inside)
+            case ast.Subscript(value=ast.Name(id=table)):
+                return self._write_all(self._package.table(self._module, table), depth, inside=inside)
+            case ast.Attribute(value=ast.Name() as owner, attr=attribute):
+                rows = self._package.rows(self._module.class_of(owner, self._package))
+                return self._write_rows(rows, attribute, depth)
+            case ast.Call(func=ast.Attribute(attr="join"), args=[values]):
+                return self.write_items(values, depth)
+            case ast.Call():
+                return self._write_all(self._package.returned(self._module, node), depth, inside=inside)
+        return []
 
-    def _values_of(self, name: ast.Name) -> list[ast.expr]:
-        """What was assigned to a name before, by the statements that lead there; else what callers pass."""
-        values: list[ast.expr] = []
-        node: ast.AST = name
-        while (parent := self._parents.get(node)) is not None:
-            for statement in reversed(_before(node, parent)):
-                values += [value for value in _assigned(statement, name.id) if value not in values]
-                if isinstance(statement, ast.Assign) and values:
-                    return values
-            if isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef):
-                return values or self._passed(parent, name.id) or self._of_module(name.id)
-            node = parent
-        return values
+    def _write_all(self, values: Sequence[Row], depth: int, *, inside: bool) -> list[Variant]:
+        """The variants of several values, if each says more than its name."""
+        variants = [
+            Variant(variant.text, {**variant.ways, **dict(value.ways)})
+            for value in values
+            for variant in Writer(self._package, value.module).write(value.node, depth + 1, inside=inside)
+            if all(variant.ways.get(choice, way) == way for choice, way in value.ways)
+        ]
+        texts = [variant.text for variant in variants if variant.text]
+        return variants if texts and all(map(_has_words, texts)) else []
 
-    def _of_module(self, name: str) -> list[ast.expr]:
-        return [value for statement in self.module.body for value in _assigned(statement, name)][-1:]
+    def write_items(self, values: ast.expr, depth: int = 0) -> list[Variant]:
+        """The items of a list that is joined, each a text of its own, but for those that only pass something on."""
+        items = elements_of(self._package, self._module, values)
+        written = [self._write_all([item], depth, inside=True) for item in items]
+        return [variant for variants in written for variant in variants]
 
-    def _returned(self, function: str) -> list[ast.expr]:
-        """What a function returns."""
-        body = ast.walk(self._functions[function]) if function in self._functions else ()
-        return [node.value for node in body if isinstance(node, ast.Return) and node.value]
-
-    def _passed(self, function: _Function, name: str) -> list[ast.expr]:
-        """The arguments of that name in the module's own calls of the function."""
-        names = [argument.arg for argument in [*function.args.posonlyargs, *function.args.args]]
-        names = names[1:] if names[:1] in (["self"], ["cls"]) else names
-        passed = []
-        for call in ast.walk(self.module):
-            if isinstance(call, ast.Call) and _called(call) == function.name:
-                passed += [keyword.value for keyword in call.keywords if keyword.arg == name]
-                passed += [value for each, value in zip(names, call.args, strict=False) if each == name]
-        return passed
+    def _write_rows(self, rows: Sequence[Row], attribute: str, depth: int) -> list[Variant]:
+        values = [(row, self._package.field_of(row, attribute)) for row in rows]
+        filled = [Row(row.module, value, row.ways) for row, value in values if value is not None]
+        return [variant for row in filled for variant in self._write_all([row], depth, inside=True)]
 
 
-def _before(node: ast.AST, parent: ast.AST) -> list[ast.stmt]:
-    """The statements of the same block that come before a node."""
-    for _, block in ast.iter_fields(parent):
-        if isinstance(block, list) and node in block:
-            return [statement for statement in block[: block.index(node)] if isinstance(statement, ast.stmt)]
-    return []
+def _fill_template(text: str) -> str:
+    """A text that is a template with a column's name, as it looks when it is filled in."""
+    is_template = "{c}" in text or "{{" in text
+    return text.replace("{c}", "<column>").replace("{{", "{").replace("}}", "}") if is_template else text
 
 
-def _assigned(statement: ast.stmt, name: str) -> Iterator[ast.expr]:
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target = node.targets[0]
-            if isinstance(target, ast.Name) and target.id == name:
-                yield node.value
-            elif isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = zip(target.elts, node.value.elts, strict=False)
-                yield from (value for part, value in pairs if isinstance(part, ast.Name) and part.id == name)
-
-
-def _called(call: ast.Call) -> str:
-    match call.func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-    return ""
-
-
-def _one_of(texts: Iterator[str]) -> str:
-    choices = list(dict.fromkeys(text for text in texts if text))
-    more = [_UNKNOWN] if len(choices) > _MANY else []
-    return " / ".join(choices[:_MANY] + more)
+def _has_words(text: str) -> bool:
+    return bool(VALUE.sub("", text).strip())
 
 
 def _placeholder(node: ast.expr) -> str:

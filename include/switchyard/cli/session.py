@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,16 @@ def find_flow(directory: Path, name: str, remembered: Collection[str] = ()) -> F
     near = get_close_matches(name[:_LONGEST_NAME], sorted({*flows, *remembered}), 3)
     cure = f"did you mean {' or '.join(near)}?" if near else f"switchyard flows --flows {directory} lists them"
     raise SwitchyardError(f"no flow has the name {name!r}", where=str(directory), cure=cure)
+
+
+@contextmanager
+def showing_all() -> Iterator[None]:
+    """Print every finding of an error: for the command that others name as the one that shows all of them."""
+    try:
+        yield
+    except SwitchyardError as error:
+        typer.echo(f"{typer.style('error', fg='red')}: {error.whole()}", err=True)
+        raise typer.Exit(1) from error
 
 
 def open_runtime(command: str, *, take_over: bool = False) -> Runtime:

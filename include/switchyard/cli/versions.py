@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory
-from switchyard.cli.session import FlowName, TakeOver, Verbose, find_flow, log_to_stderr, open_runtime, print_report
+from switchyard.cli.session import (
+    FlowName,
+    TakeOver,
+    Verbose,
+    find_flow,
+    log_to_stderr,
+    open_runtime,
+    print_report,
+    showing_all,
+)
 from switchyard.errors import SwitchyardError
 from switchyard.flow.spec import Flow
 
@@ -66,7 +75,8 @@ def adopt(
     from switchyard.legs.ingest.adopt import adopt as take
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
-    print_report(take(open_runtime("switchyard adopt", take_over=take_over), find_flow(directory, flow)))
+    with showing_all():
+        print_report(take(open_runtime("switchyard adopt", take_over=take_over), find_flow(directory, flow)))
 
 
 def _serve(runtime: Runtime, flow: Flow) -> None:

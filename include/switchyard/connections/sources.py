@@ -159,7 +159,7 @@ class EnvironmentConnections:
             raise ConnectionMissing(
                 "it is neither in the secrets file nor in AIRFLOW_CONN_*",
                 where=f"connection {conn_id}",
-                cure=how_to_add(conn_id),
+                cure=_how_to_set(conn_id),
             )
         return _parse(conn_id, stored)
 
@@ -207,7 +207,7 @@ def _parse(conn_id: str, value: str | Mapping[str, Any]) -> Connection:
         raise ConnectionMissing(
             "its value is neither a URI nor JSON in Airflow's form",
             where=f"connection {conn_id}",
-            cure=how_to_add(conn_id),
+            cure="correct its value: a URI (postgres://login:password@host:5432/db), or Airflow's JSON of a connection",
         ) from None
 
 
@@ -217,5 +217,13 @@ def _normal_type(conn_type: str) -> str:
 
 
 def how_to_add(conn_id: str) -> str:
-    """The cure for a connection that is missing."""
+    """The cure for a connection that Airflow does not have."""
     return f"add it: airflow connections add {conn_id} --conn-uri '…', or set AIRFLOW_CONN_{conn_id.upper()}"
+
+
+def _how_to_set(conn_id: str) -> str:
+    """The cure for a connection that a shell does not have: it sees its environment, not Airflow's database."""
+    return (
+        f"set AIRFLOW_CONN_{conn_id.upper()} to its URI or JSON, or add it to the secrets file; on the local stack: "
+        'eval "$(make -s env)"'
+    )

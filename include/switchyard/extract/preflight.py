@@ -138,7 +138,9 @@ def refuse(flow: Flow, findings: Sequence[str]) -> None:
     """Raise PreflightRefused with all findings, if there are any."""
     if findings:
         raise PreflightRefused(
-            "the source cannot be carried as it is:\n  - " + "\n  - ".join(findings),
+            "the source cannot be carried as it is:",
             where=f"flow {flow.flow}, connection {flow.source.connection}",
             cure="nothing was run; change the flow file as each line says",
+            findings=findings,
+            more=f"switchyard preflight {flow.flow}",
         )

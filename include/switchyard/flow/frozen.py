@@ -48,8 +48,10 @@ def thaw(spec: Mapping[str, Any]) -> Flow:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
+        flow = spec.get("flow", "?")
         raise LedgerStateError(
             f"this version of Switchyard cannot read the flow that the load was planned with: {place}: {first['msg']}",
-            where=f"flow {spec.get('flow', '?')}",
-            cure="finish it with the version of Switchyard that planned it, or give it up: switchyard abandon FLOW",
+            where=f"flow {flow}",
+            cure="finish it with the version of Switchyard that planned it; or give it up, for the leg that failed: "
+            f"switchyard abandon {flow} --leg ingest --why '…', or --leg serve",
         ) from error

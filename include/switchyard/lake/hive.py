@@ -28,6 +28,8 @@ EXACT_SETTINGS = {
 """Without the first three, Hive writes INT96 in the JVM's zone and dates in the hybrid calendar (facts, seen)."""
 
 _POLL_SECONDS = 0.05
+_MOST_CHARACTERS = 2000
+_MOST_LINES = 4
 
 
 class Hive:
@@ -103,7 +105,7 @@ class HiveSession:
 
     def _failed(self, hiveql: str, message: str) -> StepFailed:
         return StepFailed(
-            f"Hive could not run it: {message}\n  statement: {hiveql[:400]}",
+            f"Hive could not run it: {_shorten(message)}\n  statement: {' '.join(hiveql.split())[:400]}",
             where=f"connection {self._hive.connection.conn_id}",
             cure="nothing was published; see HiveServer2's log, and HDFS for space left",
         )
@@ -113,6 +115,11 @@ def _running() -> tuple[int, ...]:
     from TCLIService.ttypes import TOperationState
 
     return (TOperationState.INITIALIZED_STATE, TOperationState.PENDING_STATE, TOperationState.RUNNING_STATE)
+
+
+def _shorten(message: str) -> str:
+    """Hive's own words, without the stack of Java's that may follow."""
+    return "\n  ".join(message[:_MOST_CHARACTERS].splitlines()[:_MOST_LINES])
 
 
 def _message(error: Exception) -> str:

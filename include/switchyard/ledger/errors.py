@@ -18,10 +18,9 @@ def explain_error(error: sa.exc.DBAPIError, connection: Connection) -> Switchyar
     words = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
     code = getattr(error.orig, "sqlstate", None)
     state = explain(code, words)
-    about_the_server = not state.code or state.code[:2] in _OF_THE_SERVER
+    server = f"the ledger's PostgreSQL at {connection.address}"
+    where = f"connection {connection.conn_id}"
+    if state.code and state.code[:2] not in _OF_THE_SERVER:
+        return SwitchyardError(f"{server} refused what Switchyard keeps there: {words}", where=where, cure=_RIGHTS)
     kind = ServerUnavailable if state.passes else SwitchyardError
-    return kind(
-        f"the ledger's PostgreSQL at {connection.address} {state.cause}: {words}",
-        where=f"connection {connection.conn_id}",
-        cure=state.cure if about_the_server else _RIGHTS,
-    )
+    return kind(f"{server} {state.cause}: {words}", where=where, cure=state.cure)

@@ -111,7 +111,7 @@ def check_converted(
         raise ReconcileMismatch(
             f"values were lost in Hive's types: {'; '.join(bent)}",
             where=f"flow {flow}",
-            cure="nothing was published; look for values the type cannot hold: switchyard preflight FLOW",
+            cure=f"nothing was published; look for values the type cannot hold: switchyard preflight {flow}",
         )
 
 

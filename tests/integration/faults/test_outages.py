@@ -108,7 +108,7 @@ def test_a_connection_that_is_not_there_is_named(new_case: Callable[..., Case]) 
     code, said = case.switchyard("run", "ingest", case.name)
     assert code == 1
     assert "connection nowhere_postgres: it is neither in the secrets file nor in AIRFLOW_CONN_" in said
-    assert "airflow connections add nowhere_postgres" in said
+    assert "set AIRFLOW_CONN_NOWHERE_POSTGRES" in said, "a shell does not see what Airflow's database has"
 
 
 @pytest.mark.parametrize(

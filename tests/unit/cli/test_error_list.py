@@ -4,41 +4,160 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
+import typer
 
-from switchyard.cli.error_list import ErrorText, list_errors
-from switchyard.cli.message_text import Source
+from harness.cures import commands_of
+from switchyard.cli.app import build_app
+from switchyard.cli.error_list import ErrorText, error_classes, list_errors, read_package
+from switchyard.cli.message_names import Module, Package
+from switchyard.cli.message_text import VALUE, Writer, combine
+from switchyard.sqlstates import OF_TLS, SQLSTATES
 
 ERRORS = list_errors()
+PACKAGE = read_package()
+KINDS = error_classes(module.tree for module in PACKAGE.modules.values())
 LONGEST = 10
-VALUE = re.compile(r"<[^<>]*>|…")
+
+
+def ids(error: ErrorText) -> str:
+    return f"{error.place} {error.what[:30]}"
 
 
 def test_there_are_many_of_many_kinds() -> None:
-    assert len(ERRORS) > 150
-    assert {"FlowFileError", "ServerUnavailable", "PreflightRefused", "StepFailed"} <= {error.kind for error in ERRORS}
+    assert len(ERRORS) > 400
+    assert {error.kind for error in ERRORS} == KINDS, "each class is raised somewhere"
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.place)
+@pytest.mark.parametrize("error", ERRORS, ids=ids)
 def test_it_has_a_place_and_a_cure(error: ErrorText) -> None:
     assert error.cure
     assert VALUE.sub("", error.cure).strip(), "the words of the cure are known before anything has run"
     assert error.where or error.kind == "FlowFileError", "only a flow file's loader adds the place by itself"
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.place)
+@pytest.mark.parametrize("error", ERRORS, ids=ids)
 def test_it_is_short(error: ErrorText) -> None:
     text = f"{error.where}: {error.what}\n  → {error.cure}"
     assert len(text.splitlines()) <= LONGEST
 
 
+def constructions() -> Iterator[tuple[str, str, ast.Call]]:
+    """Every call of a class of errors: class, place, call."""
+    for module in PACKAGE.modules.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KINDS:
+                yield node.func.id, f"{module.name}:{node.lineno}", node
+
+
+def passes_on(call: ast.Call) -> bool:
+    """True of an error that only carries another's words: `Kind(error.what, …)`, or the problems of a flow file."""
+    if ast.unparse(call.func) == "FlowFileError":
+        return True
+    return bool(call.args) and ast.unparse(call.args[0]) in ("error.what", "self.what")
+
+
+def test_every_raise_is_listed() -> None:
+    listed = {error.place for error in ERRORS}
+    homes = ("switchyard.errors:", "switchyard.ledger.drivers:")
+    of_classes = {error.kind for error in ERRORS if error.place.startswith(homes)}
+    assert [
+        f"{place} {ast.unparse(call)[:80]}"
+        for kind, place, call in constructions()
+        if place not in listed and kind not in of_classes and not passes_on(call)
+    ] == []
+
+
+def test_every_raise_of_airflow_is_one_of_ours_in_words() -> None:
+    """Airflow's exceptions have one text: it is that of an error with a place and a cure."""
+    texts = [
+        (module.name, ast.unparse(node.exc.args[0]))
+        for module in PACKAGE.modules.values()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Raise)
+        and isinstance(node.exc, ast.Call)
+        and ast.unparse(node.exc.func).strip("()").split(" ")[0] in ("AirflowException", "AirflowFailException")
+    ]
+    assert texts
+    handed_on = {"message", "self.message"}  # of `_give_way` and RefusalOperator, which are given str(error)
+    assert [text for text in texts if not text[1].startswith("str(") and text[1] not in handed_on] == []
+
+
+@pytest.mark.parametrize("words", ["is older than the ledger", "is gone / is empty", "does not know / has as"])
+def test_a_table_of_refusals_is_written_out(words: str) -> None:
+    assert [error for error in ERRORS if error.kind == "TruthConflict" and words in error.what]
+
+
+def test_every_sqlstate_is_written_out_for_source_and_ledger() -> None:
+    for place in ("switchyard.extract.postgres", "switchyard.ledger.errors"):
+        said = [(error.what, error.cure) for error in ERRORS if error.place.startswith(place)]
+        assert [
+            row.cause
+            for row in (*OF_TLS, *SQLSTATES)
+            if not any(row.cause in what and cure == row.cure for what, cure in said)
+        ] == []
+
+
+COMMANDS = sorted({command for error in ERRORS for command in commands_of(error.cure or "", error.what)})
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_in_a_cure_can_be_typed(command: str) -> None:
+    """The command line's own parser takes it, as it is or without the words of prose after it."""
+    words = command.split()
+    faults = []
+    for end in range(len(words), 0, -1):
+        fault = fault_of(words[:end])
+        if fault is None:
+            assert not [word for word in words[end:] if word.startswith("--")], faults
+            return
+        faults.append(fault)
+    raise AssertionError(faults)
+
+
+def fault_of(words: list[str]) -> str | None:
+    """Why the command line refuses these words after `switchyard`; None when it takes them."""
+    command: click.Command = typer.main.get_command(build_app(words))
+    arguments = words
+    name = "switchyard"
+    try:
+        while isinstance(command, click.Group):
+            context = command.make_context(name, list(arguments))
+            given = [*context._protected_args, *context.args]
+            if not given:
+                return None if command.invoke_without_command else "a command is missing"
+            found, inner, arguments = command.resolve_command(context, given)
+            assert inner is not None
+            name, command = str(found), inner
+        command.make_context(name, list(arguments))
+    except click.UsageError as error:
+        return error.format_message()
+    return None
+
+
+def test_a_flow_that_is_known_is_filled_in() -> None:
+    assert [error for error in ERRORS if "FLOW" in (error.cure or "").split() and "<flow>" in (error.where or "")] == []
+
+
 SOURCE = """
+TABLE = {1: one, 2: other}
+
+def one(x):
+    return f"one {x}", "cure one"
+
+def other(x):
+    return "other", "cure other"
+
 def advise(name):
     return f"add {name.upper()}"
+
+def helper(what, cure):
+    return Refused(what, cure=cure)
 
 def refuse(kind, rows):
     if kind == "a":
@@ -50,20 +169,46 @@ def refuse(kind, rows):
     else:
         what, cure = "third", "do that"
     raise Refused(what, cure=cure)
+
+def dispatch(kind):
+    what, cure = TABLE[kind](kind)
+    return Refused(f"it says: {what}", cure=f"nothing; {cure}")
+
+def call(kind):
+    if kind:
+        raise helper("a is wrong", "mend a")
+    raise helper("b is wrong", "mend b")
+
+def collect(names):
+    findings = [f"column {name} is bad" for name in names]
+    if not names:
+        findings.append("no names")
+    findings += more()
+    return Refused("; ".join(findings), cure="mend" if names else "add")
+
+def more():
+    yield "one more"
 """
 
 
-def test_a_message_is_the_one_of_its_branch() -> None:
-    module = ast.parse(SOURCE)
-    source = Source(module, {})
+def test_the_texts_of_a_message_are_paired_with_their_cures() -> None:
+    module = Module("example", ast.parse(SOURCE))
+    writer = Writer(Package({"example": module}), module)
     texts = {
-        call.lineno: [source.write_text(call.args[0]), source.write_text(call.keywords[0].value)]
-        for call in ast.walk(module)
+        call.lineno: {texts for texts, _ in combine([writer.write(call.args[0]), writer.write(call.keywords[0].value)])}
+        for call in ast.walk(module.tree)
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "Refused"
     }
     assert texts == {
-        11: ["<number of rows> of <row id, …>", "add <name>"],
-        14: ["first / <number of rows> of <row id, …> / third", "do this / add <name> / do that"],
+        14: {("a is wrong", "mend a"), ("b is wrong", "mend b")},
+        22: {("<number of rows> of <row id, …>", "add <name>")},
+        25: {
+            ("first", "do this"),
+            ("<number of rows> of <row id, …>", "add <name>"),
+            ("third", "do that"),
+        },
+        29: {("it says: one <x>", "nothing; cure one"), ("it says: other", "nothing; cure other")},
+        41: {(what, cure) for what in ("column <name> is bad", "no names", "one more") for cure in ("mend", "add")},
     }
 
 

@@ -78,11 +78,20 @@ def test_a_step_asks_its_task_for_the_connection_of_a_load_that_it_recovers() ->
         CallConnections(given, frozenset({"old_mongo"})).get("old_mongo")
 
 
-@pytest.mark.parametrize("connections", [EnvironmentConnections({}), GivenConnections({})])
-def test_a_missing_connection_says_how_to_add_it(connections: EnvironmentConnections | GivenConnections) -> None:
-    with pytest.raises(ConnectionMissing, match="airflow connections add lake_hive") as caught:
+@pytest.mark.parametrize(
+    ("connections", "cure"),
+    [
+        (EnvironmentConnections({}), "set AIRFLOW_CONN_LAKE_HIVE"),
+        (GivenConnections({}), "airflow connections add lake_hive"),
+    ],
+)
+def test_a_missing_connection_says_how_to_add_it_where_it_is_looked_up(
+    connections: EnvironmentConnections | GivenConnections, cure: str
+) -> None:
+    with pytest.raises(ConnectionMissing, match=cure) as caught:
         connections.get("lake_hive")
     assert "AIRFLOW_CONN_LAKE_HIVE" in str(caught.value)
+    assert isinstance(connections, GivenConnections) or "airflow connections add" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +101,7 @@ def test_a_connection_that_cannot_be_read_is_named_and_not_shown(text: str) -> N
     with pytest.raises(ConnectionMissing, match="pg") as caught:
         EnvironmentConnections({"AIRFLOW_CONN_PG": text}).get("pg")
     assert "hunter2" not in str(caught.value)
+    assert "correct its value" in caught.value.cure
     assert caught.value.__cause__ is None
 
 

@@ -129,9 +129,11 @@ def _plan(runtime: Runtime, flow: Flow, table: ForeignTable) -> NewLoad:
         reasons = list(_files(runtime, flow, table))
     if reasons:
         raise PreflightRefused(
-            f"Hive table {table.database}.{table.table} cannot be adopted:\n" + "\n".join(f"  - {r}" for r in reasons),
+            f"Hive table {table.database}.{table.table} cannot be adopted:",
             where=f"flow {flow.flow}",
             cure="nothing was changed; cure these, or load into another lake.table",
+            findings=reasons,
+            more=f"switchyard adopt {flow.flow}",
         )
     version = runtime.metastore(flow).read_version(table.database, table.table)
     assert version is not None  # noqa: S101 - it was read a moment ago

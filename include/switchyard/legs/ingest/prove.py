@@ -219,10 +219,14 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
             verdicts.append(Verdict(total.label, total.severity, 0, rows, finding))
     failed = [str(verdict) for verdict in verdicts if verdict.severity == "fail"]
     if failed:
+        for sentence in failed:
+            log.error("%s", sentence)
         raise CheckFailed(
-            "; ".join(failed),
+            "checks of severity fail do not hold:",
             where=f"flow {batch.flow.flow}",
             cure="nothing was published; correct the rows at the source, or the check in the flow file",
+            findings=failed,
+            more="the log of this step has all",
         )
     for verdict in verdicts:
         log.warning("%s", verdict)
