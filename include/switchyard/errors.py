@@ -122,7 +122,7 @@ class ConnectionMissing(SwitchyardError):
 
 
 class ConnectionUnusable(SwitchyardError):
-    """A connection with a field or an extra that cannot be honoured; nothing was asked of its server."""
+    """A connection that has to be corrected first: a field or an extra cannot be honoured, or its server refuses it."""
 
 
 class ConnectionNotHanded(SwitchyardError):
@@ -138,9 +138,13 @@ class ConnectionNotHanded(SwitchyardError):
 
 
 class ServerUnavailable(SwitchyardError):
-    """A server did not answer, or refused us; `where` names the connection."""
+    """A server did not answer; `where` names the connection."""
 
     retryable = True
+
+
+UNREACHABLE = (ConnectionMissing, ConnectionUnusable, ServerUnavailable)
+"""Errors after which nothing is known of what a server holds: it could not be asked."""
 
 
 class PreflightRefused(SwitchyardError):

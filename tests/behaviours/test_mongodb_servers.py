@@ -18,7 +18,7 @@ from pymongo import MongoClient
 
 from harness.serve_servers import Secantus, free_port
 from switchyard.connections import Connection
-from switchyard.errors import PublishConflict, ServerUnavailable, ValueRefused
+from switchyard.errors import ConnectionUnusable, PublishConflict, ServerUnavailable, ValueRefused
 from switchyard.serve.documents.encoder import DocumentEncoder
 from switchyard.serve.mongo.marker import Marker
 from switchyard.serve.mongo.read import read_retrying
@@ -173,9 +173,9 @@ def test_a_server_that_is_down_is_named_with_its_connection() -> None:
 
 
 def test_a_connection_without_database_or_with_a_bad_option_is_refused() -> None:
-    with pytest.raises(ServerUnavailable, match="names no database"):
+    with pytest.raises(ConnectionUnusable, match="names no database"):
         MongoTarget(Connection("m", "mongo", "127.0.0.1"))
-    with pytest.raises(ServerUnavailable, match="not a usable"):
+    with pytest.raises(ConnectionUnusable, match="cannot be used for MongoDB"):
         MongoTarget(Connection("m", "mongo", "127.0.0.1", schema="d", extra={"nonsense": 1, "tls": "perhaps"}))
 
 
@@ -189,11 +189,11 @@ def test_a_wrong_password_and_a_server_lost_in_the_middle(tmp_path: Path) -> Non
     server.start("--auth")
     right = Connection("shop", "mongo", "127.0.0.1", server.port, "writer", "right", "shop")
     try:
-        with MongoTarget(replace(right, password="wr0ng")) as target, pytest.raises(ServerUnavailable) as caught:
+        with MongoTarget(replace(right, password="wr0ng")) as target, pytest.raises(ConnectionUnusable) as caught:
             target.ping()
         assert "refused user writer" in str(caught.value)
         assert "wr0ng" not in str(caught.value)
-        with MongoTarget(replace(right, login="", password="")) as target, pytest.raises(ServerUnavailable):
+        with MongoTarget(replace(right, login="", password="")) as target, pytest.raises(ConnectionUnusable):
             target.ping()
         with MongoTarget(right, timeout_seconds=0.5) as target:
             target.ping()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from switchyard.connections import Connection
-from switchyard.errors import ServerUnavailable
+from switchyard.errors import ConnectionUnusable, ServerUnavailable, SwitchyardError
 
 if TYPE_CHECKING:
     from hdfs_native import Client, FileReader
     from pydantic import JsonValue
 
 _CHUNK = 4 << 20
+_NOT_ALLOWED = re.compile(r"AccessControlException|AuthorizationException|[Pp]ermission denied")
 MANIFEST = "_manifest.json"
 GIVE_UP_SOON = {
     "dfs.client.failover.max.attempts": "5",
@@ -38,7 +40,10 @@ class HdfsFile:
 
 
 class Hdfs:
-    """The file system of one NameNode. All methods raise ServerUnavailable when it cannot be reached or written."""
+    """The file system of one NameNode.
+
+    All methods raise ServerUnavailable when it cannot be reached or written, ConnectionUnusable when it is not allowed.
+    """
 
     def __init__(self, connection: Connection) -> None:
         from hdfs_native import Client
@@ -65,7 +70,7 @@ class Hdfs:
         except FileNotFoundError:
             return []
         except (RuntimeError, OSError) as error:
-            raise self._unavailable(f"list {directory}", error) from error
+            raise self._explain(f"list {directory}", error) from error
 
     def exists(self, path: str) -> bool:
         """True if a file or directory exists."""
@@ -74,7 +79,7 @@ class Hdfs:
         except FileNotFoundError:
             return False
         except (RuntimeError, OSError) as error:
-            raise self._unavailable(f"look at {path}", error) from error
+            raise self._explain(f"look at {path}", error) from error
         return True
 
     def make_directory(self, path: str) -> None:
@@ -145,12 +150,25 @@ class Hdfs:
     def _explained(self, doing: str) -> _Explained:
         return _Explained(self, doing)
 
-    def _unavailable(self, doing: str, error: Exception) -> ServerUnavailable:
-        return ServerUnavailable(
-            f"HDFS at {self.connection.address} could not {doing}: {str(error).strip().splitlines()[0]}",
-            where=f"connection {self.connection.conn_id}",
-            cure="check that NameNode and DataNode run, are out of safe mode and have space left",
-        )
+    def _explain(self, doing: str, error: Exception) -> SwitchyardError:
+        """What an error of the client means: its classes are Python's, the server's own class is in its words."""
+        address = self.connection.address
+        where = f"connection {self.connection.conn_id}"
+        words = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        if isinstance(error, PermissionError) or _NOT_ALLOWED.search(str(error)):
+            login = self.connection.login or "of this process"
+            what = f"HDFS at {address} does not let user {login} {doing}: {words}"
+            return ConnectionUnusable(what, where=where, cure="grant the user the directory; then run again")
+        if "SafeModeException" in str(error):
+            what = f"HDFS at {address} is in safe mode, and could not {doing}: {words}"
+            return ServerUnavailable(
+                what, where=where, cure="wait until hdfs dfsadmin -safemode wait ends; then run again"
+            )
+        if isinstance(error, OSError):
+            what = f"the NameNode at {address} does not answer, so HDFS could not {doing}: {words}"
+            return ServerUnavailable(what, where=where, cure="start it, or correct host and port; then run again")
+        what = f"HDFS at {address} could not {doing}: {words}"
+        return ServerUnavailable(what, where=where, cure="check that its DataNodes run and have space; then run again")
 
 
 class _Explained:
@@ -164,4 +182,4 @@ class _Explained:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (RuntimeError, OSError)):
-            raise self._hdfs._unavailable(self._doing, error) from error
+            raise self._hdfs._explain(self._doing, error) from error

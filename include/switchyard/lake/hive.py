@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from switchyard.connections import Connection
-from switchyard.errors import ServerUnavailable, StepFailed
+from switchyard.errors import ConnectionUnusable, ServerUnavailable, StepFailed
 
 if TYPE_CHECKING:
     from pyhive.hive import Cursor
@@ -27,6 +28,7 @@ EXACT_SETTINGS = {
 }
 """Without the first three, Hive writes INT96 in the JVM's zone and dates in the hybrid calendar (facts, seen)."""
 
+_LOGIN = re.compile(r"Error validating|Bad status: [34]|[Aa]uthentication|[Uu]nauthorized|not allowed to impersonate")
 _POLL_SECONDS = 0.05
 _MOST_CHARACTERS = 2000
 _MOST_LINES = 4
@@ -52,6 +54,7 @@ class Hive:
     def session(self, settings: Mapping[str, str] = EXACT_SETTINGS) -> Iterator[HiveSession]:
         """A session, usually with the settings that keep values exact; a running statement is cancelled on error."""
         from pyhive import hive
+        from pyhive.exc import Error
         from thrift.transport.TTransport import TTransportException
 
         try:
@@ -62,7 +65,11 @@ class Hive:
                 auth=self.connection.extra.get("auth_mechanism", "NOSASL"),
                 configuration=dict(settings),
             )
-        except (TTransportException, OSError) as error:
+        except (ValueError, NotImplementedError) as error:  # an auth_mechanism that the client does not have
+            raise self._refused(str(error)) from error
+        except (Error, TTransportException, OSError) as error:
+            if _LOGIN.search(_message(error)):
+                raise self._refused(_message(error)) from error
             raise self._unavailable(error) from error
         try:
             with contextlib.closing(session), contextlib.closing(session.cursor()) as cursor:
@@ -70,11 +77,19 @@ class Hive:
         except (TTransportException, OSError) as error:
             raise self._unavailable(error) from error
 
+    def _refused(self, words: str) -> ConnectionUnusable:
+        return ConnectionUnusable(
+            f"HiveServer2 at {self.connection.address} opened no session for user {self.connection.login or '(none)'}: "
+            f"{_shorten(words)}",
+            where=f"connection {self.connection.conn_id}",
+            cure="correct the connection's login and extra.auth_mechanism, or the user's rights; then run again",
+        )
+
     def _unavailable(self, error: Exception) -> ServerUnavailable:
         return ServerUnavailable(
-            f"HiveServer2 at {self.connection.address} does not answer: {error}",
+            f"HiveServer2 at {self.connection.address} does not answer: {_shorten(_message(error))}",
             where=f"connection {self.connection.conn_id}",
-            cure="check that HiveServer2 runs and that the connection's host and port are right",
+            cure="check that HiveServer2 runs and that the connection's host and port are right; then run again",
         )
 
 

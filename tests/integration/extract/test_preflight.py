@@ -55,7 +55,7 @@ def look(case: Case, **over: object) -> Examined:
 def refused(case: Case, **over: object) -> str:
     with pytest.raises(PreflightRefused) as found:
         look(case, **over)
-    return str(found.value)
+    return found.value.whole()
 
 
 def test_every_value_that_does_not_fit_is_counted_and_has_a_cure(new_case: Callable[..., Case]) -> None:

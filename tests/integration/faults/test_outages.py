@@ -33,11 +33,11 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         "ingest", "switchyard_ledger", {"password": WRONG}, ["the ledger", "password authentication failed"],
     ),
     "metastore down": ("ingest", "lake_metastore", NOBODY, ["does not answer", "check that the metastore runs"]),
-    "HDFS down": ("ingest", "lake_hdfs", NOBODY, ["HDFS at 127.0.0.1:1", "check that NameNode and DataNode run"]),
+    "HDFS down": ("ingest", "lake_hdfs", NOBODY, ["the NameNode at 127.0.0.1:1 does not answer", "start it"]),
     "HiveServer2 down": ("ingest", "lake_hive", NOBODY, ["does not answer", "check that HiveServer2 runs"]),
     "ledger down ": ("serve", "switchyard_ledger", NOBODY, ["the ledger", "refused"]),
     "metastore down ": ("serve", "lake_metastore", NOBODY, ["does not answer", "check that the metastore runs"]),
-    "HDFS down ": ("serve", "lake_hdfs", NOBODY, ["HDFS at 127.0.0.1:1", "check that NameNode and DataNode run"]),
+    "HDFS down ": ("serve", "lake_hdfs", NOBODY, ["the NameNode at 127.0.0.1:1 does not answer", "start it"]),
     "MongoDB down": ("serve", "powergrid_mongo", NOBODY, ["does not answer", "start it, or correct host and port"]),
     "MongoDB, wrong password": (
         "serve", "powergrid_mongo", {"password": WRONG}, ["refused user", "correct login, password"],

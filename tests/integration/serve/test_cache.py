@@ -17,7 +17,15 @@ import bson
 import pytest
 
 from harness.serve_servers import REDIS_PASSWORD, RedisServer, free_port
-from switchyard.errors import PreflightRefused, PublishConflict, ReconcileMismatch, ServerUnavailable, ValueRefused
+from switchyard.errors import (
+    ConnectionUnusable,
+    PreflightRefused,
+    PublishConflict,
+    ReconcileMismatch,
+    ServerUnavailable,
+    SwitchyardError,
+    ValueRefused,
+)
 from switchyard.flow.naming import served_identity
 from switchyard.flow.spec import Flow
 from switchyard.serve.cache.connection import connect
@@ -655,10 +663,15 @@ def test_a_wrong_password_and_a_redis_that_is_down_are_named(served: Served) -> 
     wrong = replace(served.server.connection(), password="wr0ng")
     down = replace(served.server.connection(), port=free_port(27150, 27199))
     none = replace(served.server.connection(), password="")
-    for connection, what in ((wrong, "refused user"), (none, "refused"), (down, "does not answer")):
+    refused: type[SwitchyardError] = ConnectionUnusable
+    for connection, kind, what in (
+        (wrong, refused, "refused user"),
+        (none, refused, "refused"),
+        (down, ServerUnavailable, "does not answer"),
+    ):
         publisher = CachePublisher("f", connection, "0")
         for act in (publisher.preflight, lambda p=publisher: p.close(1, served=None)):
-            with pytest.raises(ServerUnavailable, match=what) as caught:
+            with pytest.raises(kind, match=what) as caught:
                 act()
             assert "connection test_redis" in str(caught.value)
             assert "wr0ng" not in str(caught.value)

@@ -50,7 +50,7 @@ def assert_told(error: FlowFileError, content: bytes) -> None:
     others = {problem.path for problem in error.problems} - {error.path}
     lines = {path: len(path.read_bytes().splitlines()) for path in others}
     lines[error.path] = max(1, len(content.splitlines()))
-    places = re.findall(r"([^/\s]+:\d+): ", str(error))
+    places = re.findall(r"([^/\s]+:\d+): ", error.whole())
     assert {f"{problem.path.name}:{problem.line}" for problem in error.problems} <= set(places)
     for problem in error.problems:
         assert 1 <= problem.line <= lines[problem.path]

@@ -48,7 +48,7 @@ def refusal(directory: Path, text: str | bytes, name: str = "telemetry.yaml") ->
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(FlowFileError) as caught:
         load_flow(path)
-    return str(caught.value)
+    return caught.value.whole()
 
 
 def test_the_shipped_flows_are_good() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from switchyard.errors import SwitchyardError
+from switchyard.errors import ConnectionUnusable, SwitchyardError
 from switchyard.flow.spec import Flow
 from switchyard.ledger.store import Ledger
 from switchyard.legs.rebuild import serve_memory
@@ -31,7 +31,7 @@ def check_flow(runtime: Runtime, ledger: Ledger, flow: Flow) -> Agreement:
     try:
         inspection = look(runtime, ledger, flow)
     except SwitchyardError as error:
-        if error.retryable:
+        if error.retryable or isinstance(error, ConnectionUnusable):
             raise
         return Agreement(flow.flow, "another's", "–", str(error.what), error.what)
     why = refusal(flow, inspection).what if inspection.action.refuses else None

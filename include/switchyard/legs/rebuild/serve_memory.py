@@ -10,7 +10,7 @@ import datetime as dt
 import time
 from dataclasses import dataclass
 
-from switchyard.errors import ConnectionMissing, ServerUnavailable, SwitchyardError
+from switchyard.errors import UNREACHABLE, ConnectionUnusable, SwitchyardError
 from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.spec import Flow
 from switchyard.ledger.registry import RegisteredLoad
@@ -51,7 +51,7 @@ def read_serve_memory(runtime: Runtime, flow: Flow) -> ServeMemory:
     gate = 0
     try:
         gate = refresh_cache.used_seq(runtime, flow)
-    except (ConnectionMissing, ServerUnavailable) as error:
+    except UNREACHABLE as error:
         gate = int(time.time())
         sentences.append(f"the cache's gate was not seen ({error.what})")
     last_seq = max(shown.seq, staged, gate, product_seq(runtime, flow))
@@ -70,7 +70,7 @@ def disagreement(runtime: Runtime, ledger: Ledger, flow: Flow) -> str | None:
     try:
         require_known(runtime, ledger, flow)
     except SwitchyardError as error:
-        if error.retryable:
+        if error.retryable or isinstance(error, ConnectionUnusable):
             raise
         return error.what
     return None

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from switchyard.errors import ConnectionMissing, ServerUnavailable, SwitchyardError
+from switchyard.errors import UNREACHABLE, SwitchyardError
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
 from switchyard.ledger.renaming import freeze_again
@@ -44,7 +44,7 @@ def require_data(load: Load, servers: Iterable[ServerOfLoad]) -> None:
             continue
         try:
             missing = server.find_missing()
-        except (ConnectionMissing, ServerUnavailable) as error:
+        except UNREACHABLE as error:
             raise _elsewhere(load, server, f"cannot be asked: {error.what}") from error
         if missing:
             raise _elsewhere(load, server, missing)

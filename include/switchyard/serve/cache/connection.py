@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from switchyard.connections import Connection
-from switchyard.errors import PreflightRefused, ServerUnavailable, StepFailed
+from switchyard.errors import ConnectionUnusable, PreflightRefused, ServerUnavailable, StepFailed
 
 _DECLARED = "switchyard_volatile"
 _TLS = ("ssl", "ssl_cert_reqs", "ssl_ca_certs", "ssl_keyfile", "ssl_certfile", "ssl_check_hostname")
@@ -26,15 +26,15 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> Redis:
     It does not retry by itself: a reader has MongoDB, and a publish is run again.
 
     Raises:
-        ServerUnavailable: the connection asks for Redis Cluster or has no usable database.
+        ConnectionUnusable: the connection asks for Redis Cluster or has no usable database.
     """
     where = f"connection {connection.conn_id}"
     if str(connection.extra.get("cluster", False)).lower() == "true":
         what = "Redis Cluster is not supported: its replicas may hold old values"
-        raise ServerUnavailable(what, where=where, cure="name a single Redis without replicas")
+        raise ConnectionUnusable(what, where=where, cure="name a single Redis without replicas")
     database = str(connection.extra.get("db") or connection.schema or 0)
     if not database.isdigit():
-        raise ServerUnavailable(f"database {database!r} is not a number", where=where, cure="set extra.db to a number")
+        raise ConnectionUnusable(f"database {database!r} is not a number", where=where, cure="set extra.db to a number")
     tls = {name: _flag(value) for name, value in connection.extra.items() if name in _TLS}
     return Redis(
         host=connection.host or "localhost",
@@ -55,22 +55,25 @@ def _flag(value: Any) -> Any:
 
 @contextmanager
 def explained(connection: Connection) -> Iterator[None]:
-    """Turn the client's errors into ServerUnavailable (down, refused login) or StepFailed, naming the connection."""
+    """Turn the client's errors into ones that name the connection.
+
+    ServerUnavailable: down. ConnectionUnusable: the login is refused. StepFailed: anything else.
+    """
     where = f"connection {connection.conn_id}"
     try:
         yield
     except (AuthenticationError, AuthorizationError) as error:
         what = f"Redis at {connection.address} refused user {connection.login or 'default'}: {error}"
         cure = "correct the connection's login and password"
-        raise ServerUnavailable(what, where=where, cure=cure) from error
+        raise ConnectionUnusable(what, where=where, cure=cure) from error
     except (RedisConnectionError, RedisTimeoutError) as error:
         what = f"Redis at {connection.address} does not answer: {error}"
         cure = "start it, or correct host and port; then run again, which is safe: readers use MongoDB meanwhile"
         raise ServerUnavailable(what, where=where, cure=cure) from error
     except RedisError as error:
         if "NOAUTH" in str(error) or "NOPERM" in str(error):
-            what = f"Redis at {connection.address} refused us: {error}"
-            raise ServerUnavailable(what, where=where, cure="correct login, password or ACL") from error
+            what = f"Redis at {connection.address} refused the command: {error}"
+            raise ConnectionUnusable(what, where=where, cure="correct login, password or ACL") from error
         raise StepFailed(f"Redis answered: {error}", where=where, cure="see the server's log and memory") from error
 
 
@@ -81,7 +84,7 @@ def check_volatile(redis: Redis, connection: Connection) -> list[str]:
     CONFIG is not allowed (managed services), extra `{"switchyard_volatile": true}` says that persistence is off.
 
     Raises:
-        PreflightRefused: with the cure. ServerUnavailable, StepFailed: from the server.
+        PreflightRefused: with the cure. ServerUnavailable, ConnectionUnusable, StepFailed: from the server.
     """
     where = f"connection {connection.conn_id}"
     with explained(connection):

@@ -112,7 +112,7 @@ class ReadThroughCache:
         """Build it from a flow and Airflow connections.
 
         Raises:
-            PreflightRefused: the flow has no cache. ConnectionMissing, ServerUnavailable: as `connections` says.
+            PreflightRefused: the flow has no cache. ConnectionMissing, ConnectionUnusable: as `connections` says.
         """
         if flow.serve is None or flow.cache is None:
             raise PreflightRefused("the flow has no cache", where=flow.flow, cure="add `serve` and `cache` to its file")

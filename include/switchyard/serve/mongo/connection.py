@@ -11,7 +11,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import split_hosts
 
 from switchyard.connections import Connection
-from switchyard.errors import ServerUnavailable, StepFailed
+from switchyard.errors import ConnectionUnusable, ServerUnavailable, StepFailed
 
 Document = dict[str, Any]
 
@@ -23,7 +23,7 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoCli
     """A client of an Airflow connection of type `mongo`: extras as MongoHook reads them, primary reads only.
 
     Raises:
-        ServerUnavailable: the connection itself is wrong. No server is asked.
+        ConnectionUnusable: the connection itself is wrong. No server is asked.
     """
     extra = dict(connection.extra)
     srv = _is_srv(connection)
@@ -37,8 +37,9 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoCli
     try:
         return MongoClient(host=host, port=port, **(_credentials(connection) | options))
     except (PyMongoError, ValueError, TypeError) as error:
-        what, where = f"not a usable MongoDB connection: {error}", f"connection {connection.conn_id}"
-        raise ServerUnavailable(what, where=where, cure="correct its host, port or extra") from error
+        what = f"the connection cannot be used for MongoDB: {error}"
+        where = f"connection {connection.conn_id}"
+        raise ConnectionUnusable(what, where=where, cure="correct its host, port or extra") from error
 
 
 def server_of_connection(connection: Connection) -> str:
@@ -72,7 +73,10 @@ def _credentials(connection: Connection) -> dict[str, Any]:
 
 @contextmanager
 def explained(connection: Connection) -> Iterator[None]:
-    """Turn the driver's errors into ServerUnavailable (down, refused login) or StepFailed, naming the connection."""
+    """Turn the driver's errors into ones that name the connection.
+
+    ServerUnavailable: down. ConnectionUnusable: the login is refused. StepFailed: anything else.
+    """
     where = f"connection {connection.conn_id}"
     try:
         yield
@@ -80,7 +84,7 @@ def explained(connection: Connection) -> Iterator[None]:
         if error.code in REFUSED_LOGIN:
             what = f"MongoDB at {connection.address} refused user {connection.login or '(none)'}: {short(error)}"
             cure = "correct login, password or extra.authSource of the connection, or grant the user readWrite"
-            raise ServerUnavailable(what, where=where, cure=cure) from error
+            raise ConnectionUnusable(what, where=where, cure=cure) from error
         raise StepFailed(f"MongoDB answered: {short(error)}", where=where, cure="see the server's log") from error
     except ConnectionFailure as error:
         what = f"MongoDB at {connection.address} does not answer: {short(error)}"

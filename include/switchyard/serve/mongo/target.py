@@ -24,7 +24,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from switchyard.connections import Connection
-from switchyard.errors import ServerUnavailable
+from switchyard.errors import ConnectionUnusable
 from switchyard.flow.naming import staging_collection_prefix
 from switchyard.serve.mongo.connection import Document, connect, explained
 from switchyard.serve.mongo.digest import ContentDigest
@@ -59,7 +59,7 @@ class MongoTarget:
 
     def __init__(self, connection: Connection, *, timeout_seconds: float = 5.0) -> None:
         if not connection.schema:
-            raise ServerUnavailable(
+            raise ConnectionUnusable(
                 "the connection names no database",
                 where=f"connection {connection.conn_id}",
                 cure="set its schema to the database's name",
@@ -79,7 +79,7 @@ class MongoTarget:
         self.client.close()
 
     def ping(self) -> None:
-        """Ask the server for something that needs the login. Raises ServerUnavailable."""
+        """Ask the server for something that needs the login. Raises ServerUnavailable, ConnectionUnusable."""
         with explained(self.connection):
             self.client.admin.command("ping")
             self.database.list_collection_names(filter={"name": "switchyard"})
@@ -140,7 +140,7 @@ class MongoTarget:
 
         Raises:
             ValueRefused: two rows have the same `_id`; the message names it.
-            ServerUnavailable, StepFailed: from the server.
+            ServerUnavailable, ConnectionUnusable, StepFailed: from the server.
         """
         started, size, digest = time.perf_counter(), 0, ContentDigest()
         with explained(self.connection):

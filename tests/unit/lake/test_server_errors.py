@@ -1,0 +1,85 @@
+"""What an error of a server's client means: a server that is down is asked again, a refusal is not."""
+
+import pytest
+
+from switchyard.connections import Connection
+from switchyard.errors import ConnectionUnusable, ServerUnavailable, SwitchyardError
+from switchyard.lake.hdfs import Hdfs
+from switchyard.lake.hive import Hive
+from switchyard.serve.cache.connection import connect as connect_redis
+from switchyard.serve.mongo.connection import connect as connect_mongo
+from switchyard.serve.mongo.target import MongoTarget
+
+DENIED = 'Permission denied: user=grid, access=WRITE, inode="/lake":hdfs:supergroup:drwxr-xr-x'
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "what", "cure"),
+    [
+        (
+            OSError("Connection refused (os error 111)"),
+            ServerUnavailable,
+            "NameNode at nn:8020 does not answer",
+            "start",
+        ),
+        (OSError("failed to lookup address information"), ServerUnavailable, "does not answer", "host and port"),
+        (
+            RuntimeError(f"RPC error: AccessControlException: {DENIED}"),
+            ConnectionUnusable,
+            "let user grid list",
+            "grant",
+        ),
+        (PermissionError(DENIED), ConnectionUnusable, "does not let user grid", "grant the user the directory"),
+        (
+            RuntimeError("org.apache.hadoop.hdfs.server.namenode.SafeModeException"),
+            ServerUnavailable,
+            "safe mode",
+            "wait",
+        ),
+        (
+            RuntimeError("Insufficient blocks succeeded during write"),
+            ServerUnavailable,
+            "could not list /x",
+            "DataNodes",
+        ),
+        (RuntimeError(""), ServerUnavailable, "could not list /x: RuntimeError", "DataNodes"),
+    ],
+)
+def test_an_error_of_hdfs(error: Exception, kind: type[SwitchyardError], what: str, cure: str) -> None:
+    hdfs = Hdfs(Connection("lake_hdfs", "hdfs", "nn", 8020))
+    hdfs.connection = Connection("lake_hdfs", "hdfs", "nn", 8020, "grid")
+    with pytest.raises(kind, match=what) as caught, hdfs._explained("list /x"):
+        raise error
+    assert cure in caught.value.cure
+    assert caught.value.where == "connection lake_hdfs"
+
+
+def test_a_way_to_log_in_that_hives_client_does_not_have_is_refused() -> None:
+    hive = Hive(Connection("lake_hive", "hiveserver2", "127.0.0.1", 1, "grid", extra={"auth_mechanism": "MAGIC"}))
+    with pytest.raises(ConnectionUnusable, match=r"opened no session for user grid.*MAGIC"):
+        hive.query("select 1")
+
+
+def test_a_hiveserver2_that_is_down_is_asked_again() -> None:
+    with pytest.raises(ServerUnavailable, match="does not answer"):
+        Hive(Connection("lake_hive", "hiveserver2", "127.0.0.1", 1)).query("select 1")
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        Connection("c", "redis", "h", extra={"cluster": True}),
+        Connection("c", "redis", "h", extra={"db": "first"}),
+        Connection("c", "mongo", "h", schema="d", extra={"nonsense": 1, "tls": "perhaps"}),
+        Connection("c", "mongo", "h"),
+    ],
+)
+def test_a_connection_that_cannot_be_right_is_not_asked_again(connection: Connection) -> None:
+    with pytest.raises(ConnectionUnusable) as caught:
+        if connection.conn_type == "redis":
+            connect_redis(connection)
+        elif connection.schema:
+            connect_mongo(connection)
+        else:
+            MongoTarget(connection)
+    assert not caught.value.retryable
