@@ -17,7 +17,7 @@ from switchyard.cli.app import build_app
 from switchyard.cli.error_list import ErrorText, error_classes, list_errors, read_package
 from switchyard.cli.message_names import Module, Package
 from switchyard.cli.message_text import VALUE, Writer, combine
-from switchyard.sqlstates import OF_TLS, SQLSTATES
+from switchyard.sqlstates import SQLSTATES
 
 ERRORS = list_errors()
 PACKAGE = read_package()
@@ -98,7 +98,7 @@ def test_every_sqlstate_is_written_out_for_source_and_ledger() -> None:
         said = [(error.what, error.cure) for error in ERRORS if error.place.startswith(place)]
         assert [
             row.cause
-            for row in (*OF_TLS, *SQLSTATES)
+            for row in SQLSTATES
             if not any(row.cause in what and cure == row.cure for what, cure in said)
         ] == []
 
