@@ -28,9 +28,9 @@ from airflow.sdk.exceptions import (
 
 from switchyard.airflow.assets import late_alias
 from switchyard.airflow.dead_runs import warn_of_earlier_run
+from switchyard.airflow.ranges import requested_range
 from switchyard.airflow.run_conf import require_obeyed
 from switchyard.errors import StepFailed, SwitchyardError
-from switchyard.flow.moment import parse_range
 from switchyard.handover import (
     FORECAST,
     ORDINARY,
@@ -242,7 +242,7 @@ class StepOperator(BaseOperator):
 
     def _request(self, context: Context) -> LoadRequest:
         """Return the request for a step that begins a load of the ingest leg."""
-        request = _range(context) if self.reads_ranges else ORDINARY
+        request = requested_range(context) if self.reads_ranges else ORDINARY
         start = context["params"].get("start", "bookmark")
         if self.leg != "ingest" or self.load_id is not None or start == "bookmark":
             return request
@@ -277,32 +277,6 @@ def _call_id(leg: str, step: str, context: Context) -> str:
     """Return an id for this try of the task; Airflow gives a run that was deleted and begun again new ones."""
     ti = context["ti"]
     return make_call_id(leg, step, ti.dag_id, ti.run_id, ti.task_id, ti.map_index or 0, ti.try_number, str(ti.id))
-
-
-def _range(context: Context) -> LoadRequest:
-    """Return the request for a range to read again, or for the next load."""
-    params = context["params"]
-    run = context["dag_run"]
-    low = params.get("backfill_from")
-    high = params.get("backfill_to")
-    if low is not None and high is not None:
-        try:
-            first, last = parse_range(str(low), str(high), ("backfill_from", "backfill_to"))
-        except SwitchyardError as error:
-            raise AirflowFailException(str(error)) from error
-        return LoadRequest("backfill", first, last)
-    if low is not None or high is not None:
-        incomplete = SwitchyardError(
-            "backfill_from and backfill_to belong together, and one of them is empty",
-            where="the DAG run's Params",
-            cure="give both, or none; then trigger the DAG again",
-        )
-        raise AirflowFailException(str(incomplete))
-    begin = run.data_interval_start
-    end = run.data_interval_end
-    if run.run_type != "backfill" or begin is None or end is None:
-        return ORDINARY
-    return LoadRequest("backfill", begin.isoformat(), end.isoformat())
 
 
 def _owner(context: Context) -> str:

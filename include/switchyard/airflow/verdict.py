@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from switchyard.airflow.run_conf import require_obeyed
+from switchyard.errors import ReconcileMismatch, SwitchyardError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+_MORE = "the log of this task has all"
 _FAILED = ("failed", "upstream_failed")
 Report = Mapping[str, Any]
+
+
+class _Chapter(NamedTuple):
+    """One kind of thing that can be wrong: the sentences about it, one for each flow, and the cure."""
+
+    what: str
+    sentences: Sequence[str]
+    cure: str
 
 
 class VerdictOperator(BaseOperator):
@@ -44,13 +54,13 @@ class VerdictOperator(BaseOperator):
         stale, judged = self._read(context, states, self.judged, "fresh", "could not be judged")
         refused = [] if context["params"]["plan"] else self._refused(context["params"]["flows"])
         chapters = [
-            ("stores differ", differing, "switchyard diff FLOW names the keys"),
-            ("data is older than its flow allows", stale, "switchyard loads FLOW shows what ran; then run the leg"),
-            ("flow files cannot be used, and no run of theirs begins", refused, "switchyard lint shows all errors"),
+            _Chapter("stores differ", differing, "switchyard diff FLOW names the keys"),
+            _Chapter("data is older than its flow allows", stale, "switchyard loads FLOW shows what ran; run the leg"),
+            _Chapter("flow files cannot be used, and no run of theirs begins", refused, "switchyard lint shows all"),
         ]
-        wrong = [_chapter(*chapter) for chapter in chapters if chapter[1]]
+        wrong = [chapter for chapter in chapters if chapter.sentences]
         if wrong:
-            raise AirflowFailException("\n".join(wrong))
+            raise AirflowFailException(str(_error_of(wrong)))
         if not compared and not judged:
             raise AirflowSkipException("nothing was compared: see the log of each flow's task")
         return {report["flow"]: True for report in (*compared, *judged)}
@@ -69,8 +79,10 @@ class VerdictOperator(BaseOperator):
         return wrong, reports
 
     def _refused(self, only: Sequence[str] | None) -> list[str]:
-        wanted = {name: what for name, what in self.refused.items() if not only or name in only}
-        return [f"{name}: {what}" for name, what in wanted.items()]
+        wanted = [f"{name}: {what}" for name, what in self.refused.items() if not only or name in only]
+        for sentence in wanted:
+            self.log.error("%s", sentence)
+        return wanted
 
     def _states(self, context: Context) -> dict[str, str]:
         run = context["dag_run"]
@@ -80,6 +92,20 @@ class VerdictOperator(BaseOperator):
         return states
 
 
-def _chapter(heading: str, sentences: Sequence[str], cure: str) -> str:
-    listed = "\n  ".join(sentences)
-    return f"{heading}:\n  {listed}\n  → {cure}"
+def _error_of(chapters: Sequence[_Chapter]) -> SwitchyardError:
+    """One error of at most ten lines; of several chapters each finding says which it belongs to."""
+    if len(chapters) == 1:
+        return _error_of_one(chapters[0])
+    return ReconcileMismatch(
+        "several things are wrong:",
+        where="DAG diff",
+        cure="; ".join(chapter.cure for chapter in chapters),
+        findings=[f"{chapter.what}: {sentence}" for chapter in chapters for sentence in chapter.sentences],
+        more=_MORE,
+    )
+
+
+def _error_of_one(chapter: _Chapter) -> SwitchyardError:
+    return ReconcileMismatch(
+        f"{chapter.what}:", where="DAG diff", cure=chapter.cure, findings=chapter.sentences, more=_MORE
+    )

@@ -97,9 +97,7 @@ def test_every_sqlstate_is_written_out_for_source_and_ledger() -> None:
     for place in ("switchyard.extract.postgres", "switchyard.ledger.errors"):
         said = [(error.what, error.cure) for error in ERRORS if error.place.startswith(place)]
         assert [
-            row.cause
-            for row in SQLSTATES
-            if not any(row.cause in what and cure == row.cure for what, cure in said)
+            row.cause for row in SQLSTATES if not any(row.cause in what and cure == row.cure for what, cure in said)
         ] == []
 
 

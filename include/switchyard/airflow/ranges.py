@@ -1,0 +1,40 @@
+"""The range that a DAG run asks to read again: by its Params, or by the interval of Airflow's Backfill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from switchyard.errors import SwitchyardError
+from switchyard.flow.moment import parse_range
+from switchyard.handover import ORDINARY, LoadRequest
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def requested_range(context: Context) -> LoadRequest:
+    """Return the request for a range to read again, or for the next load."""
+    params = context["params"]
+    run = context["dag_run"]
+    low = params.get("backfill_from")
+    high = params.get("backfill_to")
+    if low is not None and high is not None:
+        try:
+            first, last = parse_range(str(low), str(high), ("backfill_from", "backfill_to"))
+        except SwitchyardError as error:
+            raise AirflowFailException(str(error)) from error
+        return LoadRequest("backfill", first, last)
+    if low is not None or high is not None:
+        incomplete = SwitchyardError(
+            "backfill_from and backfill_to belong together, and one of them is empty",
+            where="the DAG run's Params",
+            cure="give both, or none; then trigger the DAG again",
+        )
+        raise AirflowFailException(str(incomplete))
+    begin = run.data_interval_start
+    end = run.data_interval_end
+    if run.run_type != "backfill" or begin is None or end is None:
+        return ORDINARY
+    return LoadRequest("backfill", begin.isoformat(), end.isoformat())
