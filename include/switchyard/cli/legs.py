@@ -187,8 +187,10 @@ def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None
 
     from switchyard.legs.ingest.preflight import preflight as look
 
+    spec = find_flow(directory, flow)
+    runtime = open_runtime("switchyard preflight")
     with showing_all():
-        examined = look(open_runtime("switchyard preflight"), find_flow(directory, flow))
+        examined = look(runtime, spec)
     table = Table("column", "PostgreSQL", "Hive", "name in Hive and MongoDB", "note")
     for column in examined.columns:
         table.add_row(column.source, column.postgres_type, column.hive_type.shown, column.name, column.note)

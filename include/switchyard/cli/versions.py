@@ -75,8 +75,10 @@ def adopt(
     from switchyard.legs.ingest.adopt import adopt as take
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    spec = find_flow(directory, flow)
+    runtime = open_runtime("switchyard adopt", take_over=take_over)
     with showing_all():
-        print_report(take(open_runtime("switchyard adopt", take_over=take_over), find_flow(directory, flow)))
+        print_report(take(runtime, spec))
 
 
 def _serve(runtime: Runtime, flow: Flow) -> None:
