@@ -206,7 +206,7 @@ def test_hostile_names_on_the_command_line(new_case: NewCase, name: str) -> None
     """Each command takes the name for a name, and says by its own message that nothing has it."""
     case = new_case("cli")
     no_flow = f"error: {case.in_files()['SWITCHYARD_FLOWS']}: no flow has the name {name!r}"
-    no_load = f"no load {name!r} in the ledger" if name else "step land needs a load"
+    no_load = f"no load {name!r} in the ledger"
     for expected, message, *arguments in [
         (1, no_flow, "plan", "--", name),
         (1, no_flow, "loads", "--", name),
