@@ -61,6 +61,7 @@ class Wire:
         connection = case.connections.get(conn_id)
         self.target = (connection.host, connection.port)
         self._stop: _Stop | None = None
+        self._kept: list[bytes] | None = None
         self._open: set[_Pair] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -84,6 +85,15 @@ class Wire:
         """
         self._stop = _Stop(pattern, when)
         return self._stop.reached
+
+    def listen(self) -> None:
+        """Keep what clients send from here on, for `count`."""
+        self._kept = []
+
+    def count(self, method: bytes) -> int:
+        """How often a method was called since `listen`, by its name on the wire."""
+        assert self._kept is not None, "nobody listened"
+        return b"".join(self._kept).count(method)
 
     def disarm(self) -> None:
         """Pass everything on again; all who are connected are cut off."""
@@ -141,6 +151,8 @@ class Wire:
                     if stop.when == "before":
                         stop.stand_still()
                         return
+            if self._kept is not None:
+                self._kept.append(data)
             pair.server.sendall(data)
 
     def _answers(self, pair: _Pair) -> None:

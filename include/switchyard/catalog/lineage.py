@@ -158,8 +158,3 @@ def _select_lineage(
     if parsed.debug_info.error:
         log.warning("lineage of the SQL that makes %s is not complete: %s", target, parsed.debug_info.error)
     return LineageStep(tuple(sorted(parsed.in_tables)) or tuple(schemas), (target,), edges)
-
-
-def _reference(pair: Iterable[str]) -> tuple[str, str]:
-    dataset, column = pair
-    return dataset, column

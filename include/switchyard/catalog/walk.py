@@ -118,23 +118,24 @@ def _aspects(record: Record) -> Iterator[tuple[str, str, Any]]:
 
 
 def _shortest(edges: Mapping[str, list[Hop]], source: str, target: str) -> list[Hop] | None:
-    came: dict[str, Hop | None] = {source: None}
+    arrivals: dict[str, Hop | None] = {source: None}
     queue = deque([source])
     while queue:
         here = queue.popleft()
         if here == target:
-            return _trace(came, target)
+            return _trace(arrivals, target)
         for hop in edges.get(here, ()):
-            if hop.target not in came:
-                came[hop.target] = hop
+            if hop.target not in arrivals:
+                arrivals[hop.target] = hop
                 queue.append(hop.target)
     return None
 
 
-def _trace(came: Mapping[str, Hop | None], target: str) -> list[Hop]:
+def _trace(arrivals: Mapping[str, Hop | None], target: str) -> list[Hop]:
+    """The hops to a dataset, from the beginning; `arrivals` has the hop by which each dataset was reached first."""
     hops: list[Hop] = []
-    hop = came[target]
+    hop = arrivals[target]
     while hop is not None:
         hops.append(hop)
-        hop = came[hop.source]
+        hop = arrivals[hop.source]
     return hops[::-1]

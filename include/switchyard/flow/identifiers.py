@@ -5,7 +5,7 @@ Every name is of one of two classes:
 - *plain*: the name matches a strict pattern, so it means nothing else anywhere it is put (shell words, HDFS paths,
   HiveQL, Redis keys and globs, DAG and asset ids): flow names, connection ids, Hive databases and tables, lake
   columns, HDFS roots, collections, domains.
-- *quoted*: any text that the server allows; every statement quotes it (`lake.types.quote_postgres`): PostgreSQL's
+- *quoted*: any text that the server allows; every statement quotes it (`types.quoting.quote_postgres`): PostgreSQL's
   schemas, tables and columns. NUL is refused, since no server stores it and C strings end at it.
 
 SQL (`where`, `query`, `select`) is the author's own; `switchyard.flow.sql` keeps it inside its brackets.

@@ -15,7 +15,7 @@ Severity = Literal["warn", "fail", "quarantine"]
 Reaction = Literal["evolve", "freeze", "quarantine"]
 Bound = int | float | str
 KINDS = ("unique", "not_null", "between", "regex", "accepted_values", "row_count", "freshness", "sql")
-OF_THE_TABLE = ("row_count", "freshness")
+OF_THE_LOAD = ("row_count", "freshness")
 """Checks that judge a load as a whole: no single row can be quarantined for them."""
 
 
@@ -92,7 +92,7 @@ class Check(Closed):
         if len(kinds) != 1:
             what = f"a check is one of {', '.join(KINDS)}: here are {', '.join(kinds) or 'none'}"
             raise refuse(what, cure="write one list item for each check")
-        if self.severity == "quarantine" and kinds[0] in OF_THE_TABLE:
+        if self.severity == "quarantine" and kinds[0] in OF_THE_LOAD:
             raise refuse(f"`{kinds[0]}` judges the whole load, not single rows", cure="severity warn or fail")
         return self
 

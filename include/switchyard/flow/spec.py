@@ -1,6 +1,6 @@
 """The flow file's closed model. Pure: no I/O, no Airflow.
 
-Unknown keys and impossible combinations are refused here; `switchyard.flow.loader` adds file, line and the nearest
+Unknown keys and impossible combinations are refused here; `switchyard.flow.files` adds file, line and the nearest
 right word. `switchyard.flow.fields` has the kinds of names, `switchyard.flow.proof` what a load must prove.
 """
 
@@ -251,7 +251,7 @@ class Flow(Closed):
     ledger: LedgerPolicy | None = Field(None, description="what the ledger keeps of the flow's history; default: all")
     runs: Runs = Field(default_factory=Runs)
     columns: dict[SourceColumn, ColumnChoice] = Field(
-        default_factory=dict, description="what is said of single columns, by their name in the source"
+        default_factory=dict, description="choices for single columns, by their name in the source"
     )
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from switchyard.flow.duration import format_duration
-from switchyard.flow.proof import OF_THE_TABLE, AcceptedValues, Between, Check, Freshness, Regex, RowCount
+from switchyard.flow.proof import OF_THE_LOAD, AcceptedValues, Between, Check, Freshness, Regex, RowCount
 from switchyard.types.domains import Domain, domain_of
 from switchyard.types.hive_type import DATE, STRING, TIMESTAMP, HiveType
 from switchyard.types.quoting import UnfitBound, quote_hive, quote_text
@@ -71,7 +71,7 @@ def row_conditions(checks: Sequence[Check], types: Mapping[str, HiveType]) -> li
     return [
         RowCheck(check.label, check.severity, check.columns, f"({_broken(check, types)}) is true")
         for check in checks
-        if check.kind not in OF_THE_TABLE
+        if check.kind not in OF_THE_LOAD
     ]
 
 
@@ -188,7 +188,7 @@ def _bound_faults(check: Check, types: Mapping[str, HiveType]) -> list[str]:
     faults = []
     for name, part in parts:
         try:
-            if part.kind not in OF_THE_TABLE:
+            if part.kind not in OF_THE_LOAD:
                 _broken(part, types)
         except UnfitBound as error:
             faults.append(f"{name}{error}")
