@@ -9,7 +9,9 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.table_version import TableVersion
 
-_READERS = 8
+_READERS = 16
+"""Calls at once. Each partition has a parent directory of its own, so a listing for each parent would be as many calls;
+one listing of the table's root does not say what is in them. 10,000 partitions: 0.9 s (8 at once: 1.8 s; seen)."""
 
 
 def missing_paths(hdfs: Hdfs, version: TableVersion) -> list[str]:
