@@ -121,14 +121,15 @@ def parsing_result(step: LineageStep) -> SqlParsingResult:
 
 
 def _query_step(flow: Flow, database: str, landing: str, columns: Pairs) -> LineageStep:
-    renamed = {name.lower(): into for name, into in columns}
+    pairs = list(columns)
+    renamed = {**{name.lower(): into for name, into in pairs}, **dict(pairs)}
     selected = _select_lineage(
         flow.source.query or "", platform="postgres", database=database, schema="public", schemas={}, target=landing
     )
     edges = tuple(
-        ColumnEdge((landing, renamed[edge.downstream[1].lower()]), edge.upstreams)
+        ColumnEdge((landing, into), edge.upstreams)
         for edge in selected.columns
-        if edge.downstream[1].lower() in renamed
+        if (into := renamed.get(edge.downstream[1]) or renamed.get(edge.downstream[1].lower()))
     )
     return LineageStep(selected.inputs, selected.outputs, edges)
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 ENV = "PROD"
 _RESERVED = ",()␟"  # https://docs.datahub.com/docs/what/urn/#restrictions
 _DATASET = re.compile(r"^urn:li:dataset:\(urn:li:dataPlatform:([^,]+),(.*),([A-Z_]+)\)$")
-_FIELD = re.compile(r"^urn:li:schemaField:\((urn:li:dataset:\(.*\)),(.*)\)$")
+_FIELD = re.compile(r"^urn:li:schemaField:\((urn:li:dataset:\(.*\)),(.*)\)$", re.DOTALL)
 
 
 class QualifiedName(NamedTuple):

@@ -66,7 +66,17 @@ _TYPES_NAMES = """
 
 Hive folds column names to lower case, and so do MongoDB's fields. A name that Hive, Parquet and MongoDB do not share
 (letters, digits and `_`, not starting with a digit or `_id`), or that becomes another's in lower case, is refused by
-the preflight: rename it with `source.query`.
+the preflight, with a name to copy.
+
+`columns: {"Mixed Case": {name: mixed_case}}` gives a column another name in Hive and MongoDB. Everything under
+`source`, and `engine.split_by`, uses the source's names, as PostgreSQL's catalog holds them; `checks`, `lake` and
+`serve` use the lake's, and so do the quarantine, lineage and `diff`. Any name of PostgreSQL's may be renamed so, but
+one that has `$CONDITIONS` in it. No two columns may have one name; columns may swap theirs.
+
+`columns: {secret: {leave_out: true}}` leaves a column out: no statement of ours names it, so that the login needs no
+right to read it. What cannot be left out: the key, the cursor, the tombstone, `engine.split_by`, and what `checks` or
+`serve` name. A choice for a column that the source does not have is refused, so that no misspelt secret is carried.
+What happens to columns that were carried before is in [contract.md](contract.md).
 
 ## From Hive to MongoDB
 

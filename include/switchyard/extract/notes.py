@@ -39,11 +39,17 @@ def describe_source(flow: Flow, shape: SourceShape) -> Iterator[str]:
         yield "there is no primary key: list in source.key the columns that identify a row"
 
 
-def describe_columns(shape: SourceShape, columns: Sequence[CarriedColumn]) -> Iterator[str]:
-    """Names that change or need quotes, and values that PostgreSQL computes."""
+def describe_columns(flow: Flow, shape: SourceShape, columns: Sequence[CarriedColumn]) -> Iterator[str]:
+    """Columns that are not read, names that change or need quotes, and values that PostgreSQL computes."""
+    if shape.left_out:
+        yield f"{_listed(shape.left_out)}: left out, as the flow asks; never read"
     if generated := [column.name for column in shape.columns if column.generated]:
         yield f"{_listed(generated)}: computed by PostgreSQL; the computed value is loaded"
-    if folded := [f"{column.source} becomes {column.name}" for column in columns if column.source != column.name]:
+    called = {source for source, choice in flow.columns.items() if choice.name is not None}
+    if renamed := [f"{c.source} becomes {c.name}" for c in columns if c.source in called]:
+        yield f"{_listed(renamed)}: as the flow asks; `source` keeps the source's names, all else has these"
+    others = [column for column in columns if column.source not in called]
+    if folded := [f"{column.source} becomes {column.name}" for column in others if column.source != column.name]:
         yield f"{_listed(folded)}: Hive has lower-case names only, and MongoDB gets the same names"
     if reserved := [column.name for column in columns if column.name in RESERVED]:
         yield f"{_listed(reserved)}: a reserved word in HiveQL; quote it there: `{reserved[0]}`"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from switchyard.connections import Connection
 from switchyard.connections.postgres import libpq_parameters
@@ -18,7 +18,7 @@ from switchyard.sqlstates import SqlState, explain
 from switchyard.types.carry import SourceColumn, rule_name
 from switchyard.types.keys import COLLATED
 from switchyard.types.postgres_type import PostgresType
-from switchyard.types.quoting import quote_postgres
+from switchyard.types.quoting import quote_plainly, quote_postgres
 
 if TYPE_CHECKING:
     import psycopg
@@ -69,6 +69,11 @@ order by coalesce(pg_catalog.array_position(k.attnums, a.attnum), 0), a.attnum
 """
 """`indkey` counts from 0. After the `indnkeyatts` columns of the key it holds those of INCLUDE."""
 
+_COLUMNS = """
+select attname from pg_catalog.pg_attribute
+where attrelid = pg_catalog.to_regclass(%s) and attnum > 0 and not attisdropped order by attnum
+"""
+
 _RELATION = """
 with recursive tree as (
     select pg_catalog.to_regclass(%s)::oid as oid
@@ -85,13 +90,15 @@ from tree join pg_catalog.pg_class c on c.oid = tree.oid
 class SourceShape:
     """The columns of a source statement, and its key.
 
-    `kind` is pg_class.relkind (a query has none), `children` how many partitions or heirs are read with it.
+    `kind` is pg_class.relkind (a query has none), `children` how many partitions or heirs are read with it;
+    `left_out` are columns that the source has and the flow does not read.
     """
 
     columns: tuple[SourceColumn, ...]
     primary_key: tuple[str, ...]
     kind: str = ""
     children: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -141,12 +148,13 @@ def relation(source: Source) -> str:
     return ".".join(quote_postgres(part) for part in source.table_parts)
 
 
-def read_shape(session: Session, source: Source, flow: str) -> SourceShape:
-    """Describe the source statement's columns.
+def read_shape(session: Session, source: Source, flow: str, leave_out: Collection[str] = ()) -> SourceShape:
+    """Describe the source statement's columns, without those to leave out: of a table not even a right to them is used.
 
     Raises PreflightRefused if the table or a column is missing, or the query cannot run.
     """
-    columns = _describe(session, source, flow)
+    described = _describe(session, source, flow, leave_out)
+    columns = tuple(column for column in described.columns if column.name not in leave_out)
     if not columns:
         raise PreflightRefused(
             "the source has no columns, and a Hive table needs one",
@@ -154,13 +162,13 @@ def read_shape(session: Session, source: Source, flow: str) -> SourceShape:
             cure="give the table a column, or read another table; in source.query, select a column by name",
         )
     if source.query is not None:
-        return SourceShape(columns, tuple(source.key))
-    name = relation(source)
+        return SourceShape(columns, tuple(source.key), left_out=described.left_out)
+    name = regclass(source)
     facts = {str(row[0]): row for row in session.execute(_TABLE, [name])}
     columns = tuple(replace(c, not_null=bool(facts[c.name][1]), generated=bool(facts[c.name][2])) for c in columns)
     key = tuple(source.key) or tuple(column for column, row in facts.items() if row[3])
     kind, children = session.execute(_RELATION, [name, name]).fetchone() or ("", 0)
-    return SourceShape(columns, key, str(kind), int(str(children)))
+    return SourceShape(columns, key, str(kind), int(str(children)), described.left_out)
 
 
 def read_server(session: Session, connection: Connection) -> Server:
@@ -197,12 +205,21 @@ def count_rows(session: Session, source: Source, condition: str = "") -> int:
     return int(str(row[0])) if row else 0
 
 
-def _describe(session: Session, source: Source, flow: str) -> tuple[SourceColumn, ...]:
+class _Described(NamedTuple):
+    """Columns of a statement; and those of the columns to leave out that the source has."""
+
+    columns: tuple[SourceColumn, ...]
+    left_out: tuple[str, ...]
+
+
+def _describe(session: Session, source: Source, flow: str, leave_out: Collection[str]) -> _Described:
     import psycopg
 
-    columns = ", ".join(quote_postgres(c) for c in source.columns) if source.columns else "*"
     condition = source.where or "true"
     try:
+        names = _table_columns(session, source) if leave_out else ()
+        listed = source.columns or [name for name in names if name not in leave_out]
+        columns = ", ".join(map(quote_postgres, listed)) if listed or names else "*"
         cursor = session.execute(f"select {columns} from {relation(source)} where {condition} limit 0".encode())
     except psycopg.Error as error:
         state = explain(error.sqlstate, str(error))
@@ -217,10 +234,24 @@ def _describe(session: Session, source: Source, flow: str) -> tuple[SourceColumn
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
     oids = [column.type_code for column in described]
     types = session.execute(_TYPES, [oids, modifiers]).fetchall()
-    return tuple(
+    shown = tuple(
         SourceColumn(column.name, _type(row[:4], _type(row[4:], None) if row[4] else None))
         for column, row in zip(described, types, strict=True)
     )
+    existing = {*names, *(column.name for column in shown)}
+    return _Described(shown, tuple(name for name in leave_out if name in existing))
+
+
+def _table_columns(session: Session, source: Source) -> tuple[str, ...]:
+    """All columns of the table, by the catalog, which asks for no right to read them; none of a query."""
+    if source.table is None:
+        return ()
+    return tuple(str(row[0]) for row in session.execute(_COLUMNS, [regclass(source)]))
+
+
+def regclass(source: Source) -> str:
+    """The table's name as to_regclass reads it."""
+    return ".".join(quote_plainly(part) for part in source.table_parts)
 
 
 def _type(described: Sequence[object], element: PostgresType | None) -> PostgresType:

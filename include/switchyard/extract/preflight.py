@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchyard.errors import PreflightRefused
+from switchyard.extract.column_names import find_name_faults
 from switchyard.extract.notes import describe_columns, describe_source
 from switchyard.extract.postgres import SourceShape, blind_collations, read_shape
 from switchyard.extract.values import hidden_rows, survey_values, untranslatable_text
-from switchyard.flow.spec import ColumnChoice, Flow
+from switchyard.flow.choices import ColumnChoice, left_out
+from switchyard.flow.spec import Flow
 from switchyard.flow.threshold import rows_allowed
-from switchyard.types.carry import CarriedColumn, carry, unusable_names
+from switchyard.types.carry import CarriedColumn, carry
 from switchyard.types.keys import key_fault
 from switchyard.types.rules import Refusal
 
@@ -39,23 +41,19 @@ class Examined:
 
 def examine(session: Session, flow: Flow) -> Examined:
     """Look at names and types; raises PreflightRefused with all findings at once."""
-    shape = read_shape(session, flow.source, flow.flow)
-    findings = [f"column {name!r} {why}" for name, why in unusable_names(c.name for c in shape.columns).items()]
-    if findings:
-        findings.append("rename with source.query: select … as another_name")
+    shape = read_shape(session, flow.source, flow.flow, left_out(flow.columns))
+    findings = list(find_name_faults(flow, shape))
     columns: list[CarriedColumn] = []
     for column in shape.columns:
         choice = flow.columns.get(column.name, _NO_CHOICE)
-        carried = carry(column, choice.as_, choice.description)
+        carried = carry(column, choice.as_, choice.description, choice.name)
         if isinstance(carried, Refusal):
             findings.append(f"column {column.name!r} is {carried.postgres}: {carried.why}; {carried.cure}")
         else:
             columns.append(carried)
-    findings += [f"columns names {name!r}, which the source does not have" for name in _unknown(flow, shape)]
     split_by = _choose_split(flow, shape, findings)
-    findings += _missing_keys(flow, shape)
     findings += _keys_of_another_equality(session, flow, shape)
-    notes = [*describe_source(flow, shape), *describe_columns(shape, columns)]
+    notes = [*describe_source(flow, shape), *describe_columns(flow, shape, columns)]
     if hidden_rows(session, flow):
         (findings if flow.source.query is None else notes).append(_POLICY)
     refuse(flow, findings)
@@ -79,11 +77,6 @@ def examine_values(session: Session, flow: Flow, examined: Examined) -> Examined
     return replace(examined, notes=(*examined.notes, *notes))
 
 
-def _unknown(flow: Flow, shape: SourceShape) -> list[str]:
-    names = {column.name for column in shape.columns}
-    return [name for name in flow.columns if name not in names]
-
-
 def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | None:
     if flow.engine.mappers == 1:
         return None
@@ -99,26 +92,6 @@ def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | 
             "exactly; choose another column, or set engine.mappers to 1"
         )
     return split_by
-
-
-def _missing_keys(flow: Flow, shape: SourceShape) -> list[str]:
-    names = {column.name for column in shape.columns}
-    findings = [
-        f"source.key names {key!r}, which is not a column of the source" for key in flow.source.key if key not in names
-    ]
-    if flow.lake.mode == "merge" and not shape.primary_key:
-        findings.append("mode merge changes rows by key, and there is no primary key: set source.key")
-    if flow.lake.mode == "merge":
-        unread = [key for key in shape.primary_key if key not in names and key not in flow.source.key]
-        findings += [f"mode merge needs the key column {key!r}: add it to source.columns" for key in unread]
-    if flow.serve is not None and flow.serve.select is None:
-        lower = {name.lower() for name in names}
-        findings += [
-            f"serve.key names {key!r}, which is not a column of the source; it has {', '.join(sorted(lower))}"
-            for key in flow.serve.key
-            if key.lower() not in lower
-        ]
-    return findings
 
 
 def _keys_of_another_equality(session: Session, flow: Flow, shape: SourceShape) -> list[str]:

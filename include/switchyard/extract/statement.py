@@ -5,7 +5,8 @@ it: how many, how many of them fit the lake's types, and the aggregates of every
 arrives is compared with it, not with a count taken at another moment. It also says in which session it was made.
 
 A row with a value that does not fit carries `q`: which columns do not fit, with their raw text, and the whole row as
-text; it will be quarantined.
+text, by the lake's names; it will be quarantined. Columns travel in fields that are numbered, so that no name of the
+source's is in HDFS.
 """
 
 from __future__ import annotations
@@ -153,9 +154,9 @@ def _filtered(sql: str, fit: str) -> str:
 
 def _refused(columns: Sequence[CarriedColumn], judged: Sequence[CarriedColumn], unfit: str) -> str:
     """The JSON of a row that is refused; NULL, and no work, for any other."""
-    bad = ", ".join(f"({quote_literal(c.source)}, {c.raw}, ({c.unfit}) is true)" for c in judged)
+    bad = ", ".join(f"({quote_literal(c.name)}, {c.raw}, ({c.unfit}) is true)" for c in judged)
     listed = dict.fromkeys((*columns, *judged))
-    whole = ", ".join(f"({quote_literal(c.source)}, {c.raw})" for c in listed if c.source)
+    whole = ", ".join(f"({quote_literal(c.name)}, {c.raw})" for c in listed if c.source)
     return (
         f"case when {unfit} then pg_catalog.json_build_object("
         f"'bad', (select pg_catalog.json_object_agg(k, v) from (values {bad}) as bad(k, v, is_bad) where is_bad), "

@@ -9,6 +9,7 @@ from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Flow
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.hive_type import TIMESTAMP
+from switchyard.types.lake_names import yaml_key
 from switchyard.types.quoting import quote_postgres
 from switchyard.types.rules import AS_STRING_CURE
 
@@ -81,7 +82,7 @@ def _unserved(flow: Flow, columns: Iterable[CarriedColumn]) -> list[_Probe]:
         if column.hive_type.precision > _MONGO_DIGITS:
             limit = f"('1e' || ({_MONGO_DIGITS} - {column.hive_type.scale}))::numeric"
             condition = f"not ({column.unfit}) and pg_catalog.abs(({column.carry})::numeric) >= {limit}"
-            cure = AS_STRING_CURE.format(c=column.source)
+            cure = AS_STRING_CURE.format(c=yaml_key(column.source))
             says = f"have over {_MONGO_DIGITS} digits, and the serve leg will refuse them; {cure}"
             probes.append(_Probe(column.source, condition, says))
     return probes

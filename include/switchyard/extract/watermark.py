@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from switchyard.extract.postgres import SourceShape, relation
+from switchyard.extract.postgres import SourceShape, regclass, relation
 from switchyard.extract.session import begin
 from switchyard.flow.spec import Flow, Source
 from switchyard.types.postgres_type import PostgresType
@@ -151,7 +151,7 @@ def _check_clock(session: Session, flow: Flow) -> list[str]:
         return [
             f"source.cursor {source.cursor!r} of a query: that the database's clock sets it cannot be checked; {cure}"
         ]
-    row = session.execute(_CLOCK_SET, {"clock": _CLOCK, "table": relation(source), "column": source.cursor}).fetchone()
+    row = session.execute(_CLOCK_SET, {"clock": _CLOCK, "table": regclass(source), "column": source.cursor}).fetchone()
     by_default, by_trigger = row if row else (False, False)
     if by_trigger or (by_default and flow.lake.mode == "append"):
         return []

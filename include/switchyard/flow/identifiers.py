@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from switchyard.flow.hive_words import RESERVED
 from switchyard.flow.refusal import refuse
+from switchyard.types.lake_names import suggest
 
 POSTGRES_NAME_BYTES = 63
 """NAMEDATALEN - 1; PostgreSQL cuts a longer name, in silence."""
@@ -100,7 +101,8 @@ def check_lake_column(name: str) -> str:
     """A column of a lake table or product, which is also a field of the documents."""
     if not LAKE_COLUMN.fullmatch(name):
         what = f"{name!r} cannot name a lake column: letters, digits and _ only, no digit first, not _id"
-        raise refuse(what, cure="give the column another name with source.query")
+        cure = f"write one such as {suggest(name)}; a source column gets its name by columns: {{…: {{name: …}}}}"
+        raise refuse(what, cure=cure)
     if name != name.lower():
         raise refuse(f"{name!r} is not how Hive spells it: it folds column names", cure=f"write {name.lower()}")
     return name

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from switchyard.flow import identifiers
+from switchyard.flow.choices import ColumnChoice, Uses, check_choices
 from switchyard.flow.duration import Duration
 from switchyard.flow.fields import (
     Closed,
@@ -23,7 +24,6 @@ from switchyard.flow.fields import (
     LakeColumn,
     SourceColumn,
     Unique,
-    check_as,
     check_query,
     check_select,
     check_table,
@@ -34,17 +34,6 @@ from switchyard.flow.proof import Check, Contract, Diff, DiffMode, LedgerPolicy,
 from switchyard.flow.refusal import refuse
 from switchyard.flow.runs import Runs
 from switchyard.flow.sql import mentions
-
-
-class ColumnChoice(Closed):
-    """A flow's choices for one source column."""
-
-    as_: Annotated[str, AfterValidator(check_as)] | None = Field(
-        None,
-        alias="as",
-        description="carry it as `string`, or (numeric, money) as `decimal(p,s)`, instead of by the type table",
-    )
-    description: str = Field("", max_length=4_000, description="what it means; becomes the Hive column's comment")
 
 
 class Source(Closed):
@@ -262,6 +251,7 @@ class Flow(Closed):
             raise refuse(what, cure="add serve, or leave cache out", at=["cache"])
         if self.serve is not None and self.serve.select is not None:
             _check_product(self.lake, self.serve, self.serve.select)
+        check_choices(self.columns, self.source.columns, _source_uses(self), _lake_uses(self))
         return self
 
 
@@ -289,3 +279,20 @@ def _check_product(lake: Lake, serve: Serve, select: str) -> None:
     if (serve.table or serve.collection) == lake.table:
         cure = "set serve.table to another name"
         raise refuse(f"the product would overwrite the lake table {lake.table}", cure=cure, at=["serve", "select"])
+
+
+def _source_uses(flow: Flow) -> Uses:
+    """The places that name source columns, without `columns`."""
+    source = flow.source
+    several = {"source.columns": source.columns or [], "source.key": source.key}
+    marks = {"source.cursor": [source.cursor], "source.tombstone": [source.tombstone]}
+    return {**several, **marks, "engine.split_by": [flow.engine.split_by]}
+
+
+def _lake_uses(flow: Flow) -> Uses:
+    """The places that name columns of the lake table."""
+    uses = {"checks": [column for check in flow.checks for column in check.columns]}
+    if flow.serve is None or flow.serve.select is not None:
+        return uses
+    indexed = [column for index in flow.serve.indexes for column in index]
+    return {**uses, "serve.key": flow.serve.key, "serve.indexes": indexed}

@@ -87,13 +87,20 @@ def table_checks(checks: Sequence[Check]) -> list[TableCheck]:
     return selected
 
 
-def check_findings(checks: Sequence[Check], types: Mapping[str, HiveType]) -> list[str]:
-    """One sentence, with its cure, for everything wrong with the checks for a table of these columns."""
+def check_findings(
+    checks: Sequence[Check], types: Mapping[str, HiveType], elsewhere: Mapping[str, str] | None = None
+) -> list[str]:
+    """One sentence, with its cure, for everything wrong with the checks for a table of these columns.
+
+    `elsewhere`: the rest of a sentence about a name that the table does not have, where more is known of it.
+    """
     findings = []
+    reasons = elsewhere or {}
     for check in checks:
         unknown = [column for column in check.columns if column not in types]
         findings += [
-            f"{_named(check)} names {c!r}, which is not a column of the lake table; its columns: {_some(types)}"
+            f"{_named(check)} names {c!r}, which is not a column of the lake table"
+            f"{reasons.get(c) or f'; its columns: {_some(types)}'}"
             for c in unknown
         ]
         if not unknown:

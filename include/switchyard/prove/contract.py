@@ -6,12 +6,14 @@ The matrix is docs/contract.md. Order: the columns of the version before, then t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from switchyard.flow.proof import Contract
+from switchyard.prove.known_columns import KnownColumn, NameChanges
 from switchyard.types.carry import CarriedColumn
-from switchyard.types.hive_type import STRING, HiveType
+from switchyard.types.hive_type import STRING
+from switchyard.types.lake_names import yaml_key
 from switchyard.types.quoting import quote_postgres
 from switchyard.types.widening import misfit
 
@@ -20,30 +22,13 @@ _MEANINGS = frozenset({"timestamp without time zone", "timestamp with time zone"
 
 
 @dataclass(frozen=True)
-class KnownColumn:
-    """A column of the current version. `dropped`: the source dropped it, and it is kept as NULL."""
-
-    name: str
-    hive_type: HiveType
-    comment: str = ""
-    not_null: bool = False
-    postgres_type: str = ""
-    dropped: bool = False
-
-    @classmethod
-    def of(cls, column: CarriedColumn) -> KnownColumn:
-        """A column as a load published it; without a source it was dropped."""
-        return cls(
-            column.name, column.hive_type, column.comment, column.not_null, column.postgres_type, column.source == ""
-        )
-
-
-@dataclass(frozen=True)
 class Agreed:
     """What a load carries under the contract.
 
     `left_out`: columns the table does not get, whose `unfit` finds rows to quarantine;
-    `unread`: columns that rows read by earlier loads may have a value in, so that a merge has to read all rows again.
+    `unread`: columns that rows read by earlier loads may have a value in, so that a merge has to read all rows again;
+    `emptied`: those whose earlier values are not theirs any more: no later version has them; `moved`: of `changes`,
+    those by which the flow gives a carried column another name.
     """
 
     columns: tuple[CarriedColumn, ...]
@@ -51,6 +36,8 @@ class Agreed:
     changes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,24 +49,40 @@ class _Ruling:
     changes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     unread: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
-def apply_contract(contract: Contract, before: Sequence[KnownColumn] | None, now: Sequence[CarriedColumn]) -> Agreed:
-    """Compare the source's columns with the current version's; `before` is None when there is no version yet."""
+def apply_contract(
+    contract: Contract,
+    before: Sequence[KnownColumn] | None,
+    now: Sequence[CarriedColumn],
+    not_read: Collection[str] = (),
+) -> Agreed:
+    """Compare the source's columns with the current version's.
+
+    Args:
+        contract: of the flow. It judges changes of the source, not those that the flow itself asks for.
+        before: the current version's columns; None when there is no version yet.
+        now: the columns that are read.
+        not_read: columns of the source that the flow leaves out.
+    """
     if before is None:
         return Agreed(tuple(now))
+    by_flow = NameChanges(before, now, not_read)
     earlier = {column.name: column for column in before}
     here = {column.name: column for column in now}
     hint = _rename_hint(
         [c for c in before if c.name not in here and not c.dropped], [c for c in now if c.name not in earlier]
     )
-    rulings = [
-        _judge_kept(contract, column, here[column.name])
-        if column.name in here
-        else _judge_dropped(contract, column, hint)
-        for column in before
-    ]
-    rulings += [_judge_added(contract, column, hint) for column in now if column.name not in earlier]
+    rulings = []
+    for column in before:
+        if column.name in here:
+            rulings.append(_judge_kept(contract, column, here[column.name], by_flow))
+        else:
+            rulings.append(_by_choice(column, by_flow) or _judge_dropped(contract, column, hint))
+    added = [column for column in now if column.name not in earlier]
+    rulings += [_judge_new_name(column, by_flow) or _judge_added(contract, column, hint) for column in added]
     return _agreed(rulings)
 
 
@@ -89,7 +92,8 @@ def _judge_added(contract: Contract, column: CarriedColumn, hint: str) -> _Rulin
             (column,), changes=[f"column {column.name} is new: {column.hive_type.shown}"], unread=(column.name,)
         )
     if contract.columns == "freeze":
-        cure = "set contract.columns: evolve to take it, or leave it out: source.columns"
+        cure = "set contract.columns: evolve to take it, or leave it out: "
+        cure += f"columns: {{{yaml_key(column.source)}: {{leave_out: true}}}}"
         return _Ruling(
             refused=[f"column {column.name} is new in the source, and contract.columns is freeze{hint}; {cure}"]
         )
@@ -101,8 +105,32 @@ def _judge_added(contract: Contract, column: CarriedColumn, hint: str) -> _Rulin
     )
 
 
-def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Ruling:
-    kept = CarriedColumn(
+def _by_choice(column: KnownColumn, by_flow: NameChanges) -> _Ruling | None:
+    """Rule on a column that the flow itself took away: by another name, or by leaving it out; else None."""
+    moved_to = by_flow.new_name(column)
+    if moved_to is not None:
+        fact = f"column {column.name} is called {moved_to} from now on, as the flow asks: {column.name} stays, NULL"
+        return _Ruling((_kept(column),), changes=[fact], emptied=(column.name,), moved=(fact,))
+    if not by_flow.leaves_out(column):
+        return None
+    fact = (
+        f"column {column.name} is left out, as the flow asks: it stays, NULL; what was published before has its values"
+    )
+    return _Ruling((_kept(column),), changes=[fact], unread=(column.name,), emptied=(column.name,))
+
+
+def _judge_new_name(column: CarriedColumn, by_flow: NameChanges) -> _Ruling | None:
+    """Rule on a column that is new in the lake and not in the source; None for any other."""
+    old = by_flow.old_name(column)
+    if old is None:
+        return None
+    fact = f"column {column.name} is new: {column.hive_type.shown}, of source column {column.source!r}, which was {old}"
+    return _Ruling((column,), changes=[fact], unread=(column.name,))
+
+
+def _kept(column: KnownColumn) -> CarriedColumn:
+    """A column of the lake that nothing is read for: NULL."""
+    return CarriedColumn(
         source="",
         name=column.name,
         postgres_type=column.postgres_type,
@@ -112,10 +140,14 @@ def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Rulin
         raw="null",
         comment=column.comment,
     )
+
+
+def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Ruling:
+    kept = _kept(column)
     if column.dropped:
         return _Ruling((kept,))
     fact = f"column {column.name} is not in the source any more"
-    back = f"put it back (source.query: select … as {column.name})"
+    back = f"put it back (the column that it is now: columns: {{…: {{name: {column.name}}}}})"
     if contract.columns != "evolve":
         why = "" if contract.columns == "freeze" else ", and every row would be quarantined for it"
         cure = f"{back}, or set contract.columns: evolve to keep it, NULL"
@@ -129,12 +161,18 @@ def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Rulin
     return _Ruling((kept,), changes=[f"{fact}: it stays, NULL"])
 
 
-def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn) -> _Ruling:
+def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn, by_flow: NameChanges) -> _Ruling:
     changes = []
     refused = []
     column = now
     if before.dropped:
         changes.append(f"column {now.name} is in the source again")
+    other = by_flow.is_another(before, now)
+    if other:
+        changes.append(
+            f"column {now.name} is read from {now.source!r}, as the flow asks, and was from {before.source!r}"
+        )
+    moved = other and by_flow.still_has(before)
     if _means_otherwise(before, now):
         refused.append(
             f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
@@ -148,7 +186,14 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn) -> 
         column, change, fault = _judge_null(contract, column)
         changes += change
         refused += fault
-    return _Ruling((column,), changes=changes, refused=refused, unread=(now.name,) if before.dropped else ())
+    return _Ruling(
+        (column,),
+        changes=changes,
+        refused=refused,
+        unread=(now.name,) if before.dropped or other else (),
+        emptied=(now.name,) if moved else (),
+        moved=(changes[0],) if moved else (),
+    )
 
 
 def _judge_type(
@@ -210,7 +255,7 @@ def _means_otherwise(before: KnownColumn, now: CarriedColumn) -> bool:
 def _convert_back(before: KnownColumn, now: CarriedColumn) -> str:
     table = "or load into a new lake.table"
     if before.hive_type == STRING:
-        return f"carry its text: columns: {{{now.source}: {{as: string}}}}, {table}"
+        return f"carry its text: columns: {{{yaml_key(now.source)}: {{as: string}}}}, {table}"
     return f"convert it back in source.query: select … as {now.name}, {table}"
 
 
@@ -230,4 +275,6 @@ def _agreed(rulings: Sequence[_Ruling]) -> Agreed:
         changes=tuple(text for ruling in rulings for text in ruling.changes),
         refused=tuple(text for ruling in rulings for text in ruling.refused),
         unread=tuple(name for ruling in rulings for name in ruling.unread),
+        emptied=tuple(name for ruling in rulings for name in ruling.emptied),
+        moved=tuple(text for ruling in rulings for text in ruling.moved),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -12,6 +10,7 @@ from pydantic import PlainSerializer
 from switchyard.records import Record
 from switchyard.types.as_string import AS_STRING
 from switchyard.types.hive_type import STRING, HiveType
+from switchyard.types.lake_names import yaml_key
 from switchyard.types.postgres_type import PostgresType
 from switchyard.types.quoting import in_bytes, quote_postgres
 from switchyard.types.rules import AS_STRING_CURE, REFUSALS, RULES, TEXT_ELEMENTS, Refusal, TypeRule
@@ -83,17 +82,19 @@ def rule_for(column: SourceColumn, choice: str | None = None) -> TypeRule | Refu
     return _REFUSED.get(base, _REFUSED[fallback])
 
 
-def carry(column: SourceColumn, choice: str | None = None, comment: str = "") -> CarriedColumn | Refusal:
-    """Apply the table to one column."""
+def carry(
+    column: SourceColumn, choice: str | None = None, comment: str = "", name: str | None = None
+) -> CarriedColumn | Refusal:
+    """Apply the table to one column; `name`: what the lake calls it, by default its own name in lower case."""
     rule = rule_for(column, choice)
     quoted = quote_postgres(column.name)
     if isinstance(rule, Refusal):
-        return Refusal(column.type.text, rule.why, rule.cure.format(c=_yaml_key(column.name)))
+        return Refusal(column.type.text, rule.why, rule.cure.format(c=yaml_key(column.name)))
     precision, scale = _digits(column.type, choice)
     unfit = rule.unfit.format(c=quoted, p=precision, s=scale)
     return CarriedColumn(
         source=column.name,
-        name=column.name.lower(),
+        name=column.name.lower() if name is None else name,
         postgres_type=column.type.text,
         hive_type=HiveType.parse(rule.hive.format(p=precision, s=scale)),
         carry=rule.carry.format(c=quoted, p=precision, s=scale),
@@ -101,7 +102,7 @@ def carry(column: SourceColumn, choice: str | None = None, comment: str = "") ->
         raw=rule.raw.format(c=quoted),
         unfit=f"({unfit}) is true" if unfit else "",
         unfit_means=rule.unfit_means,
-        cure=rule.cure.format(c=_yaml_key(column.name)) if unfit else "",
+        cure=rule.cure.format(c=yaml_key(column.name)) if unfit else "",
         staged=HiveType.parse(rule.staged.format(p=precision, s=scale)),
         comment=comment,
         note=rule.note,
@@ -139,23 +140,6 @@ def carrier_field(number: int) -> str:
     return f"c{number}"
 
 
-def unusable_names(names: Iterable[str]) -> dict[str, str]:
-    r"""Names that Hive's Parquet writer or MongoDB cannot hold, each with the reason.
-
-    Source: Parquet's MessageTypeParser refuses ` ,;{}()\n\t=`; MongoDB gives `$` and `.` a meaning in field names.
-    """
-    reasons: dict[str, str] = {}
-    spelling: dict[str, str] = {}
-    for name in names:
-        lower = name.lower()
-        if lower in spelling:
-            reasons[name] = f"is the same name as {spelling[lower]!r} in Hive, which ignores case"
-        elif not re.fullmatch(r"[^\W]\w*", lower) or lower.startswith("_id"):
-            reasons[name] = "is not a name that Hive, Parquet and MongoDB share: letters, digits and _ only, not _id"
-        spelling.setdefault(lower, name)
-    return reasons
-
-
 def rule_name(kind: PostgresType) -> str:
     """The type's row in the table; an array's is its element's with `[]`."""
     if kind.element is not None:
@@ -172,8 +156,3 @@ def _digits(kind: PostgresType, choice: str | None) -> tuple[int, int]:
         return chosen.precision, chosen.scale
     numeric = kind.element or kind
     return numeric.precision, numeric.scale
-
-
-def _yaml_key(name: str) -> str:
-    """A column's name as a key of a flow file."""
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else "'" + name.replace("'", "''") + "'"

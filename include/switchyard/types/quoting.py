@@ -25,7 +25,18 @@ def free_name(name: str, others: Iterable[str]) -> str:
 
 
 def quote_postgres(name: str) -> str:
-    """Quote an identifier for PostgreSQL."""
+    """Quote an identifier for PostgreSQL, so that Sqoop sees no `$`.
+
+    Hadoop's configuration would put a property's value in the place of `${…}`, and Sqoop a range in `$CONDITIONS`'s.
+    """
+    quoted = name.replace('"', '""')
+    if "$" not in name:
+        return f'"{quoted}"'
+    return 'U&"' + quoted.replace("\\", "\\\\").replace("$", "\\0024") + '"'
+
+
+def quote_plainly(name: str) -> str:
+    """Quote an identifier for a function that reads names, such as to_regclass: it knows no escapes."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -7,6 +7,7 @@ from datahub.emitter import mce_builder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.awkward_names import AWKWARD
 from switchyard.catalog import urns
 
 NAMES = st.text(
@@ -65,3 +66,9 @@ def test_names_of_the_five_platforms() -> None:
     assert urns.name_of(urns.hive_table("Db", "T")) == "db.t"
     assert urns.name_of(urns.mongodb_collection("powergrid", "Telemetry")) == "powergrid.Telemetry"
     assert urns.name_of(urns.redis_keyspace(3, "telemetry")) == "3.{telemetry}"
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_an_awkward_column_has_a_urn_that_comes_apart_again(name: str) -> None:
+    urn = urns.postgres_table("db", "s", "t")
+    assert urns.dataset_of(urns.field(urn, name)) == urn

@@ -157,8 +157,8 @@ def test_an_alias_bomb_is_counted(directory: Path) -> None:
 
 def _models() -> list[Any]:
     from switchyard.flow import proof
+    from switchyard.flow.choices import ColumnChoice
     from switchyard.flow.files.validate import SECTIONS
-    from switchyard.flow.spec import ColumnChoice
 
     parts = (proof.Check, proof.Between, proof.Regex, proof.AcceptedValues, proof.RowCount, proof.Freshness)
     return [*SECTIONS.values(), ColumnChoice, *parts]

@@ -37,7 +37,7 @@ PLAIN = re.compile(r"[\w.-]+")
 
 def place(path: tuple[Any, ...]) -> tuple[str, ...]:
     words = tuple(part for part in path if isinstance(part, str))
-    return ("columns",) if words[:1] == ("columns",) and words[-1] != "as" else words
+    return ("columns",) if words[:1] == ("columns",) and words[-1] not in ("as", "name") else words
 
 
 def leaves(name: str) -> list[tuple[Any, ...]]:

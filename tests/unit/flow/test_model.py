@@ -243,3 +243,29 @@ def test_the_flow_schema_asks_for_what_defaults_cannot_give() -> None:
     assert schema["required"] == ["source", "lake"]
     assert schema["$defs"]["Lake"]["required"] == ["table"]
     assert "table" not in defaults_schema()["$defs"]["Lake"]["properties"]
+
+
+def test_a_column_that_is_left_out_may_give_its_name_to_another() -> None:
+    flow = Flow.model_validate(
+        {
+            "flow": "x",
+            "source": {"connection": "a", "table": "public.t", "key": ["n"]},
+            "lake": {"database": "d", "table": "t"},
+            "checks": [{"unique": "id"}],
+            "columns": {"id": {"leave_out": True}, "n": {"name": "id"}},
+        }
+    )
+    assert flow.columns["n"].name == "id"
+
+
+def test_a_flow_without_newer_choices_freezes_as_the_release_before_reads_it() -> None:
+    base = {"flow": "x", "source": {"connection": "a", "table": "public.t"}, "lake": {"database": "d", "table": "t"}}
+    plain = frozen_spec(Flow.model_validate({**base, "columns": {"n": {"as": "string"}}}))
+    assert plain["columns"] == {"n": {"as": "string", "description": ""}}
+    named = {
+        "n": {"as": None, "description": "", "name": "amount"},
+        "s": {"as": None, "description": "", "leave_out": True},
+    }
+    chosen = Flow.model_validate({**base, "columns": {"n": {"name": "amount"}, "s": {"leave_out": True}}})
+    assert frozen_spec(chosen)["columns"] == named
+    assert thaw(frozen_spec(chosen)) == chosen

@@ -13,7 +13,8 @@ from harness.checkout import CHECKOUT
 from harness.hive_types import columns_types
 from harness.postgres_types import postgres_type
 from switchyard.flow.proof import Contract
-from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
+from switchyard.prove.contract import Agreed, apply_contract
+from switchyard.prove.known_columns import KnownColumn
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
 from switchyard.types.domains import ExactNumber, domain_of
 from switchyard.types.hive_type import BIGINT, DOUBLE, INT, HiveType
@@ -40,6 +41,14 @@ def source(*columns: str | SourceColumn, **choices: str) -> list[CarriedColumn]:
     return made
 
 
+def named(column: str, name: str) -> list[CarriedColumn]:
+    """A column as carried under a name of the flow's choice."""
+    source_name, _, kind = column.partition(" ")
+    carried = carry(SourceColumn(source_name, postgres_type(kind)), name=name)
+    assert isinstance(carried, CarriedColumn)
+    return [carried]
+
+
 def known(*columns: str) -> list[KnownColumn]:
     return [KnownColumn.of(column) for column in source(*columns)]
 
@@ -63,7 +72,13 @@ CHANGES: dict[str, tuple[list[KnownColumn], list[CarriedColumn]]] = {
     "NOT NULL was added": (known("id integer"), source("id integer not null")),
     "columns changed places": (known("id integer", "x text"), source("x text", "id integer")),
     "the flow says `as: string`": (known("id integer", "x integer"), source("id integer", "x integer", x="string")),
+    "the flow gives a carried column another name": (
+        known("id integer", "x text"),
+        [*source("id integer"), *named("x text", "y")],
+    ),
+    "the flow leaves a carried column out": (known("id integer", "x text"), source("id integer")),
 }
+LEFT_OUT = {"the flow leaves a carried column out": ("x",)}
 
 
 def matrix() -> list[tuple[str, Reaction, str]]:
@@ -86,7 +101,7 @@ def outcome(agreed: Agreed, now: list[CarriedColumn]) -> str:
 def test_the_page_says_what_happens(change: str, reaction: Reaction, cell: str) -> None:
     before, now = CHANGES[change]
     contract = Contract(columns=reaction, types=reaction, nullability=reaction)
-    agreed = apply_contract(contract, before, now)
+    agreed = apply_contract(contract, before, now, LEFT_OUT.get(change, ()))
     wanted = "refused" if cell.startswith("refused") else "quarantine" if "quarantined" in cell else "taken"
     assert outcome(agreed, now) == wanted
     if wanted != "refused":
@@ -241,3 +256,63 @@ def test_any_change_is_carried_or_refused_and_never_forgotten(data: st.DataObjec
     settled = apply_contract(Contract(**said), again(agreed), now)
     assert settled.columns == agreed.columns
     assert settled.refused == ()
+
+
+def test_another_name_is_a_new_column_and_everything_is_read_again() -> None:
+    before = known("id integer", "x text not null")
+    for contract in (EVOLVE, FREEZE, QUARANTINE):
+        agreed = apply_contract(contract, before, [*source("id integer"), *named("x text", "y")])
+        assert [(column.name, column.source) for column in agreed.columns] == [("id", "id"), ("x", ""), ("y", "x")]
+        assert (agreed.refused, agreed.unread, agreed.emptied) == ((), ("y",), ("x",))
+        assert agreed.moved == ("column x is called y from now on, as the flow asks: x stays, NULL",)
+        settled = apply_contract(contract, again(agreed), [*source("id integer"), *named("x text", "y")])
+        assert (settled.changes, settled.refused, settled.unread, settled.emptied) == ((), (), (), ())
+
+
+def test_two_columns_that_change_names_are_both_read_again() -> None:
+    swapped = [*source("id integer"), *named("a text", "b"), *named("b text", "a")]
+    agreed = apply_contract(FREEZE, known("id integer", "a text", "b text"), swapped)
+    assert agreed.refused == ()
+    assert set(agreed.unread) == set(agreed.emptied) == {"a", "b"}
+    assert len(agreed.moved) == 2
+
+
+def test_a_name_that_stays_over_a_rename_in_the_source_is_no_move() -> None:
+    agreed = apply_contract(FREEZE, known("id integer", "x text"), [*source("id integer"), *named("renamed text", "x")])
+    assert (agreed.refused, agreed.moved, agreed.emptied, agreed.unread) == ((), (), (), ("x",))
+    assert agreed.changes == ("column x is read from 'renamed', as the flow asks, and was from 'x'",)
+
+
+def test_the_name_of_a_column_that_is_left_out_may_be_another_ones_and_that_is_a_move() -> None:
+    now = [*source("id integer"), *named("y text", "x")]
+    agreed = apply_contract(EVOLVE, known("id integer", "x text"), now, ["x"])
+    assert (agreed.emptied, len(agreed.moved)) == (("x",), 1)
+    twin = [*source("id integer"), *named("X text", "x")]
+    assert apply_contract(EVOLVE, known("id integer", "x text"), twin, ["x"]).emptied == ("x",)
+
+
+def test_other_capitals_in_the_source_are_no_change() -> None:
+    agreed = apply_contract(FREEZE, known("id integer", "x text"), source("id integer", "X text"))
+    assert (agreed.changes, agreed.refused, agreed.unread) == ((), (), ())
+
+
+def test_a_column_left_out_is_emptied_once_and_judged_as_a_column_that_comes_back() -> None:
+    agreed = apply_contract(FREEZE, known("id integer", "x text not null"), source("id integer"), ["x"])
+    assert (agreed.refused, agreed.unread, agreed.emptied) == ((), ("x",), ("x",))
+    assert "what was published before has its values" in agreed.changes[0]
+    settled = apply_contract(FREEZE, again(agreed), source("id integer"), ["x"])
+    assert (settled.changes, settled.unread, settled.emptied) == ((), (), ())
+    back = apply_contract(FREEZE, again(agreed), source("id integer", "x text"))
+    assert back.changes == ("column x is in the source again",)
+    assert back.unread == ("x",)
+
+
+def test_a_column_left_out_from_the_first_load_is_nowhere() -> None:
+    agreed = apply_contract(EVOLVE, known("id integer"), source("id integer"), ["secret"])
+    assert (agreed.changes, [column.name for column in agreed.columns]) == ((), ["id"])
+
+
+def test_a_version_that_does_not_say_its_sources_goes_by_name() -> None:
+    before = [KnownColumn("id", INT), KnownColumn("x", HiveType.parse("string"))]
+    agreed = apply_contract(FREEZE, before, [*source("id integer"), *named("X text", "y")])
+    assert (agreed.refused, agreed.emptied) == ((), ("x",))

@@ -76,8 +76,7 @@ def convert(text: str, typed: str, columns: Sequence[CarriedColumn]) -> str:
 def quarantine_unfit(text: str, target: str, columns: Sequence[CarriedColumn], now: str) -> str:
     """Keep the rows that the source statement refused, with the reason of every column."""
     reasons = ", ".join(
-        f"case when array_contains(map_keys(q.bad), {quote_text(column.source)}) "
-        f"then {quote_text(f'{column.source}: {column.unfit_means}')} end"
+        f"case when {_holds('q.bad', column)} then {quote_text(f'{column.name}: {column.unfit_means}')} end"
         for column in columns
     )
     keys = "sort_array(map_keys(q.bad))"
@@ -86,6 +85,24 @@ def quarantine_unfit(text: str, target: str, columns: Sequence[CarriedColumn], n
         f"q.bad[{keys}[0]], q.`row`, cast({quote_text(now)} as timestamp) from {quote_table(text)} "
         "where q.bad is not null"
     )
+
+
+def raw_value(row: str, column: CarriedColumn) -> str:
+    """A column's text in a map of a refused row: by its name, or by the source's, as earlier releases wrote it."""
+    listed = [f"{row}[{quote_text(name)}]" for name in _raw_names(column)]
+    return listed[0] if len(listed) == 1 else f"coalesce({', '.join(listed)})"
+
+
+def _holds(texts: str, column: CarriedColumn) -> str:
+    listed = (f"array_contains(map_keys({texts}), {quote_text(name)})" for name in _raw_names(column))
+    return f"({' or '.join(listed)})"
+
+
+def _raw_names(column: CarriedColumn) -> list[str]:
+    """A name with capitals is never a lake column's: so the second name cannot be another column's."""
+    if column.source != column.name and column.source.lower() == column.name:
+        return [column.name, column.source]
+    return [column.name]
 
 
 @dataclass(frozen=True)

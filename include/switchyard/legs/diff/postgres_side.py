@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from switchyard.compare.digests import DigestSpool
 from switchyard.compare.rows import ComparedColumn
 from switchyard.compare.source_text import join_elements, text_elements, typed_elements
+from switchyard.errors import NothingToCompare
 from switchyard.extract.postgres import relation
 from switchyard.flow.spec import Flow
 from switchyard.serve.documents.encoder import read_batches
@@ -66,6 +67,8 @@ def build_statement(
     both = [c for c in carried if c.name in types and c.name in schema.names]
     alone = sorted({c.name for c in carried} ^ set(schema.names))
     named = {column.source: column for column in carried}
+    lake_key = tuple(named[name].name for name in key)
+    _require_key(flow, lake_key, both)
     moved = "false"
     condition = f"({flow.source.where or 'true'})"
     if bookmark is not None and flow.source.cursor is not None:
@@ -78,9 +81,20 @@ def build_statement(
     return SourceStatement(
         f"select {texts}, {moved} as moved from {relation(flow.source)} where {condition}",
         tuple(ComparedColumn(c.name, c.postgres_type, types[c.name], schema.field(c.name).type) for c in both),
-        tuple(named[name].name for name in key),
+        lake_key,
         tuple(alone),
     )
+
+
+def _require_key(flow: Flow, key: Sequence[str], columns: Sequence[CarriedColumn]) -> None:
+    """Raise NothingToCompare for a key that the version was published without, under the names of the flow now."""
+    missing = set(key) - {column.name for column in columns}
+    if missing:
+        raise NothingToCompare(
+            f"the version has no column {', '.join(sorted(missing))}, the key by the flow file as it is now",
+            where=f"flow {flow.flow}",
+            cure=f"publish a version with it: switchyard run ingest {flow.flow}; then compare again",
+        )
 
 
 class _TextBatch(NamedTuple):

@@ -48,6 +48,7 @@ from switchyard.types.hive_type import (
     TINYINT,
     HiveType,
 )
+from switchyard.types.lake_names import yaml_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -156,14 +157,20 @@ def _mode(flow: Flow) -> Iterator[str]:
 def _columns(table: ForeignTable, carried: Sequence[CarriedColumn]) -> Iterator[str]:
     """Differences between the table's columns and those that a load would write."""
     in_table = {column.name: column.type for column in table.columns}
-    in_loads = {column.name: column.hive_type for column in carried}
+    in_loads = {column.name: column for column in carried}
     for name in sorted(in_loads.keys() - in_table.keys()):
-        yield f"column {name} of the source is not in it: leave it out (source.columns), or ALTER TABLE … ADD COLUMNS"
+        key = yaml_key(in_loads[name].source)
+        yield (
+            f"column {name} of the source is not in it: leave it out, columns: {{{key}: {{leave_out: true}}}}, give it "
+            "the name that it has there, or ALTER TABLE … ADD COLUMNS"
+        )
     for name in sorted(in_table.keys() - in_loads.keys()):
-        yield f"column {name} is not in the source: give it by source.query"
+        yield f"column {name} is not in the source: give a column this name, columns: {{…: {{name: {name}}}}}"
     for name in sorted(in_table.keys() & in_loads.keys()):
-        if in_table[name] != in_loads[name]:
-            yield f"column {name} is {in_table[name]}, and a load would make it {in_loads[name]}: see columns.{name}.as"
+        column = in_loads[name]
+        if in_table[name] != column.hive_type:
+            choice = f"see columns.{yaml_key(column.source)}.as"
+            yield f"column {name} is {in_table[name]}, and a load would make it {column.hive_type}: {choice}"
 
 
 def _place(flow: Flow, hdfs: Hdfs, table: ForeignTable) -> Iterator[str]:

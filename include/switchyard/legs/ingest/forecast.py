@@ -18,6 +18,7 @@ from switchyard.legs.ingest.preflight import preflight, shown_version
 from switchyard.legs.ingest.start import find_start, read_now
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
+from switchyard.prove.contract import Agreed
 from switchyard.records import Record
 
 
@@ -82,7 +83,15 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINAR
     if lake.mode == "merge":
         expected = _merged(expected, key_changes(runtime, flow, examined, version, window))
     held = version.held if version else None
-    return replace(expected, warnings=_warnings(flow, held, window, rows, current, expected.rows_after))
+    warnings = _warnings(flow, held, window, rows, current, expected.rows_after)
+    return replace(expected, warnings=(*_read_again(window, start, agreed), *warnings))
+
+
+def _read_again(window: Window, start: str | None, agreed: Agreed) -> tuple[str, ...]:
+    """A warning when a merge does not begin at the bookmark, because of columns that no earlier load read."""
+    if window.bounds is None or window.bounds.keys or window.low is not None or start is None:
+        return ()
+    return (f"everything is read again, once: rows read before may have a value in {', '.join(agreed.unread)}",)
 
 
 def _merged(expected: IngestForecast, keys: KeyChanges) -> IngestForecast:

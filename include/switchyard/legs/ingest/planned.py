@@ -26,7 +26,8 @@ class Planned(StepResult):
 
     `sweep`: the load reads the whole source, so that a key which it does not find is deleted. `replays`: the load whose
     refused rows are read again. `rollback` and `adopted` are of loads that read no source. `bookmark`: the table's when
-    the load is published; `head`: of the version that it starts from, None in a plan of an earlier release.
+    the load is published; `before_columns`: of the version before, those whose values a merge keeps; `head`: of the
+    version that it starts from, None in a plan of an earlier release.
     `session`: what the plan saw of the source's server, None likewise.
     """
 
@@ -84,7 +85,7 @@ def draft(
         bounds=bounds,
         sweep=sweep,
         changes=agreed.changes,
-        before_columns={column.name: column.type for column in before.columns},
+        before_columns={c.name: c.type for c in before.columns if c.name not in agreed.emptied},
         before_paths=before.paths if flow.lake.mode != "replace" else (),
         before_rows=before.rows if before.seq > 0 else None,
         replays=replays,

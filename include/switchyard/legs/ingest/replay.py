@@ -9,7 +9,7 @@ from switchyard.errors import SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.handover import LoadRequest
-from switchyard.lake.hiveql.statements import quote_table
+from switchyard.lake.hiveql.statements import quote_table, raw_value
 from switchyard.ledger.loads import FINISHED, Load
 from switchyard.ledger.results import PlanOutline, Proved
 from switchyard.ledger.store import Ledger
@@ -84,9 +84,7 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
             cure=f"read their range again: switchyard backfill {flow.flow} --from … --to …",
         )
     table = quote_table(f"{flow.lake.database}.{naming.quarantine_table(flow.lake.table)}")
-    picked = ", ".join(
-        f"coalesce(raw_row[{quote_text(column.source)}], raw_row[{quote_text(column.name)}])" for column in columns
-    )
+    picked = ", ".join(raw_value("raw_row", column) for column in columns)
     query = f"select {picked} from {table} where load_id = {quote_text(load.load_id)} limit {_MOST_KEYS + 1}"
     rows = runtime.hive(flow).query(query)
     if len(rows) > _MOST_KEYS:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from switchyard.errors import SwitchyardError
 from switchyard.extract import watermark
+from switchyard.extract.column_names import carried_names, missing_names
 from switchyard.extract.postgres import relation
 from switchyard.extract.preflight import Examined, examine, refuse
 from switchyard.extract.statement import Bounds, row_condition
@@ -18,8 +19,8 @@ from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.planned import Planned
 from switchyard.prove.checks import check_findings
-from switchyard.prove.contract import Agreed, KnownColumn, apply_contract
-from switchyard.types.carry import CarriedColumn
+from switchyard.prove.contract import Agreed, apply_contract
+from switchyard.prove.known_columns import KnownColumn
 from switchyard.types.hive_type import STRING
 from switchyard.types.tombstone import tombstone_fault
 
@@ -76,31 +77,51 @@ def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) 
 
     Raises PreflightRefused with all findings at once.
     """
-    agreed = apply_contract(flow.contract, before, examined.columns)
+    agreed = apply_contract(flow.contract, before, examined.columns, examined.shape.left_out)
     types = {column.name: column.hive_type for column in agreed.columns}
-    unreadable = _unreadable(flow, before, agreed.columns)
+    elsewhere = missing_names(flow, carried_names(flow, examined.shape))
+    findings = [*agreed.refused, *_unreadable(flow, before, agreed), *_unkeyed(flow, examined, before, agreed)]
     tombstone = flow.source.tombstone
     fault = None if tombstone is None else tombstone_fault(tombstone, agreed.columns)
-    wrong = [] if fault is None else [fault]
-    refuse(flow, [*agreed.refused, *unreadable, *wrong, *check_findings(flow.checks, types)])
+    if fault is not None:
+        findings.append(fault)
+    refuse(flow, [*findings, *check_findings(flow.checks, types, elsewhere)])
     return agreed
 
 
-def _unreadable(flow: Flow, before: Sequence[KnownColumn] | None, columns: Sequence[CarriedColumn]) -> list[str]:
-    """Changes that mode append cannot make: its old files stay, and Hive would have to read them as the new type."""
+def _unreadable(flow: Flow, before: Sequence[KnownColumn] | None, agreed: Agreed) -> list[str]:
+    """Changes that mode append cannot make: its old files stay, and Hive would have to read them as the new columns."""
     if flow.lake.mode != "append":
         return []
-    types = {column.name: column.hive_type for column in columns}
+    types = {column.name: column.hive_type for column in agreed.columns}
     changed = [c for c in before or () if c.name in types and types[c.name] != c.hive_type]
     clash = None if before is None else find_partition_clash((c.name for c in before), types)
-    renamed = f"rename it with source.query: select {clash} as another_name"
+    renamed = "give it another name, columns: {…: {name: …}}"
     clashes = [] if clash is None else [f"column {clash} is called like the partitions of the table; {renamed}"]
-    return clashes + [
+    moved = [
+        f"{fact}; the partitions that are there keep the old names, and their rows would read NULL or another column's "
+        "values; keep the names, or load into a new lake.table"
+        for fact in agreed.moved
+    ]
+    return [*clashes, *moved] + [
         f"column {c.name} was {c.hive_type.shown} and is {types[c.name].shown}: the partitions that are there "
         "cannot be read so; load into a new lake.table"
         for c in changed
         if types[c.name] == STRING or types[c.name].is_list
     ]
+
+
+def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None, agreed: Agreed) -> Iterator[str]:
+    """Key columns by which a merge would find no row of the version before, so that every row would be there twice."""
+    if flow.lake.mode != "merge" or before is None:
+        return
+    filled = {column.name for column in before if not column.dropped} - set(agreed.emptied)
+    for column in agreed.columns:
+        if column.source in examined.shape.primary_key and column.name not in filled:
+            yield (
+                f"key column {column.source!r} is called {column.name} in the lake, where no row has a value in it: "
+                "keep the name that it had, or load into a new lake.table"
+            )
 
 
 def find_window(session: Session, flow: Flow, request: LoadRequest, start: str | None, agreed: Agreed) -> Window:
@@ -110,7 +131,7 @@ def find_window(session: Session, flow: Flow, request: LoadRequest, start: str |
     """
     cursor = flow.source.cursor
     if request.kind in ("backfill", "replay"):
-        return _find_range(session, flow, request)
+        return _find_range(session, flow, request, agreed)
     if flow.lake.mode == "replace":
         return Window()
     if flow.source.sweep == "always":
@@ -147,8 +168,13 @@ def require_rows(session: Session, flow: Flow, request: LoadRequest, window: Win
     )
 
 
-def _find_range(session: Session, flow: Flow, request: LoadRequest) -> Window:
+def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agreed) -> Window:
     findings = []
+    if flow.lake.mode == "merge" and agreed.unread:
+        findings.append(
+            f"a {request.kind} reads a part of the source, and {', '.join(agreed.unread)} has to be read in every row "
+            f"first: switchyard run ingest {flow.flow}"
+        )
     if flow.lake.mode == "replace":
         findings.append("a flow of mode replace reads everything in every load: run it, there is nothing to backfill")
     elif flow.lake.mode == "append" and request.kind == "backfill":

@@ -1,0 +1,78 @@
+"""The columns of the version before, and what the flow itself changed since: names, and what it leaves out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from switchyard.types.carry import CarriedColumn
+from switchyard.types.hive_type import HiveType
+
+
+@dataclass(frozen=True)
+class KnownColumn:
+    """A column of the current version.
+
+    `dropped`: the source dropped it, or the flow leaves it out, and it is kept as NULL. `source`: the column that it
+    was read from; empty if that is not known.
+    """
+
+    name: str
+    hive_type: HiveType
+    comment: str = ""
+    not_null: bool = False
+    postgres_type: str = ""
+    dropped: bool = False
+    source: str = ""
+
+    @classmethod
+    def of(cls, column: CarriedColumn) -> KnownColumn:
+        """A column as a load published it; without a source it was dropped."""
+        return cls(
+            name=column.name,
+            hive_type=column.hive_type,
+            comment=column.comment,
+            not_null=column.not_null,
+            postgres_type=column.postgres_type,
+            dropped=column.source == "",
+            source=column.source,
+        )
+
+    def is_of(self, source: str) -> bool:
+        """True if it was read from this source column; by its name where the source is not known."""
+        if self.dropped:
+            return False
+        return self.source == source if self.source else self.name == source.lower()
+
+
+@dataclass(frozen=True)
+class NameChanges:
+    """What the flow itself changed: which columns it calls otherwise than before, and which it leaves out."""
+
+    before: Sequence[KnownColumn]
+    now: Sequence[CarriedColumn]
+    not_read: Collection[str]
+
+    def new_name(self, column: KnownColumn) -> str | None:
+        """The name under which a column of the version before is carried now, if that is another one."""
+        names = (each.name for each in self.now if column.is_of(each.source) and each.name != column.name)
+        return next(names, None)
+
+    def old_name(self, column: CarriedColumn) -> str | None:
+        """The name under which a source column was carried before, if that is another one."""
+        names = (each.name for each in self.before if each.is_of(column.source) and each.name != column.name)
+        return next(names, None)
+
+    def leaves_out(self, column: KnownColumn) -> bool:
+        """True if the source column is there, and the flow does not read it any more."""
+        return any(column.is_of(source) for source in self.not_read)
+
+    def still_has(self, column: KnownColumn) -> bool:
+        """True if the source has the column that this one was read from, carried or left out."""
+        return self.leaves_out(column) or any(column.is_of(each.source) for each in self.now)
+
+    def is_another(self, before: KnownColumn, now: CarriedColumn) -> bool:
+        """True if a lake column is read from another source column than before; one in other capitals is the same."""
+        if before.dropped or before.source in ("", now.source):
+            return False
+        return self.still_has(before) or before.source.lower() != now.source.lower()
