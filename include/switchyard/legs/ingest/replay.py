@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from switchyard.errors import SwitchyardError
@@ -16,6 +17,8 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.runtime import Runtime
 from switchyard.types.quoting import quote_text
+
+log = logging.getLogger(__name__)
 
 _MOST_KEYS = 10_000
 
@@ -94,4 +97,33 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
             cure=f"read their whole range again: switchyard backfill {flow.flow} --from … --to …",
         )
     keys = [row for row in rows if None not in row]  # a row without a key cannot be looked up again
+    _require_keys(flow, load, [column.source for column in columns], len(rows), len(keys))
     return tuple({column.source: str(value) for column, value in zip(columns, key, strict=True)} for key in keys)
+
+
+def _require_keys(flow: Flow, load: Load, key: Sequence[str], kept: int, usable: int) -> None:
+    """Raise SwitchyardError when no refused row can be looked up: without keys a replay would read its whole range.
+
+    `kept`: rows of the load that the quarantine has; `usable`: those of them with a whole key.
+    """
+    refused = _refused_rows(load)
+    reasons = []
+    if kept < refused:
+        reasons.append(f"{refused - kept} are not in the quarantine any more")
+    if usable < kept:
+        reasons.append(f"{kept - usable} have NULL in the key ({', '.join(key)})")
+    if not reasons:
+        return
+    why = " and ".join(reasons)
+    if usable:
+        log.warning("load %s refused %s rows; %s: these are not read again", load.load_id, refused, why)
+        return
+    if flow.lake.mode == "merge":
+        cure = f"read their range again: switchyard backfill {flow.flow} --from … --to …"
+    else:
+        cure = f"correct them at the source with a new cursor value, and read them: switchyard run ingest {flow.flow}"
+    raise SwitchyardError(
+        f"none of the {refused} refused rows can be looked up again: {why}",
+        where=f"flow {flow.flow}, load {load.load_id}",
+        cure=cure,
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from switchyard.errors import SwitchyardError
 from switchyard.extract import watermark
 from switchyard.extract.column_names import carried_names, missing_names
-from switchyard.extract.postgres import relation
+from switchyard.extract.postgres import count_rows, relation
 from switchyard.extract.preflight import Examined, examine, refuse
 from switchyard.extract.statement import Bounds, row_condition
 from switchyard.flow.spec import Flow
@@ -154,18 +154,29 @@ def has_rows(session: Session, flow: Flow, window: Window) -> bool:
 
 
 def require_rows(session: Session, flow: Flow, request: LoadRequest, window: Window) -> None:
-    """Raise SwitchyardError when a replay finds none of its rows, which would otherwise pass for success."""
-    if request.kind != "replay" or has_rows(session, flow, window):
+    """Raise SwitchyardError when a replay finds none of its rows, which would otherwise pass for success.
+
+    Or, in mode append, more rows than were refused: the others were loaded, and would be there twice.
+    """
+    if request.kind != "replay" or window.bounds is None:
         return
-    if flow.lake.mode == "append":
-        cure = f"if they were changed since, the next load reads them: switchyard run ingest {flow.flow}"
+    rows = count_rows(session, flow.source, row_condition(flow.source, window.bounds))
+    if rows == 0:
+        what = f"none of the {len(request.keys)} rows that load {request.replays} refused is at the source by its key"
+        if flow.lake.mode == "append":
+            cure = f"if they were changed since, the next load reads them: switchyard run ingest {flow.flow}"
+        else:
+            cure = "their keys are gone from the source, so there is nothing to read again"
+    elif flow.lake.mode == "append" and rows > len(request.keys):
+        key = ", ".join(request.keys[0])
+        what = (
+            f"load {request.replays} refused {len(request.keys)} rows, and {rows} rows of its range have their keys "
+            f"({key}): those that were loaded then would be there twice"
+        )
+        cure = "nothing was changed; name in source.key the columns that identify a row, and load into a new lake.table"
     else:
-        cure = "their keys are gone from the source, so there is nothing to read again"
-    raise SwitchyardError(
-        f"none of the {len(request.keys)} rows that load {request.replays} refused is at the source by its key",
-        where=f"flow {flow.flow}, {flow.source.table or 'source.query'}",
-        cure=cure,
-    )
+        return
+    raise SwitchyardError(what, where=f"flow {flow.flow}, {flow.source.table or 'source.query'}", cure=cure)
 
 
 def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agreed) -> Window:
@@ -175,6 +186,8 @@ def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agre
             f"a {request.kind} reads a part of the source, and {', '.join(agreed.unread)} has to be read in every row "
             f"first: switchyard run ingest {flow.flow}"
         )
+    if request.kind == "replay" and not request.keys:
+        findings.append("a replay names no row, and would read its whole range again: switchyard replay names them")
     if flow.lake.mode == "replace":
         findings.append("a flow of mode replace reads everything in every load: run it, there is nothing to backfill")
     elif flow.lake.mode == "append" and request.kind == "backfill":
