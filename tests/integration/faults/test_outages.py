@@ -33,7 +33,7 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         "ingest", "switchyard_ledger", {"password": WRONG}, ["the ledger", "password authentication failed"],
     ),
     "metastore down": ("ingest", "lake_metastore", NOBODY, ["does not answer", "check that the metastore runs"]),
-    "HDFS down": ("ingest", "lake_hdfs", NOBODY, ["the NameNode at 127.0.0.1:1 does not answer", "start it"]),
+    "HDFS down": ("ingest", "lake_hdfs", NOBODY, ["could not write to HDFS at 127.0.0.1:1", "check that NameNode"]),
     "HiveServer2 down": ("ingest", "lake_hive", NOBODY, ["does not answer", "check that HiveServer2 runs"]),
     "ledger down ": ("serve", "switchyard_ledger", NOBODY, ["the ledger", "refused"]),
     "metastore down ": ("serve", "lake_metastore", NOBODY, ["does not answer", "check that the metastore runs"]),
@@ -95,7 +95,7 @@ def test_a_fault_names_its_connection_and_its_cure(loaded: Case, request: pytest
     assert code == 1, said
     error = said[said.index("error: ") :]
     assert f"connection {conn_id}" in error.split("\n")[0]
-    assert [part for part in said_of_it if part not in error] == []
+    assert [part for part in said_of_it if part not in error] == [], error
     assert re.search(r"\n  → ", error), "what to do next"
     assert "Traceback" not in said
     assert WRONG not in said
