@@ -21,6 +21,7 @@ from switchyard.records import Record
 
 VERSION = 1
 """Of the form of calls and outcomes; grows with every change that a step of another release would get wrong."""
+_ONE_RELEASE = "install one release of Switchyard for scheduler, workers and images; then clear the task"
 FORECAST = "forecast"
 """The step of every leg that says what a run would do, and changes nothing."""
 
@@ -140,7 +141,7 @@ class StepCall(Record):
     @classmethod
     def read(cls, text: str) -> StepCall:
         """As it was sent. Raises SwitchyardError for a call of another release or form."""
-        _require_version(text, "the call of this step", "start tasks and steps from one release")
+        _require_version(text, "the call of this step", _ONE_RELEASE)
         return cls.from_text(text, "the call of this step")
 
 
@@ -208,7 +209,7 @@ class StepOutcome(Record):
     @classmethod
     def read(cls, text: str) -> StepOutcome:
         """The reverse of `text`. Raises SwitchyardError for an outcome of another release."""
-        _require_version(text, "the outcome of this step", "start tasks and steps from one release")
+        _require_version(text, "the outcome of this step", _ONE_RELEASE)
         return cls.from_text(text, "the outcome of this step")
 
 
@@ -223,9 +224,13 @@ def _require_version(text: str, where: str, cure: str) -> None:
     try:
         values = json.loads(text)
     except ValueError:
-        raise RecordUnreadable("it is not JSON", where=where, cure=cure) from None  # the text may hold a secret
+        # The text may hold a secret, so its error is not chained.
+        raise RecordUnreadable("it cannot be read: it is not JSON", where=where, cure=cure) from None
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
         raise SwitchyardError(
-            f"it has version {version!r}, and Switchyard {__version__} knows version {VERSION}", where=where, cure=cure
+            f"another release of Switchyard wrote it: it has version {version!r}, and Switchyard {__version__} knows "
+            f"version {VERSION}",
+            where=where,
+            cure=cure,
         )

@@ -78,7 +78,7 @@ class Ground:
 
     def tally(self, request: ExtractRequest) -> Landing:
         path = request.target.removeprefix(self.hdfs.url)
-        return tally_lines(self.hdfs.read_chunks(file.path) for file in self.hdfs.list_files(path))
+        return tally_lines((self.hdfs.read_chunks(file.path) for file in self.hdfs.list_files(path)), "test", path)
 
 
 @pytest.fixture(scope="module")

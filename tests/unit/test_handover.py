@@ -57,7 +57,10 @@ def test_another_version_is_refused_in_one_sentence_that_names_both(read: Any, v
     record = CALL if read == StepCall.read else OUTCOME
     with pytest.raises(SwitchyardError) as caught:
         read(json.dumps({**record.to_json(), "version": version}))
-    assert caught.value.what == f"it has version {version!r}, and Switchyard {__version__} knows version {VERSION}"
+    assert caught.value.what == (
+        f"another release of Switchyard wrote it: it has version {version!r}, and Switchyard {__version__} knows "
+        f"version {VERSION}"
+    )
 
 
 @pytest.mark.parametrize("read", [StepCall.read, StepOutcome.read])

@@ -22,7 +22,7 @@ from switchyard.catalog.files import Record
 from switchyard.catalog.recipes import Recipe
 from switchyard.catalog.target import Server, Target
 from switchyard.catalog.walk import Catalog
-from switchyard.errors import RecordUnreadable, ServerUnavailable, StepFailed, SwitchyardError
+from switchyard.errors import AGAIN, RecordUnreadable, ServerUnavailable, StepFailed, SwitchyardError
 from switchyard.process import die_with_parent
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def read_catalog(target: Target, datasets: Iterable[str]) -> Catalog:
         raise ServerUnavailable(
             f"DataHub does not answer: {answer.error}",
             where=f"connection {target.connection}",
-            cure="check the server and the token",
+            cure=f"flows are not affected; check that DataHub runs, and the connection's URL and token; then {AGAIN}",
         )
     return Catalog(_schema_record(urn, paths) for urn, paths in answer.fields.items())
 

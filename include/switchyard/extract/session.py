@@ -219,10 +219,10 @@ def require_same(reader: str, read: SourceSession, planned: SourceSession | None
         raise _refused(read, wrong, f"the session of {reader}", dropped)
     if planned is not None and (differences := read.differences(planned)):
         raise SourceRefused(
-            f"{reader} did not read where the plan looked: {'; '.join(differences)}",
+            f"{reader} read from another server or with other settings than step plan: {'; '.join(differences)}",
             where=f"database {planned.database}, user {planned.login}",
-            cure="nothing was published; let the connection lead to one server and one database; if that server was "
-            "restarted, or a setting of its login changed meanwhile, run again",
+            cure="nothing was published; if the server was restarted or a setting of its login was changed meanwhile, "
+            "run the whole leg again; else let the connection lead to one server and one database",
         )
 
 

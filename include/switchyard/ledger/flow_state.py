@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from switchyard.errors import PublishConflict
+from switchyard.flow.cures import run_again
 from switchyard.ledger.results import PlanOutline
 from switchyard.ledger.store import Ledger
 from switchyard.ledger.tables import flows, loads
@@ -41,5 +42,5 @@ def require_standing(ledger: Ledger, flow: str, version: int) -> None:
             raise PublishConflict(
                 f"seq {version} was rolled back to seq {undone.rollback.to_seq} meanwhile, by load {load.load_id}",
                 where=f"flow {flow}, leg serve",
-                cure="nothing was published; run serve again: it serves what Hive shows",
+                cure=f"nothing was published; {run_again('serve', flow)}: it serves what Hive shows",
             )

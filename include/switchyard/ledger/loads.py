@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from switchyard.errors import LedgerStateError, RecordUnreadable
+from switchyard.flow.cures import run_again
 from switchyard.flow.frozen import frozen_spec, spec_hash
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
@@ -52,7 +53,7 @@ class Load:
             raise LedgerStateError(
                 f"the ledger has no result of step {kind.step} of load {self.load_id}",
                 where=f"flow {self.flow}, leg {self.leg}",
-                cure="run the leg again",
+                cure=f"that step has to run first; {run_again(self.leg, self.flow)}",
             )
         return result
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from switchyard.connections import Connection
 from switchyard.errors import LedgerStateError, LoadInProgress
+from switchyard.flow.cures import run_again
 from switchyard.flow.naming import Leg
 from switchyard.handover import DagRun
 from switchyard.ledger import locks
@@ -239,16 +240,16 @@ class Ledger:
         return LoadInProgress(
             f"{owner}, is at work",
             where=f"flow {flow}, leg {leg}",
-            cure="wait until it has ended, or end it; then run again",
+            cure=f"this run changed nothing; wait until that one has ended, or end it; then {run_again(leg, flow)}",
         )
 
     def _wrong_state(self, load_id: str, expected: Sequence[str]) -> LedgerStateError:
         load = self.get(load_id)
         why = f": {load.error}" if load.error else ""
         return LedgerStateError(
-            f"load {load_id} is {load.state}{why}; this step needs it {' or '.join(expected)}",
+            f"load {load_id} is in state {load.state}{why}; this step works on one in state {' or '.join(expected)}",
             where=f"flow {load.flow}, leg {load.leg}",
-            cure="run the leg again; it recovers what this load left",
+            cure=f"{run_again(load.leg, load.flow)}: it recovers what this load left",
         )
 
     @contextmanager

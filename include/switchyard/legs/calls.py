@@ -51,9 +51,10 @@ def _earlier(runtime: Runtime, call: StepCall) -> StepOutcome | None:
         return None
     if (outcome.leg, outcome.step) != (call.leg, call.step):
         raise SwitchyardError(
-            f"call {call.call_id} was step {outcome.step} of {outcome.leg}, and is step {call.step} of {call.leg} now",
+            f"call {call.call_id} was step {outcome.step} of {outcome.leg}, and is step {call.step} of {call.leg} now: "
+            "one call id was used for two steps",
             where="the call of this step",
-            cure="give every call an id of its own",
+            cure="nothing was run; give every call an id of its own; if Airflow made the call, report it as a bug",
         )
     log.info("call %s has ended already, in another process: nothing is run, its outcome stands", call.call_id)
     return outcome
@@ -114,7 +115,7 @@ def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
         return begin(runtime, step, _flow_of(call), request)
     if call.load_id is None:
         raise SwitchyardError(
-            f"step {call.step} needs a load",
+            f"step {call.step} needs a load to work on, and none was named",
             where=f"leg {call.leg}",
             cure="name it: --load LOAD; switchyard loads FLOW lists those of a flow",
         )
@@ -123,7 +124,9 @@ def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
 
 def _flow_of(call: StepCall) -> Flow:
     if call.flow is None:
-        raise SwitchyardError("this step begins from a flow", where=f"step {call.step}", cure="name it: --flow FLOW")
+        raise SwitchyardError(
+            "this step begins from a flow, and none was named", where=f"step {call.step}", cure="name it: --flow FLOW"
+        )
     return thaw(call.flow)
 
 

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from switchyard.connections import Connections, ledger_connection_id
 from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError
+from switchyard.flow.cures import run_again
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 from switchyard.handover import LineageStep, StepReport
@@ -123,8 +124,8 @@ def require_state(load: Load, *states: str) -> None:
     """Raise LedgerStateError when a load is in none of these states."""
     if load.state not in states:
         raise LedgerStateError(
-            f"load {load.load_id} is {load.state}, not {' or '.join(states)}"
+            f"load {load.load_id} is in state {load.state}, not {' or '.join(states)}"
             + (f": {load.error}" if load.error else ""),
             where=f"flow {load.flow}, leg {load.leg}",
-            cure="run the leg again; it recovers what this load left",
+            cure=f"{run_again(load.leg, load.flow)}: it recovers what this load left",
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from switchyard.errors import ReconcileMismatch, SourceMoved
+from switchyard.flow.cures import run_again
 from switchyard.flow.proof import Reconcile
 from switchyard.flow.threshold import rows_allowed
 from switchyard.types.aggregates import Aggregates, add_up, differences
@@ -40,7 +41,7 @@ class Landing:
         )
 
 
-def tally_lines(files: Iterable[Iterable[bytes]]) -> Landing:
+def tally_lines(files: Iterable[Iterable[bytes]], flow: str, directory: str) -> Landing:
     r"""Count the lines of JSON files given as chunks of bytes, and collect their manifest rows.
 
     A manifest row is `{"m" : "{\"rows\": …}"}`; PostgreSQL's JSON text never holds a raw newline.
@@ -58,7 +59,9 @@ def tally_lines(files: Iterable[Iterable[bytes]]) -> Landing:
             rest = buffer[buffer.rfind(b"\n") + 1 :]
         if rest:
             raise ReconcileMismatch(
-                "a landed file ends in the middle of a line", where="landing", cure="nothing was published; run again"
+                "a landed file ends in the middle of a line: what wrote it was stopped",
+                where=f"flow {flow}, HDFS directory {directory}",
+                cure=f"nothing was published; {run_again('ingest', flow)}",
             )
     sessions = tuple(session for text in manifests if (session := json.loads(text).get("session")))
     read = tuple(Read.from_text(text, "the manifest row of the landing") for text in manifests)
@@ -74,17 +77,19 @@ def check_landing(
     """
     if before != after:
         raise SourceMoved(
-            f"the source moved while it was read: {before} rows before, {after} rows after",
+            f"the source changed while it was read: {before} rows before, {after} rows after",
             where=f"flow {flow}",
-            cure="nothing was published; run again, or set engine.mappers to 1: one statement reads one snapshot",
+            cure=f"nothing was published; {run_again('ingest', flow)}; if it never stands still, set engine.mappers to "
+            "1: one statement reads one snapshot",
         )
     read = sum(part.rows for part in landed.manifests)
     if not landed.manifests or landed.lines != read or (before is not None and before != read):
-        source = "" if before is None else f", the source has {before}"
+        source = "" if before is None else f", and the source has {before}"
         raise ReconcileMismatch(
             f"the source statement read {read} rows, but {landed.lines} landed in HDFS{source}",
             where=f"flow {flow}",
-            cure="nothing was published; run again, and see the engine's log if it happens twice",
+            cure=f"nothing was published; {run_again('ingest', flow)}; if it repeats, see Sqoop's lines in the log of "
+            "step land",
         )
     if read == 0 and not (policy.allow_empty or may_be_empty):
         raise ReconcileMismatch(
@@ -104,7 +109,7 @@ def check_converted(
         raise ReconcileMismatch(
             f"the source statement read {read.rows} rows{refused} and Hive has {rows}",
             where=f"flow {flow}",
-            cure="nothing was published; see HiveServer2's log"
+            cure=f"nothing was published; see HiveServer2's log, then {run_again('ingest', flow)}"
             + ("; if Hive has 0 load after load, restart it (docs/operations.md)" if rows == 0 else ""),
         )
     if bent := differences(columns, read.columns, aggregates):
@@ -115,22 +120,24 @@ def check_converted(
         )
 
 
-def check_equation(name: str, left: int, right: dict[str, int], flow: str, policy: Reconcile) -> str | None:
+def check_equation(name: str, left: int, other: str, right: dict[str, int], flow: str, policy: Reconcile) -> str | None:
     """`left` rows must be the sum of the parts; under `tolerance` a small difference is returned as a sentence.
 
-    Raises ReconcileMismatch with all numbers.
+    `name` and `other` begin the two halves of the sentence, each before its number. Raises ReconcileMismatch with all
+    numbers.
     """
     total = sum(right.values())
     if left == total:
         return None
     parts = " + ".join(f"{count} {part}" for part, count in right.items())
-    what = f"{name}: {left} rows, but they add up to {total}: {parts}"
+    what = f"{name} {left} rows, but {other} {total} ({parts})"
     if policy.policy == "tolerance" and abs(left - total) <= rows_allowed(policy.tolerance, left):
         return what
     raise ReconcileMismatch(
         what,
         where=f"flow {flow}",
-        cure="nothing was published; run again; if it repeats, see the log of the task and HiveServer2's",
+        cure=f"nothing was published; {run_again('ingest', flow)}; if it repeats, see the log of step prove and "
+        "HiveServer2's",
     )
 
 
@@ -139,10 +146,11 @@ def check_shrink(before: int | None, rows: int, flow: str, policy: Reconcile) ->
     if before is None or policy.max_shrink is None or before - rows <= rows_allowed(policy.max_shrink, before):
         return
     raise ReconcileMismatch(
-        f"the version before has {before} rows and this one {rows}: {before - rows} fewer, at most "
-        f"{policy.max_shrink} may go",
+        f"the version before has {before} rows and this one {rows}: {before - rows} fewer, and reconcile.max_shrink "
+        f"allows {policy.max_shrink}",
         where=f"flow {flow}",
-        cure="nothing was published; if that is right, raise reconcile.max_shrink in the flow for this load",
+        cure="nothing was published; see why rows are gone from the source; if that is right, raise "
+        f"reconcile.max_shrink in the flow file, {run_again('ingest', flow)}, and set it back",
     )
 
 

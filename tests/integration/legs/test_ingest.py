@@ -127,7 +127,7 @@ def test_values_that_come_after_the_preflight_are_kept_from_the_table(new_case: 
         ingest_leg.prove(case.runtime, load.load_id)
     reason = case.hive(what="reason", table="t__quarantine")[0][0]
     assert [i for i in range(len(LATE)) if f"x{i}: " not in reason] == []
-    with pytest.raises(SwitchyardError, match="is converted"):
+    with pytest.raises(SwitchyardError, match="is in state converted"):
         ingest_leg.publish(case.runtime, load.load_id)
     assert_nothing_published(case)
 

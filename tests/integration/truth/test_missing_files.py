@@ -20,7 +20,7 @@ TABLE = "create table t (id int primary key, at timestamptz not null default clo
 LOST = {
     ("append", "the directory"): (TruthConflict, "1 are not in HDFS"),
     ("merge", "the directory"): (TruthConflict, "1 are not in HDFS"),
-    ("merge", "its files"): (ReconcileMismatch, "the version before has 0 rows, and 3 when it was published"),
+    ("merge", "its files"): (ReconcileMismatch, "the version before has 0 rows, and had 3 when it was published"),
 }
 
 

@@ -52,7 +52,7 @@ def chunked(data: bytes, size: int) -> list[bytes]:
 def test_lines_and_manifest_are_counted_wherever_chunks_are_cut(texts: list[str], size: int, at: int) -> None:
     rows = [json.dumps({"c0": text}).encode() + b"\n" for text in texts]
     rows.insert(min(at, len(rows)), manifest(len(texts), values(len(texts))))
-    landed = tally_lines([chunked(b"".join(rows), size)])
+    landed = tally_lines([chunked(b"".join(rows), size)], "f", "/d")
     assert [part.rows for part in landed.manifests] == [len(texts)]
     assert landed.lines == len(texts)
     assert landed.bytes == sum(map(len, rows))
@@ -61,19 +61,19 @@ def test_lines_and_manifest_are_counted_wherever_chunks_are_cut(texts: list[str]
 def test_manifests_of_several_mappers_are_added_up() -> None:
     numbers = [{"values": 1, "min": "5", "max": "5", "sum": "5"}, {"values": 2, "min": "-3", "max": "12", "sum": "9"}]
     files = [[manifest(1, numbers[:1]) + b'{"c0":"5"}\n'], [manifest(2, numbers[1:], 1) + b'{"c0":"1"}\n{"c0":"2"}\n']]
-    whole = tally_lines(files).read([column("integer")])
+    whole = tally_lines(files, "f", "/d").read([column("integer")])
     assert (whole.rows, whole.refused) == (3, 1)
     assert dict(whole.columns[0]) == {"values": "3", "min": "-3", "max": "12", "sum": "14"}
 
 
 def test_a_value_that_looks_like_a_manifest_is_a_row() -> None:
     row = json.dumps({"c0": '{"m" : "x"}\n{"m"'}).encode() + b"\n"
-    assert tally_lines([[manifest(1, values(1)) + row]]).lines == 1
+    assert tally_lines([[manifest(1, values(1)) + row]], "f", "/d").lines == 1
 
 
 def test_a_file_cut_in_the_middle_of_a_line_is_refused() -> None:
     with pytest.raises(ReconcileMismatch, match="middle of a line"):
-        tally_lines([[manifest(2, values(2)) + b'{"c0":"a"}\n{"c0":']])
+        tally_lines([[manifest(2, values(2)) + b'{"c0":"a"}\n{"c0":']], "f", "/d")
 
 
 @pytest.mark.parametrize("lines", [0, 1, 3])
@@ -164,11 +164,11 @@ def digits(number: int, scale: int) -> tuple[tuple[int, ...], int]:
 
 
 def test_an_equation_names_every_part() -> None:
-    assert check_equation("read", 5, {"kept": 3, "quarantined": 2}, "f", EXACT) is None
-    with pytest.raises(ReconcileMismatch, match=r"read: 5 rows, but they add up to 4: 3 kept \+ 1 quarantined"):
-        check_equation("read", 5, {"kept": 3, "quarantined": 1}, "f", EXACT)
+    assert check_equation("it read", 5, "Hive has", {"kept": 3, "quarantined": 2}, "f", EXACT) is None
+    with pytest.raises(ReconcileMismatch, match=r"it read 5 rows, but Hive has 4 \(3 kept \+ 1 quarantined\)"):
+        check_equation("it read", 5, "Hive has", {"kept": 3, "quarantined": 1}, "f", EXACT)
     tolerant = Reconcile(policy="tolerance", tolerance="20%")
-    assert "to 4" in str(check_equation("read", 5, {"kept": 4}, "f", tolerant))
+    assert "has 4" in str(check_equation("it read", 5, "Hive has", {"kept": 4}, "f", tolerant))
 
 
 def test_a_version_may_shrink_as_far_as_the_flow_says() -> None:

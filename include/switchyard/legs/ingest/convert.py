@@ -89,11 +89,12 @@ def _merge(batch: Batch, hive: HiveSession, converted: Converted) -> Converted:
     merge = batch.merge(converted.kept, old)
     rows, nulls, keys, ties = (int(value or 0) for value in hive.run(merge.faults())[0])
     where = f"flow {batch.load.flow}"
-    cure = "nothing was published; correct source.key, or the rows"
+    cure = "nothing was published; name in source.key the columns that identify a row, or correct the source's rows"
     if nulls:
         raise ReconcileMismatch(f"{nulls} rows have NULL in the key ({', '.join(planned.key)})", where=where, cure=cure)
     if ties:
         by = f" with the same {merge.cursor}" if merge.cursor else ""
-        raise ReconcileMismatch(f"{ties} keys are repeated{by}: which row is the newer?", where=where, cure=cure)
+        what = f"{ties} keys are repeated{by}, so the newest row cannot be chosen"
+        raise ReconcileMismatch(what, where=where, cure=cure)
     hive.run(merge.into(batch.table("typed", batch.landing)))
     return replace(converted, old=old, repeated=rows - keys)

@@ -37,7 +37,7 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]
     source = _measure(runtime, flow, planned)
     before = _count(runtime, flow, planned)
     _extract(runtime, flow, load, staging, source)
-    landing = _tally(runtime.hdfs(flow), staging, planned)
+    landing = _tally(runtime.hdfs(flow), staging, planned, flow.flow)
     after = _count(runtime, flow, planned)
     with blaming_the_source(runtime, flow, planned):
         may_be_empty = planned.bounds is not None
@@ -72,9 +72,10 @@ def _extract(runtime: Runtime, flow: Flow, load: Load, staging: str, source: Mea
         )
 
 
-def _tally(hdfs: Hdfs, staging: str, planned: Planned) -> Landing:
+def _tally(hdfs: Hdfs, staging: str, planned: Planned, flow: str) -> Landing:
     """Count what arrived; raises SourceRefused when an extracting session had other settings than the plan's."""
-    landing = tally_lines(hdfs.read_chunks(file.path) for file in hdfs.list_files(staging))
+    files = (hdfs.read_chunks(file.path) for file in hdfs.list_files(staging))
+    landing = tally_lines(files, flow, staging)
     for session in landing.sessions:
         require_same("Sqoop", SourceSession.from_json(session), planned.session)
     return landing

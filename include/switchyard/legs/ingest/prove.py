@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch
 from switchyard.flow import naming
+from switchyard.flow.cures import run_again
 from switchyard.flow.proof import Reconcile
 from switchyard.flow.threshold import rows_allowed
 from switchyard.lake.hive import HiveSession
@@ -75,7 +76,9 @@ def _count(batch: Batch, hive: HiveSession) -> Proved:
     kept = rows if converted.kept == converted.batch else _rows(hive, converted.kept)
     quarantined = _quarantine(batch, hive, converted)
     parts = {"kept": kept, "quarantined": quarantined}
-    difference = check_equation("the source statement read", landed.read.rows, parts, flow.flow, flow.reconcile)
+    difference = check_equation(
+        "the source statement read", landed.read.rows, "Hive has", parts, flow.flow, flow.reconcile
+    )
     files = batch.runtime.hdfs(flow).list_files(batch.landing)
     proved = Proved(
         source_rows=landed.read.rows,
@@ -105,7 +108,14 @@ def _count_batch(
     for group in statements.column_groups(columns):
         counted, of_group = statements.read_counts(hive.run(statements.count_all(table, group))[0], group)
         if rows is not None:
-            check_equation("Hive counted of the batch", counted, {"before": rows}, flow, _EXACT)
+            check_equation(
+                "a count of this load in Hive gave",
+                counted,
+                "one before it gave",
+                {"of the same table": rows},
+                flow,
+                _EXACT,
+            )
         rows = counted
         aggregates += of_group
     return rows or 0, aggregates
@@ -123,16 +133,17 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
     if not (0 if merge.sweep else counts["deleted"]) <= dead <= counts["deleted"]:
         listed = " + ".join(f"{count} {name}" for name, count in changed.items())
         raise ReconcileMismatch(
-            f"the batch has {kept} rows, which must be {listed} + {counts['deleted']} deleted",
+            f"the merge does not account for every row of this load: it read {kept} rows, but {listed} + "
+            f"{counts['deleted']} deleted do not make that many",
             where=f"flow {flow.flow}",
-            cure="nothing was published; run again, and see HiveServer2's log",
+            cure=f"nothing was published; {run_again('ingest', flow.flow)}; if it repeats, see HiveServer2's log",
         )
     target = f"{naming.STAGING_DATABASE}.{naming.staging_table('typed', batch.load.load_id, batch.try_id)}"
     rows, placed = (int(value) for value in hive.run(merge.placed(target))[0])
     expected = {"before": counts["before"], "inserted": counts["inserted"], "deleted": -counts["deleted"]}
-    check_equation("the new version has", rows, expected, flow.flow, flow.reconcile)
+    check_equation("the new version has", rows, "it must have", expected, flow.flow, flow.reconcile)
     in_version = {name: counts[name] for name in ("inserted", "updated", "unchanged")}
-    check_equation("the new version holds of the batch", placed, in_version, flow.flow, flow.reconcile)
+    check_equation("of this load the new version holds", placed, "it must hold", in_version, flow.flow, flow.reconcile)
     return replace(
         proved,
         hive_rows=rows,
@@ -152,9 +163,9 @@ def _require_before(batch: Batch, rows: int) -> None:
     expected = batch.planned.before_rows
     if expected is not None and expected >= 0 and rows != expected:
         raise ReconcileMismatch(
-            f"the version before has {rows} rows, and {expected} when it was published",
+            f"the version before has {rows} rows, and had {expected} when it was published",
             where=f"flow {batch.flow.flow}, {batch.planned.before_paths[0]}",
-            cure="nothing was published; somebody wrote or deleted files there: restore them, or go back to another "
+            cure="nothing was published; somebody wrote or deleted files there: restore them; or go back to another "
             f"version: switchyard rollback {batch.flow.flow}",
         )
 
@@ -188,7 +199,8 @@ def _check_threshold(batch: Batch, read: int, quarantined: int) -> None:
     raise QuarantineExceeded(
         f"{quarantined} of {read} rows were refused, more than contract.quarantine_threshold: {threshold}",
         where=f"flow {batch.flow.flow}",
-        cure=f"nothing was published; see why: select * from {table} where load_id = '{batch.load.load_id}'",
+        cure=f"nothing was published; see the reasons in Hive: select * from {table} where load_id = "
+        f"'{batch.load.load_id}'; correct the rows at the source, or raise the threshold",
     )
 
 
@@ -206,7 +218,7 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
     selects = [total.select for total in totals]
     row = hive.run(statements.count_broken(table, tests, selects, planned.hive_columns))[0]
     rows, broken, values = int(row[0]), row[1 : 1 + len(tests)], row[1 + len(tests) :]
-    check_equation("the checks looked at", rows, {"to publish": expected}, batch.flow.flow, _EXACT)
+    check_equation("the checks looked at", rows, "Hive has", {"to publish": expected}, batch.flow.flow, _EXACT)
     verdicts = [
         Verdict(test.label, test.severity, int(count), rows, examples=_examples(batch, hive, table, test.broken))
         for test, count in zip(tests, broken, strict=True)
@@ -224,7 +236,8 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
         raise CheckFailed(
             "checks of severity fail do not hold:",
             where=f"flow {batch.flow.flow}",
-            cure="nothing was published; correct the rows at the source, or the check in the flow file",
+            cure="nothing was published; correct the rows at the source, or the check in the flow file; then "
+            f"{run_again('ingest', batch.flow.flow)}",
             findings=failed,
             more="the log of this step has all",
         )

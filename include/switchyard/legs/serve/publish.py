@@ -91,9 +91,9 @@ def _apply_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, *,
         if not resumed:
             raise
         raise PublishConflict(
-            f"the same after a second try: {error.what}",
+            f"the publish failed twice: {error.what}",
             where=error.where,
-            cure=f"readers use MongoDB meanwhile, not the cache; {error.cure}",
+            cure=f"readers get what is in MongoDB meanwhile, not what is in the cache; {error.cure}",
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from switchyard.errors import PublishConflict
+from switchyard.flow.cures import run_again
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Selected, ServePlanned, Staged
@@ -47,9 +48,10 @@ def begin_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
     counted_on_it = load.result(ServePlanned).previous is not None
     if counted_on_it and planned is not None and shown not in (planned, own_marker(load).index_name):
         raise PublishConflict(
-            f"the collection was of {planned or 'no load'} when this load was planned, and is of {shown or 'no load'}",
+            f"the collection showed {Marker.load_named(planned)} when this load was planned, and shows "
+            f"{Marker.load_named(shown)} now",
             where=f"flow {load.flow}, collection {record.collection}",
-            cure="nothing was published; run the serve leg again: a snapshot replaces the collection",
+            cure=f"nothing was published; {run_again('serve', load.flow)}: it replaces the whole collection",
         )
     write_record(mongo, record, after=load.previous_seq)
 
@@ -68,9 +70,10 @@ def require_files(runtime: Runtime, flow: Flow, load: Load) -> None:
     files = [staged.changes, *([staged.replacements.file] if staged.replacements else [])]
     if not all(map(hdfs.exists, files)):
         raise PublishConflict(
-            f"the changes of load {load.load_id} are not in HDFS any more, so they cannot be replayed",
+            f"the files of changes of load {load.load_id} are gone from HDFS, so its publish cannot be finished",
             where=f"flow {load.flow}, leg serve",
-            cure="run the serve leg again: a snapshot replaces the collection",
+            cure="this step changed nothing, but the publish may have changed some documents before; "
+            f"{run_again('serve', load.flow)}: it replaces the whole collection",
         )
 
 
@@ -87,9 +90,9 @@ def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:
     if record is None or record.load_id != load.load_id or record.state != "served":
         shown = f"load {record.load_id}, {record.state}" if record else "no load"
         raise PublishConflict(
-            f"MongoDB's record is of {shown}, and not of load {load.load_id}: it was restored, or another run went on",
+            f"MongoDB shows {shown}, and not load {load.load_id}: it was restored, or another run published meanwhile",
             where=f"flow {load.flow}, collection {collection}",
-            cure="run the serve leg again: it looks at what is there",
+            cure=f"this step changed nothing; {run_again('serve', load.flow)}: it starts from what MongoDB shows",
         )
 
 

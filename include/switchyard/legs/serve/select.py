@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
 from switchyard.flow import naming
+from switchyard.flow.cures import run_again
 from switchyard.flow.spec import Flow
 from switchyard.lake.hiveql.statements import quote_table
 from switchyard.lake.table_version import TableVersion
@@ -44,7 +45,7 @@ def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
     raise SourceMoved(
         f"{flow.lake.database}.{flow.lake.table} was published {_ATTEMPTS} times while serve.select ran",
         where=f"flow {flow.flow}, leg serve",
-        cure="nothing was published; run again",
+        cure=f"nothing was published; when ingest is not running all the time, {run_again('serve', flow.flow)}",
     )
 
 
@@ -81,9 +82,10 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
     metastore.drop_table(naming.STAGING_DATABASE, typed)
     if rows != expected:
         raise ReconcileMismatch(
-            f"serve.select yields {expected} rows and {rows} landed",
+            f"serve.select yields {expected} rows and {rows} landed: each time it is asked it may give another result",
             where=f"flow {flow.flow}, leg serve",
-            cure="nothing was published; run again, or make the query deterministic",
+            cure="nothing was published; give LIMIT an ORDER BY that decides, take rand() and the like out; then "
+            f"{run_again('serve', flow.flow)}",
         )
     return Product(source.seq, source.load_id, landing, rows, columns, source.columns)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from switchyard.errors import LedgerStateError, ReconcileMismatch
 from switchyard.flow import naming
+from switchyard.flow.cures import run_again
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
@@ -113,8 +114,7 @@ def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -
         guard = partial(_require_ours, ledger, load)
         apply_changes(mongo, serve.collection, file, deleted, serve.indexes, guard=guard)
         replacements = Replacements(file, documents, digest)
-        where = f"flow {flow.flow}, collection {serve.collection}"
-        return check_applied(mongo, serve.collection, replacements, deleted, staged.rows, where)
+        return check_applied(mongo, serve.collection, replacements, deleted, staged.rows, flow.flow)
 
 
 def _find_changes(
@@ -142,9 +142,9 @@ def _write_replacements(
     replacements = write_replacements(batches, scratch / "replacements.bson")
     if replacements.documents != delta.inserted + delta.updated:
         raise ReconcileMismatch(
-            f"{delta.inserted + delta.updated} rows changed and {replacements.documents} documents were made of them",
+            f"{delta.inserted + delta.updated} rows changed, but {replacements.documents} documents were made of them",
             where=f"flow {flow.flow}, leg serve",
-            cure="nothing was published; run again",
+            cure=f"nothing was published; {run_again('serve', flow.flow)}; if it repeats, report it",
         )
     file = naming.replacements_file(flow.lake.root, flow.flow, load.load_id)
     runtime.hdfs(flow).upload(replacements.file, file)
@@ -163,10 +163,11 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
     rows, stored = _count_rows(files), mongo.digest(staging)
     if not rows == stage_report.documents == stored.documents or stored.hex != stage_report.digest:
         raise ReconcileMismatch(
-            f"Hive's version has {rows} rows, {stage_report.documents} were written and MongoDB has {stored.documents}"
-            + (", of another content" if stored.hex != stage_report.digest else ""),
+            f"the staging collection is not what Hive has: {rows} rows in Hive, {stage_report.documents} documents "
+            f"written, {stored.documents} in MongoDB"
+            + (", and their values differ" if stored.hex != stage_report.digest else ""),
             where=f"flow {flow.flow}, collection {staging}",
-            cure="nothing was published; run again",
+            cure=f"nothing was published, readers see the collection as before; {run_again('serve', flow.flow)}",
         )
     return stored.hex
 

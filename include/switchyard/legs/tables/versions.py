@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
+from switchyard.flow.cures import run_again
 from switchyard.flow.spec import Flow
 from switchyard.lake.adoption import adopt_table, read_table
 from switchyard.lake.hiveql.statements import seq_partition
@@ -205,15 +206,17 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
     current = runtime.metastore(flow).read_version(database, table)
     if current is None:
         raise PublishConflict(
-            f"Hive table {database}.{table} is gone", where=f"flow {flow.flow}", cure="run the leg again"
+            f"Hive table {database}.{table} is gone: somebody dropped it",
+            where=f"flow {flow.flow}",
+            cure=f"no file in HDFS was deleted; {run_again(load.leg, flow.flow)}: it says what can be done",
         )
     if load.kind != "adopt":
         require_own(flow, table, current)
     if load.leg == "ingest" and current.load_id != load.load_id and current.seq != load.previous_seq:
         raise PublishConflict(
-            f"seq {load.previous_seq} was expected and {current.seq} is there",
+            f"another load was published meanwhile: seq {load.previous_seq} was expected and {current.seq} is there",
             where=f"Hive table {database}.{table}",
-            cure="nothing was changed; run the flow again, it starts from the version that won",
+            cure=f"nothing was changed; {run_again('ingest', flow.flow)}: it starts from the version that won",
         )
     return current
 

@@ -29,7 +29,8 @@ def require_files(hdfs: Hdfs, flow: Flow, version: TableVersion) -> None:
             f"Hive table {version.name} shows {len(version.paths)} directories, and {len(missing)} are not in HDFS: "
             f"{', '.join(missing[:3])}",
             where=f"flow {flow.flow}",
-            cure="nothing was changed; restore them, or the metastore's newest backup; or go back to a version that is "
-            f"there: switchyard rollback {flow.flow}; or drop the table (no file is deleted) and load everything anew: "
+            cure="nothing was changed; 1. restore the directories, or the metastore's newest backup\n"
+            f"    2. or go back to a version whose files are there: switchyard rollback {flow.flow}\n"
+            "    3. or drop the table (no file is deleted) and load everything again: "
             f"switchyard run ingest {flow.flow} --from-beginning",
         )

@@ -19,6 +19,7 @@ from redis import Redis
 
 from switchyard.connections import Connection
 from switchyard.errors import PublishConflict, ReconcileMismatch
+from switchyard.flow.cures import run_again
 from switchyard.flow.naming import cache_gate, cache_served, cache_value
 from switchyard.serve.cache.connection import check_volatile, connect, explained
 from switchyard.serve.cache.gate import Gate, Script, script, value, value_seq
@@ -107,8 +108,12 @@ class CachePublisher:
         answer, gate = self._run("close", str(seq), str(served or 0))
         if answer in (b"superseded", b"open"):
             state = "open" if gate.is_open else "closed"
-            what = f"the cache's gate is at seq {gate.seq}, {state}{self._whose(gate)}; cannot close for {seq}"
-            raise PublishConflict(what, where=self._where, cure="run the serve leg again: it takes a higher seq")
+            what = (
+                f"the cache's gate is at seq {gate.seq}, {state}{self._whose(gate)}: another publish was here, so it "
+                f"cannot be closed for serve seq {seq}"
+            )
+            cure = f"nothing was removed from the cache; {run_again('serve', self.flow)}: it takes a higher seq"
+            raise PublishConflict(what, where=self._where, cure=cure)
         return gate
 
     def invalidate(self, seq: int, ids: Iterable[Any] | None, *, limit: int = 100_000) -> InvalidateReport:
@@ -140,11 +145,12 @@ class CachePublisher:
         for chunk in _chunks(self._keys(ids or ()), _CHUNK):
             for key, cached_seq in zip(chunk, self._seqs(chunk), strict=True):
                 if cached_seq is not None and floor <= cached_seq < seq:
-                    what = f"value {key} of seq {cached_seq} is still cached after the publish of {seq}"
+                    what = f"value {key} of seq {cached_seq} is still cached: serve seq {seq} should have removed it"
                     raise ReconcileMismatch(
                         what,
                         where=self._where,
-                        cure="stop the client that writes to this cache without looking at the gate; then run again",
+                        cure="the gate stays closed, so readers use MongoDB and get no old value; stop the client that "
+                        f"writes to this cache without looking at the gate; then {run_again('serve', self.flow)}",
                     )
             checked += len(chunk)
         return checked
@@ -252,8 +258,12 @@ class CachePublisher:
     def _open(self, seq: int, mode: Literal["invalidated", "restore", "upgrade"]) -> Gate:
         answer, gate = self._run("open", str(seq), mode)
         if answer == b"superseded":
-            what = f"the cache's gate is at seq {gate.seq}{self._whose(gate)}; cannot open for {seq}"
-            raise PublishConflict(what, where=self._where, cure="run the serve leg again: it takes a higher seq")
+            what = (
+                f"the cache's gate is at seq {gate.seq}{self._whose(gate)}: another publish was here, so it cannot be "
+                f"opened for serve seq {seq}"
+            )
+            cure = f"readers get no old value; {run_again('serve', self.flow)}: it takes a higher seq"
+            raise PublishConflict(what, where=self._where, cure=cure)
         return gate
 
     def _whose(self, gate: Gate) -> str:
@@ -265,9 +275,10 @@ class CachePublisher:
         gate = Gate.parse(text)
         if gate is None:
             raise ReconcileMismatch(
-                f"after the script {name} the cache has no gate",
+                f"the cache has no gate that can be read, after the script {name} should have written it",
                 where=self._where,
-                cure="reset the cache: docs/cache-protocol.md",
+                cure="readers use MongoDB meanwhile; remove what is in the gate's place (docs/cache-protocol.md, "
+                f"reset); then {run_again('serve', self.flow)}",
             )
         return answer, gate
 

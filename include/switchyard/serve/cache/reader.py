@@ -115,7 +115,9 @@ class ReadThroughCache:
             PreflightRefused: the flow has no cache. ConnectionMissing, ConnectionUnusable: as `connections` says.
         """
         if flow.serve is None or flow.cache is None:
-            raise PreflightRefused("the flow has no cache", where=flow.flow, cure="add `serve` and `cache` to its file")
+            raise PreflightRefused(
+                "the flow has no cache", where=f"flow {flow.flow}", cure="add `serve` and `cache` to its flow file"
+            )
         mongo = connections.get(flow.serve.connection)
         redis = connect_redis(connections.get(flow.cache.connection), timeout_seconds=_READER_TIMEOUT_SECONDS)
         collection = connect_mongo(mongo)[mongo.schema][flow.serve.collection]

@@ -16,6 +16,7 @@ from bson import decode_file_iter
 from bson.raw_bson import RawBSONDocument
 
 from switchyard.errors import ReconcileMismatch
+from switchyard.flow.cures import run_again
 from switchyard.serve.mongo.digest import ContentDigest
 from switchyard.serve.mongo.target import RAW, MongoTarget
 
@@ -87,7 +88,7 @@ def check_applied(
     changed: Replacements,
     deleted: Callable[[], Iterable[Any]],
     rows: int,
-    where: str,
+    flow: str,
 ) -> InPlaceReport:
     """Read the changed documents back and count all.
 
@@ -108,8 +109,9 @@ def check_applied(
             f"MongoDB does not match Hive after the publish: {counted} of {rows} documents, {stored.documents} of "
             f"{changed.documents} replacements, {remaining} of {deletions} deleted keys still exist"
             + ("; replaced documents differ in content" if stored.hex != changed.digest else ""),
-            where=where,
-            cure="another client writes to the collection; run again: a snapshot replaces the collection",
+            where=f"flow {flow}, collection {collection}",
+            cure="the collection was changed, not as it should be: another client writes to it; stop that client, then "
+            f"{run_again('serve', flow)}: it replaces the whole collection",
         )
     return InPlaceReport(changed.documents, deletions, counted)
 

@@ -29,6 +29,12 @@ class Marker:
         match = _NAME.fullmatch(index_name)
         return cls(int(match[1]), int(match[2]), match[3]) if match else None
 
+    @classmethod
+    def load_named(cls, index_name: str) -> str:
+        """The load that an index's name says, for a message; `no load` for any other index."""
+        marker = cls.parse(index_name)
+        return f"load {marker.load_id} (serve seq {marker.serve_seq})" if marker else "no load"
+
     @property
     def index_name(self) -> str:
         """`switchyard|serve_seq|lake_seq|load_id`."""

@@ -150,7 +150,7 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
     raise PublishConflict(
         f"another run recorded serve seq {current.get('serve_seq', 0)} after this load was planned on {after or 0}",
         where=f"connection {mongo.connection.conn_id} collection {OWN_COLLECTION}, document {record.collection}",
-        cure="run the serve leg again: it starts from the record",
+        cure="nothing was published by this run; run the whole serve leg again: it starts from the record",
     )
 
 
