@@ -31,6 +31,9 @@ def replay(
     load: Annotated[
         str | None, typer.Option("--load", metavar="LOAD", help="Whose refused rows; default: the last that has any.")
     ] = None,
+    partly: Annotated[
+        bool, typer.Option("--partly", help="Leave behind the rows that cannot be looked up again: NULL in the key.")
+    ] = False,
     directory: FlowsDirectory = DEFAULT_FLOWS,
     take_over: TakeOver = False,
     verbose: Verbose = False,
@@ -38,8 +41,10 @@ def replay(
     """Read again the rows that a load quarantined, after the fix; the bookmark stays where it is."""
     from switchyard.legs.ingest.replay import find_replay
 
-    plan = find_replay(open_runtime("switchyard replay"), find_flow(directory, flow), load)
-    typer.echo(f"reading again the {plan.rows} rows that load {plan.load_id} refused")
+    plan = find_replay(open_runtime("switchyard replay"), find_flow(directory, flow), load, partly=partly)
+    typer.echo(f"reading again {plan.rows} rows that load {plan.load_id} refused")
+    if plan.left:
+        typer.echo(plan.left)
     _run(flow, plan.request, directory, take_over, verbose)
 
 

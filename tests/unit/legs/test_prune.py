@@ -54,7 +54,12 @@ def test_what_is_named_stays() -> None:
         load(7, plan=PlanOutline(replays="i4"), kind="replay"),
         load(1, "serve", version=1),
     )  # fmt: skip
-    assert set(ids(prunable(loads, 2, shown(7)))) == {"i5"}, "3 waits for a replay, 4 was replayed by 7, 1 is served"
+    assert set(ids(prunable(loads, 2, shown(7)))) == {"i3", "i5"}, "6 undid 3, 4 was replayed by 7, 1 is served"
+
+
+def test_a_load_that_waits_for_a_replay_stays() -> None:
+    loads = newest_first(load(1, refused=4), *(load(seq) for seq in range(2, 6)))
+    assert set(ids(prunable(loads, 2, shown(5)))) == {"i2", "i3"}
 
 
 def test_the_bookmarks_setter_stays_behind_any_number_of_backfills() -> None:

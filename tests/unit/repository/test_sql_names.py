@@ -47,6 +47,7 @@ ELSEWHERE = {
     ("lake/adoption.py", "obstacles"): PEOPLE,
     ("lake/hiveql/merging.py", "Merge"): HIVE,
     ("lake/hiveql/merging.py", "_equal"): HIVE,
+    ("lake/hiveql/merging.py", "count_shared"): HIVE,
     ("lake/hiveql/statements.py", "quarantine_unfit"): HIVE,
     ("lake/hiveql/statements.py", "_holds"): HIVE,
     ("lake/hiveql/statements.py", "Division"): HIVE,

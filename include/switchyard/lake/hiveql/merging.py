@@ -190,6 +190,13 @@ def _of(side: str, column: HiveColumn) -> str:
     return f"{side}.{quote_hive(column.name)}"
 
 
+def count_shared(table: str, batch: str, columns: Sequence[HiveColumn]) -> str:
+    """HiveQL that counts the rows of a table that have the same values in these columns as some row of a batch."""
+    same = (_equal(_of("shown", column), _of("added", column), column.type) for column in columns)
+    joined = f"left semi join {quote_table(batch)} added on {' and '.join(same)}"
+    return f"select count(*) from {quote_table(table)} shown {joined}"
+
+
 def _equal(one: str, other: str, kind: HiveType) -> str:
     """NULL equals NULL and NaN equals NaN. Hive compares no nested values; `diff` does."""
     if kind.is_nested:

@@ -18,6 +18,7 @@ from switchyard.ledger.reports import NothingNew
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.planned import draft
+from switchyard.legs.ingest.replay_guard import require_replayable
 from switchyard.legs.ingest.settle import require_released, settle
 from switchyard.legs.ingest.start import find_start, next_bookmark, read_now
 from switchyard.legs.ingest.window import Window
@@ -65,7 +66,8 @@ def _look_at_source(
 ) -> _Source | NothingNew:
     """Examine the source and choose the rows to read, in one session.
 
-    Raises PreflightRefused, TruthConflict for a bookmark of another source, SwitchyardError for a replay without rows.
+    Raises PreflightRefused, TruthConflict for a bookmark of another source, SwitchyardError for a replay that finds
+    no rows, or rows that were loaded.
     """
     before = ingest_window.known_columns(ledger, flow, version)
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
@@ -74,7 +76,8 @@ def _look_at_source(
         reading = read_now(runtime, session, flow)
         start = find_start(flow, version, reading, request)
         window = ingest_window.find_window(session, flow, request, start, agreed)
-        ingest_window.require_rows(session, flow, request, window)
+        if request.kind == "replay":
+            require_replayable(session, flow, request, window, version)
         if not ingest_window.has_rows(session, flow, window):
             if request.kind == "load" and window.high is not None:
                 note_nothing_new(ledger, flow.flow, window.high)

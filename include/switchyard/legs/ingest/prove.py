@@ -21,6 +21,7 @@ from switchyard.ledger.results import Converted, Landed, Proved
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.manifest import Manifest
+from switchyard.legs.ingest.replay_guard import require_unloaded
 from switchyard.legs.ingest.workspace import Batch
 from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.prove.checks import Verdict
@@ -45,6 +46,7 @@ def prove(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Proved]:
         _clean_up(batch)
         return Delivery(load.result(Proved))
     with runtime.hive(batch.flow).session() as hive:
+        require_unloaded(batch, hive, load.result(Converted).kept)
         proved = _count(batch, hive)
         proved = replace(proved, warnings=_judge(batch, hive, _rows_to_judge(batch, proved)))
     before = batch.metastore.read_version(batch.flow.lake.database, batch.flow.lake.table)

@@ -8,8 +8,9 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import FINISHED, UNFINISHED, Load
 from switchyard.ledger.registry import forget
-from switchyard.ledger.results import PlanOutline, Proved
+from switchyard.ledger.results import PlanOutline
 from switchyard.ledger.store import Ledger
+from switchyard.legs.ingest.replay_candidates import waiting_for_replay
 from switchyard.legs.ingest.rollback_target import setter_of
 from switchyard.legs.runtime import Runtime
 
@@ -38,7 +39,7 @@ def prunable(loads: Sequence[Load], keep: int, version: TableVersion | None) -> 
     old = [*_beyond(loads, "ingest", keep), *_beyond(loads, "serve", keep)]
     by_id = {load.load_id: load for load in old}
     staying = [load for load in loads if load.load_id not in by_id]
-    named = {*_named_by_table(loads, version), *(load.load_id for load in old if _waits_for_replay(load, loads))}
+    named = {*_named_by_table(loads, version), *(load.load_id for load in waiting_for_replay(_published(loads)))}
     waiting = [*staying, *(by_id.pop(load_id) for load_id in named if load_id in by_id)]
     while waiting:
         for load_id in _named_by_load(waiting.pop(), loads):
@@ -53,6 +54,10 @@ def _beyond(loads: Sequence[Load], leg: str, keep: int) -> list[Load]:
     return [load for load in own[max(keep, last + 1) :] if load.state not in UNFINISHED]
 
 
+def _published(loads: Sequence[Load]) -> list[Load]:
+    return [load for load in loads if load.leg == "ingest" and load.state == "published"]
+
+
 def _named_by_table(loads: Sequence[Load], version: TableVersion | None) -> Iterator[str]:
     """The version, its chain, its head, and the load that set its bookmark."""
     if version is None:
@@ -60,7 +65,7 @@ def _named_by_table(loads: Sequence[Load], version: TableVersion | None) -> Iter
     yield version.load_id
     yield from (part.load_id for part in version.chain)
     yield from (load.load_id for load in loads if load.leg == "ingest" and load.seq == version.head)
-    published = [load for load in loads if load.leg == "ingest" and load.state == "published"]
+    published = _published(loads)
     setter = setter_of(next((load for load in published if load.load_id == version.load_id), None), published)
     if setter is not None:
         yield setter.load_id
@@ -80,12 +85,3 @@ def _named_by_load(load: Load, loads: Sequence[Load]) -> Iterator[str]:
         seq = load.previous_seq
     if seq is not None:
         yield from (one.load_id for one in loads if one.leg == "ingest" and one.seq == seq)
-
-
-def _waits_for_replay(load: Load, loads: Sequence[Load]) -> bool:
-    """Whether a published load has rows in the quarantine that no replay has read again."""
-    proved = load.find_result(Proved) if load.state == "published" and load.leg == "ingest" else None
-    if proved is None or proved.quarantined_rows == 0:
-        return False
-    plans = [one.find_result(PlanOutline) for one in loads if one.leg == "ingest"]
-    return all(plan is None or plan.replays != load.load_id for plan in plans)

@@ -2,77 +2,85 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from switchyard.errors import SwitchyardError
+from switchyard.extract.statement import Bounds
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.handover import LoadRequest
 from switchyard.lake.hiveql.statements import quote_table, raw_value
 from switchyard.ledger.loads import FINISHED, Load
-from switchyard.ledger.results import PlanOutline, Proved
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.planned import Planned
+from switchyard.legs.ingest.replay_candidates import refused_rows, waiting_for_replay
 from switchyard.legs.runtime import Runtime
 from switchyard.types.quoting import quote_text
-
-log = logging.getLogger(__name__)
 
 _MOST_KEYS = 10_000
 
 
 @dataclass(frozen=True)
 class Replay:
-    """The request, and the load whose refused rows it reads again."""
+    """The request, and the load whose refused rows it reads again; `left`: which of them it does not, and the cure."""
 
     request: LoadRequest
     load_id: str
     rows: int
+    left: str = ""
 
 
-def find_replay(runtime: Runtime, flow: Flow, load_id: str | None) -> Replay:
+def find_replay(runtime: Runtime, flow: Flow, load_id: str | None, *, partly: bool = False) -> Replay:
     """Choose the load (by default the last published one that refused rows) and write the request.
 
-    Raises SwitchyardError when there is nothing to replay, or no way to.
+    `partly`: the rows that cannot be looked up again may be left behind. Raises SwitchyardError when there is nothing
+    to replay, or no way to.
     """
     with runtime.ledger() as ledger:
         ledger.migrate()
         load = _find_load(ledger, flow, load_id)
-    refused = load.result(Proved).quarantined_rows
+    refused = refused_rows(load)
     if flow.lake.mode == "replace":
         return Replay(LoadRequest(), load.load_id, refused)
     planned = load.result(Planned)
     if planned.bounds is None:
         return Replay(LoadRequest(), load.load_id, refused)
-    keys = _refused_keys(runtime, flow, load, planned)
+    _require_cursor(flow, load, planned.bounds)
+    keys, lost = _refused_keys(runtime, flow, load, planned)
+    left = _judge_lost(flow, load, len(keys), lost, partly=partly)
     request = LoadRequest("replay", planned.bounds.low, planned.bounds.high, keys=keys, replays=load.load_id)
-    return Replay(request, load.load_id, refused)
+    return Replay(request, load.load_id, len(keys), left)
 
 
 def _find_load(ledger: Ledger, flow: Flow, load_id: str | None) -> Load:
     published = ledger.list_loads(flow.flow, "ingest", [FINISHED["ingest"]])
-    replayed = {plan.replays for plan in (load.find_result(PlanOutline) for load in published) if plan}
-    for load in published:
-        is_candidate = load_id is None or load.load_id == load_id
-        if is_candidate and _refused_rows(load) and load.load_id not in replayed:
+    for load in waiting_for_replay(published):
+        if load_id in (None, load.load_id):
             return load
     which = f"load {load_id}" if load_id else "no published load"
     raise SwitchyardError(
         f"{which} has refused rows that are not replayed yet",
         where=f"flow {flow.flow}",
-        cure=f"switchyard loads {flow.flow} shows what was quarantined; a failed load is simply run again",
+        cure=f"switchyard loads {flow.flow} shows what was quarantined; a load that failed, or that a rollback undid, "
+        f"is simply run again: switchyard run ingest {flow.flow}",
     )
 
 
-def _refused_rows(load: Load) -> int:
-    proved = load.find_result(Proved)
-    return proved.quarantined_rows if proved else 0
+def _require_cursor(flow: Flow, load: Load, bounds: Bounds) -> None:
+    """Raise SwitchyardError when the range of an append was one of another cursor than the flow reads by now."""
+    if flow.lake.mode == "append" and bounds.column != flow.source.cursor:
+        raise SwitchyardError(
+            f"its range is one of {bounds.column}, and source.cursor is {flow.source.cursor} now",
+            where=f"flow {flow.flow}, load {load.load_id}",
+            cure=_touch(flow),
+        )
 
 
-def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) -> tuple[Mapping[str, str], ...]:
-    """The keys of the refused rows, as text by source column."""
+def _refused_keys(
+    runtime: Runtime, flow: Flow, load: Load, planned: Planned
+) -> tuple[tuple[Mapping[str, str], ...], list[str]]:
+    """The keys of the refused rows, as text by source column; and which rows have none, as parts of a sentence."""
     columns = [column for column in planned.columns if column.name in planned.key]
     if not columns:
         raise SwitchyardError(
@@ -97,33 +105,35 @@ def _refused_keys(runtime: Runtime, flow: Flow, load: Load, planned: Planned) ->
             cure=f"read their whole range again: switchyard backfill {flow.flow} --from … --to …",
         )
     keys = [row for row in rows if None not in row]  # a row without a key cannot be looked up again
-    _require_keys(flow, load, [column.source for column in columns], len(rows), len(keys))
-    return tuple({column.source: str(value) for column, value in zip(columns, key, strict=True)} for key in keys)
+    missing = refused_rows(load) - len(rows)
+    keyless = len(rows) - len(keys)
+    lost = [f"{missing} are not in the quarantine any more"] if missing > 0 else []
+    if keyless:
+        lost.append(f"{keyless} have NULL in the key ({', '.join(column.source for column in columns)})")
+    named = tuple({column.source: str(value) for column, value in zip(columns, key, strict=True)} for key in keys)
+    return named, lost
 
 
-def _require_keys(flow: Flow, load: Load, key: Sequence[str], kept: int, usable: int) -> None:
-    """Raise SwitchyardError when no refused row can be looked up: without keys a replay would read its whole range.
+def _judge_lost(flow: Flow, load: Load, usable: int, lost: Sequence[str], *, partly: bool) -> str:
+    """A sentence on the rows that cannot be looked up, for people; empty when there are none.
 
-    `kept`: rows of the load that the quarantine has; `usable`: those of them with a whole key.
+    Raises SwitchyardError unless somebody said that they may be left behind, and some others can be: a load that was
+    replayed once is not replayed again, so nobody would think of them any more.
     """
-    refused = _refused_rows(load)
-    reasons = []
-    if kept < refused:
-        reasons.append(f"{refused - kept} are not in the quarantine any more")
-    if usable < kept:
-        reasons.append(f"{kept - usable} have NULL in the key ({', '.join(key)})")
-    if not reasons:
-        return
-    why = " and ".join(reasons)
-    if usable:
-        log.warning("load %s refused %s rows; %s: these are not read again", load.load_id, refused, why)
-        return
-    if flow.lake.mode == "merge":
-        cure = f"read their range again: switchyard backfill {flow.flow} --from … --to …"
-    else:
-        cure = f"correct them at the source with a new cursor value, and read them: switchyard run ingest {flow.flow}"
-    raise SwitchyardError(
-        f"none of the {refused} refused rows can be looked up again: {why}",
-        where=f"flow {flow.flow}, load {load.load_id}",
-        cure=cure,
-    )
+    if not lost:
+        return ""
+    refused = refused_rows(load)
+    why = " and ".join(lost)
+    what = f"{refused - usable} of the {refused} refused rows cannot be looked up again: {why}"
+    if not usable:
+        what = f"none of the {refused} refused rows can be looked up again: {why}"
+    merge = f"read their range again: switchyard backfill {flow.flow} --from … --to …"
+    cure = merge if flow.lake.mode == "merge" else _touch(flow)
+    if partly and usable:
+        return f"{what}; {cure}"
+    rest = f"; or leave them behind: switchyard replay {flow.flow} --load {load.load_id} --partly" if usable else ""
+    raise SwitchyardError(what, where=f"flow {flow.flow}, load {load.load_id}", cure=f"{cure}{rest}")
+
+
+def _touch(flow: Flow) -> str:
+    return f"correct them at the source with a new cursor value, and read them: switchyard run ingest {flow.flow}"

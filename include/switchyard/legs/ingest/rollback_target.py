@@ -40,7 +40,7 @@ def setter_of(load: Load | None, published: Sequence[Load]) -> Load | None:
             before = load.previous_seq
             load = next((one for one in published if one.seq == before), None)
             continue
-        back = _rollback_of(load)
+        back = rollback_of(load)
         to_load = back.to_load if back else None
         target = next((one for one in published if one.load_id == to_load), None)
         if target is None:
@@ -51,16 +51,17 @@ def setter_of(load: Load | None, published: Sequence[Load]) -> Load | None:
 
 def head_of(load: Load) -> int:
     """The seq of the newest rows of a load's version: its own, or of a rollback, the one that it shows again."""
-    back = _rollback_of(load)
+    back = rollback_of(load)
     return back.head if back and back.head is not None else origin(load)
 
 
 def origin(load: Load) -> int:
     """The seq under which a load's version was first published."""
-    back = _rollback_of(load)
+    back = rollback_of(load)
     return back.origin_seq if back else load.seq
 
 
-def _rollback_of(load: Load) -> RollbackPlan | None:
+def rollback_of(load: Load) -> RollbackPlan | None:
+    """What a rollback was planned with; None for a load of another kind."""
     plan = load.find_result(PlanOutline)
     return plan.rollback if plan else None

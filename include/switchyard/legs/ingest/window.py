@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from switchyard.errors import SwitchyardError
 from switchyard.extract import watermark
 from switchyard.extract.column_names import carried_names, missing_names
-from switchyard.extract.postgres import count_rows, relation
+from switchyard.extract.postgres import relation
 from switchyard.extract.preflight import Examined, examine, refuse
 from switchyard.extract.statement import Bounds, row_condition
 from switchyard.flow.spec import Flow
@@ -153,32 +152,6 @@ def has_rows(session: Session, flow: Flow, window: Window) -> bool:
     return bool(row and row[0])
 
 
-def require_rows(session: Session, flow: Flow, request: LoadRequest, window: Window) -> None:
-    """Raise SwitchyardError when a replay finds none of its rows, which would otherwise pass for success.
-
-    Or, in mode append, more rows than were refused: the others were loaded, and would be there twice.
-    """
-    if request.kind != "replay" or window.bounds is None:
-        return
-    rows = count_rows(session, flow.source, row_condition(flow.source, window.bounds))
-    if rows == 0:
-        what = f"none of the {len(request.keys)} rows that load {request.replays} refused is at the source by its key"
-        if flow.lake.mode == "append":
-            cure = f"if they were changed since, the next load reads them: switchyard run ingest {flow.flow}"
-        else:
-            cure = "their keys are gone from the source, so there is nothing to read again"
-    elif flow.lake.mode == "append" and rows > len(request.keys):
-        key = ", ".join(request.keys[0])
-        what = (
-            f"load {request.replays} refused {len(request.keys)} rows, and {rows} rows of its range have their keys "
-            f"({key}): those that were loaded then would be there twice"
-        )
-        cure = "nothing was changed; name in source.key the columns that identify a row, and load into a new lake.table"
-    else:
-        return
-    raise SwitchyardError(what, where=f"flow {flow.flow}, {flow.source.table or 'source.query'}", cure=cure)
-
-
 def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agreed) -> Window:
     findings = []
     if flow.lake.mode == "merge" and agreed.unread:
@@ -209,6 +182,6 @@ def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agre
     low, high = (None if value is None else str(value) for value in row[:2])
     if request.kind == "replay" and flow.lake.mode == "merge":
         # The mending UPDATE may have moved a row's cursor out of the range. A merge may read a row by key at any time;
-        # an append would have it twice, here and in the load whose range it is in now.
+        # an append would have it twice, here and in the load whose range it is in now. See replay_guard.
         return Window(Bounds(flow.source.cursor, None, None, request.keys), low, high)
     return Window(Bounds(flow.source.cursor, low, high, request.keys), low, high)
