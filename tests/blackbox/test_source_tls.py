@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from harness.outside.certificates import Authority
 from harness.outside.grounds import SOURCE, FlowUnderTest, Grounds
-from harness.outside.tls_postgres import Authority, TlsPostgres, open_tls_postgres
+from harness.outside.tls_postgres import TlsPostgres, open_tls_postgres
 
 PASSWORD = "of the readers"
 DATABASE = "source"

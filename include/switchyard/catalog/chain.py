@@ -8,6 +8,7 @@ from itertools import pairwise
 from switchyard.catalog import lineage, urns
 from switchyard.catalog.walk import Catalog, Hop
 from switchyard.connections import Connection, Connections
+from switchyard.connections.redis import read_extras
 from switchyard.flow.spec import Flow
 
 DEFAULT_NAMENODE_PORT = 8020
@@ -79,7 +80,7 @@ def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
             datasets.append(lineage.served_urn(flow))
         datasets.append(lineage.collection_urn(flow, connections.get(flow.serve.connection).schema))
     if flow.cache is not None:
-        datasets.append(urns.redis_keyspace(redis_database(connections.get(flow.cache.connection)), flow.flow))
+        datasets.append(urns.redis_keyspace(read_extras(connections.get(flow.cache.connection)).database, flow.flow))
     return datasets
 
 
@@ -96,11 +97,6 @@ def walk_flow(catalog: Catalog, flow: Flow, connections: Connections) -> Chain:
 def hdfs_authority(connection: Connection) -> str:
     """`host:port` of the NameNode as in `hdfs://` URLs; a nameservice has no port."""
     return f"{connection.host}:{connection.port or DEFAULT_NAMENODE_PORT}"
-
-
-def redis_database(connection: Connection) -> int:
-    """The number of the Redis database: `db` of the connection's extra, or its schema."""
-    return int(connection.extra.get("db") or connection.schema or 0)
 
 
 def _link(catalog: Catalog, source: str, target: str) -> Link:

@@ -14,7 +14,10 @@ from typing import Any, Literal
 
 from switchyard.catalog import chain, lineage, urns
 from switchyard.connections import Connections
+from switchyard.connections.hive import metastore_access
 from switchyard.connections.postgres import libpq_parameters
+from switchyard.connections.redis import read_extras as read_redis_extras
+from switchyard.errors import SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import GIVE_UP_SOON
@@ -106,6 +109,13 @@ def _build_hdfs(key: SourceKey, flows: list[Flow], connections: Connections) -> 
 
 def _build_hive(key: SourceKey, flows: list[Flow], connections: Connections) -> Recipe:
     connection = connections.get(key.connection)
+    if metastore_access(connection).tls:
+        raise SwitchyardError(
+            "DataHub's source of a Hive metastore does not speak TLS, which this connection asks for",
+            where=f"connection {connection.conn_id}, metadata_sync",
+            cure="loads are not affected; leave the source out of the run, or give it a plain port on a network of its "
+            "own",
+        )
     expected = [lineage.lake_urn(flow) for flow in flows]
     expected += [lineage.served_urn(flow) for flow in flows if flow.serve is not None]
     config = {
@@ -144,7 +154,8 @@ def _build_mongodb(key: SourceKey, flows: list[Flow], connections: Connections) 
 
 def _build_redis(key: SourceKey, flows: list[Flow], connections: Connections) -> Recipe:
     connection = connections.get(key.connection)
-    database = chain.redis_database(connection)
+    extras = read_redis_extras(connection)
+    database = extras.database
     expected = tuple(urns.redis_keyspace(database, flow.flow) for flow in flows)
     config = {
         "host": connection.host,
@@ -152,7 +163,7 @@ def _build_redis(key: SourceKey, flows: list[Flow], connections: Connections) ->
         "db": database,
         "username": connection.login or None,
         "password": connection.password or None,
-        "ssl": _is_true(connection.extra.get("ssl")),
+        "tls": dict(extras.tls),
         "keyspaces": [
             {
                 "name": urns.name_of(urn),

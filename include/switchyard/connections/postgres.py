@@ -11,17 +11,14 @@ PostgresHook of Airflow's provider 7.1.
 from __future__ import annotations
 
 import base64
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from switchyard.connections.extras import FLAG, KERBEROS, Extra, KnownExtras, read_file, unusable
 from switchyard.connections.sources import Connection
-from switchyard.errors import ConnectionUnusable
 
 _CONNECT_SECONDS = "10"
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_FLAG = {"1": "1", "0": "0", "true": "1", "false": "0"}
 _JDBC_FLAG = {"1": "true", "0": "false"}
 _SERVER_TYPES = {
     "any": "any",
@@ -36,39 +33,34 @@ _BINDINGS = ("disable", "prefer", "require")
 
 
 @dataclass(frozen=True)
-class Extra:
-    """One extra that is honoured.
+class PostgresExtra(Extra):
+    """One extra that is honoured, by both drivers.
 
     Args:
-        values: those it may have; empty: any text. `number`: a whole number of at least 0.
         jdbc: its name in pgjdbc's URL; empty: pgjdbc has nothing like it, and Sqoop's session goes without.
         in_jdbc: pgjdbc's word for a value, where it is another one.
-        file: its value is the path of a file that has to be there.
     """
 
-    values: tuple[str, ...] = ()
-    number: bool = False
     jdbc: str = ""
     in_jdbc: Mapping[str, str] = field(default_factory=dict)
-    file: bool = False
 
 
-HONOURED: Mapping[str, Extra] = {
-    "sslmode": Extra(_SSL_MODES, jdbc="sslmode"),
-    "sslrootcert": Extra(file=True, jdbc="sslrootcert"),
-    "sslcert": Extra(file=True, jdbc="sslcert"),
-    "sslkey": Extra(file=True, jdbc="sslkey"),
-    "gssencmode": Extra(_GSS_MODES, jdbc="gssEncMode"),
-    "channel_binding": Extra(_BINDINGS, jdbc="channelBinding"),
-    "options": Extra(jdbc="options"),
-    "connect_timeout": Extra(number=True, jdbc="connectTimeout"),
-    "application_name": Extra(jdbc="ApplicationName"),
-    "target_session_attrs": Extra(tuple(_SERVER_TYPES), jdbc="targetServerType", in_jdbc=_SERVER_TYPES),
-    "keepalives": Extra(tuple(_FLAG), jdbc="tcpKeepAlive", in_jdbc=_JDBC_FLAG),
-    "keepalives_idle": Extra(number=True),
-    "keepalives_interval": Extra(number=True),
-    "keepalives_count": Extra(number=True),
-    "tcp_user_timeout": Extra(number=True),
+HONOURED: Mapping[str, PostgresExtra] = {
+    "sslmode": PostgresExtra(_SSL_MODES, jdbc="sslmode"),
+    "sslrootcert": PostgresExtra(file=True, jdbc="sslrootcert"),
+    "sslcert": PostgresExtra(file=True, jdbc="sslcert"),
+    "sslkey": PostgresExtra(file=True, jdbc="sslkey"),
+    "gssencmode": PostgresExtra(_GSS_MODES, jdbc="gssEncMode"),
+    "channel_binding": PostgresExtra(_BINDINGS, jdbc="channelBinding"),
+    "options": PostgresExtra(jdbc="options"),
+    "connect_timeout": PostgresExtra(number=True, jdbc="connectTimeout"),
+    "application_name": PostgresExtra(jdbc="ApplicationName"),
+    "target_session_attrs": PostgresExtra(tuple(_SERVER_TYPES), jdbc="targetServerType", in_jdbc=_SERVER_TYPES),
+    "keepalives": PostgresExtra(FLAG, jdbc="tcpKeepAlive", in_jdbc=_JDBC_FLAG),
+    "keepalives_idle": PostgresExtra(number=True),
+    "keepalives_interval": PostgresExtra(number=True),
+    "keepalives_count": PostgresExtra(number=True),
+    "tcp_user_timeout": PostgresExtra(number=True),
 }
 """By libpq's name. What pgjdbc lacks are timings of TCP, by which no row and no secret changes."""
 
@@ -87,9 +79,9 @@ REFUSED: Mapping[str, str] = {
     "sslcrldir": "leave it out: Sqoop's driver reads no revocation list, and one client that does is no protection",
     "sslnegotiation": "leave it out: Sqoop's and Python's drivers must open TLS in one way",
     "require_auth": "leave it out; set the methods in the server's pg_hba.conf",
-    "krbsrvname": "leave it out: Kerberos is not supported yet",
-    "gsslib": "leave it out: Kerberos is not supported yet",
-    "gssdelegation": "leave it out: Kerberos is not supported yet",
+    "krbsrvname": KERBEROS,
+    "gsslib": KERBEROS,
+    "gssdelegation": KERBEROS,
     "requiressl": "write sslmode: require",
     "replication": "leave it out: a load reads by SQL",
 }
@@ -97,6 +89,7 @@ REFUSED: Mapping[str, str] = {
 
 UNUSED = ("cursor", "sqlalchemy_scheme", "sqlalchemy_query", "enable_log_db_messages")
 """Extras of Airflow's hook that shape only the hook's own Python objects: nothing here is changed by them."""
+_KNOWN = KnownExtras("a PostgreSQL connection", HONOURED, REFUSED, UNUSED)
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,12 @@ class PostgresExtras:
 
 def read_extras(connection: Connection) -> PostgresExtras:
     """Judge and translate the extras of a PostgreSQL connection; raises ConnectionUnusable, by name and with a cure."""
-    libpq = {name: _judge(connection, name, value) for name, value in connection.extra.items() if name not in UNUSED}
+    if connection.extra.get("sslrootcert") == "system":
+        cure = "name the file with the CA's certificates"
+        raise unusable(connection, "sslrootcert 'system' is libpq's alone", cure)
+    libpq = _KNOWN.read(connection)
+    if "keepalives" in libpq:
+        libpq["keepalives"] = {"true": "1", "false": "0"}[libpq["keepalives"]]
     jdbc = {
         extra.jdbc: extra.in_jdbc.get(libpq[name], libpq[name])
         for name, extra in HONOURED.items()
@@ -124,10 +122,10 @@ def read_extras(connection: Connection) -> PostgresExtras:
     }
     if libpq.get("sslmode") == "require" and "sslrootcert" in libpq:
         jdbc["sslmode"] = "verify-ca"  # as libpq takes it; pgjdbc would not look at the certificate
-    files = {name: _read_file(connection, name, path) for name, path in libpq.items() if HONOURED[name].file}
-    if "sslkey" in files:
-        _require_plain_pkcs8(connection, libpq["sslkey"], files["sslkey"])
-        jdbc["pemKeyAlgorithm"] = _key_algorithm(files["sslkey"])
+    if "sslkey" in libpq:
+        key = read_file(connection, "sslkey", libpq["sslkey"])
+        _require_plain_pkcs8(connection, libpq["sslkey"], key)
+        jdbc["pemKeyAlgorithm"] = _key_algorithm(key)
     return PostgresExtras(libpq, jdbc, tuple(name for name in libpq if not HONOURED[name].jdbc))
 
 
@@ -145,52 +143,18 @@ def libpq_parameters(connection: Connection, options: str = "") -> dict[str, str
     return {**parameters, "options": options} if options else parameters
 
 
-def _judge(connection: Connection, name: str, value: object) -> str:
-    """The value of one extra as libpq takes it."""
-    if name in REFUSED:
-        raise _unusable(
-            connection, f"the extra {name!r} cannot be honoured by every client", f"{REFUSED[name]}; then run again"
-        )
-    if name not in HONOURED:
-        near = difflib.get_close_matches(name, HONOURED, n=1)
-        cure = f"did you mean {near[0]!r}?" if near else f"leave it out; those that are known: {', '.join(HONOURED)}"
-        raise _unusable(connection, f"{name!r} is not an extra of a PostgreSQL connection", cure)
-    extra = HONOURED[name]
-    if value is None or isinstance(value, (dict, list)):
-        raise _unusable(connection, f"the extra {name!r} is not a plain value", "write a text or a number")
-    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
-    if extra.values and text not in extra.values:
-        raise _unusable(
-            connection, f"the extra {name!r} has an unknown value", f"write one of {', '.join(extra.values)}"
-        )
-    if extra.number and not text.isdecimal():
-        raise _unusable(connection, f"the extra {name!r} is not a whole number", "write e.g. 10")
-    return _FLAG[text] if name == "keepalives" else text
-
-
-def _read_file(connection: Connection, name: str, path: str) -> bytes:
-    """The content of a file that an extra names: libpq would go on without some of them."""
-    if name == "sslrootcert" and path == "system":
-        raise _unusable(connection, "sslrootcert 'system' is libpq's alone", "name the file with the CA's certificates")
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        cause = f"{name} cannot be read: {path}: {error.strerror}"
-        raise _unusable(connection, cause, "name a file that every worker has, and that its user can read") from error
-
-
 def _require_plain_pkcs8(connection: Connection, path: str, key: bytes) -> None:
     """Raise for a key that libpq can read and pgjdbc cannot."""
     head = key[:64]
     if b"ENCRYPTED" in head:
-        raise _unusable(
+        raise unusable(
             connection,
             "sslkey has a passphrase",
             "name a key without a passphrase, which only the worker's user can read",
         )
     if head.startswith(b"-----BEGIN") and b"BEGIN PRIVATE KEY" not in head:
         cure = f"convert it: openssl pkcs8 -topk8 -nocrypt -in {path} -out {path}.pk8.pem"
-        raise _unusable(connection, "sslkey is not in PKCS#8, and Sqoop's driver reads no other form", cure)
+        raise unusable(connection, "sslkey is not in PKCS#8, and Sqoop's driver reads no other form", cure)
 
 
 def _key_algorithm(key: bytes) -> str:
@@ -198,7 +162,3 @@ def _key_algorithm(key: bytes) -> str:
     if key.startswith(b"-----BEGIN"):
         key = base64.b64decode(b"".join(line for line in key.splitlines() if not line.startswith(b"-----")))
     return next((name for object_id, name in _KEYS.items() if object_id in key[:64]), "RSA")
-
-
-def _unusable(connection: Connection, what: str, cure: str) -> ConnectionUnusable:
-    return ConnectionUnusable(what, where=f"connection {connection.conn_id}", cure=cure)

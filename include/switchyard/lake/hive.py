@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from switchyard.connections import Connection
+from switchyard.connections.hive import TLS_EXTRAS, hiveserver2_access
+from switchyard.connections.tls import find_tls_fault
 from switchyard.errors import ConnectionUnusable, ServerUnavailable, StepFailed
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ EXACT_SETTINGS = {
 """Without the first three, Hive writes INT96 in the JVM's zone and dates in the hybrid calendar (facts, seen)."""
 
 _LOGIN = re.compile(r"Error validating|Bad status: [34]|[Aa]uthentication|[Uu]nauthorized|not allowed to impersonate")
+_PORT = 10000
+_CLOSED = "TSocket read 0 bytes"
+"""Thrift's words for a server that hung up: so does one that expects TLS, or another login, from its first byte."""
 _POLL_SECONDS = 0.05
 _MOST_CHARACTERS = 2000
 _MOST_LINES = 4
@@ -57,17 +62,16 @@ class Hive:
         from pyhive.exc import Error
         from thrift.transport.TTransport import TTransportException
 
+        from switchyard.lake.transport import make_transport
+
+        transport = make_transport(self.connection, hiveserver2_access(self.connection), _PORT, None)
         try:
-            session = hive.connect(
-                host=self.connection.host,
-                port=self.connection.port or 10000,
-                username=self.connection.login or None,
-                auth=self.connection.extra.get("auth_mechanism", "NOSASL"),
-                configuration=dict(settings),
-            )
-        except (ValueError, NotImplementedError) as error:  # an auth_mechanism that the client does not have
-            raise self._refused(str(error)) from error
+            login = self.connection.login or None
+            session = hive.connect(thrift_transport=transport, username=login, configuration=dict(settings))
         except (Error, TTransportException, OSError) as error:
+            fault = find_tls_fault(self.connection, TLS_EXTRAS, error)
+            if fault is not None:
+                raise fault from error
             if _LOGIN.search(_message(error)):
                 raise self._refused(_message(error)) from error
             raise self._unavailable(error) from error
@@ -82,14 +86,19 @@ class Hive:
             f"HiveServer2 at {self.connection.address} opened no session for user {self.connection.login or '(none)'}: "
             f"{_shorten(words)}",
             where=f"connection {self.connection.conn_id}",
-            cure="correct the connection's login and extra.auth_mechanism, or the user's rights; then run again",
+            cure="correct the connection's login, password and extra.auth_mechanism, or the user's rights; then run "
+            "again",
         )
 
     def _unavailable(self, error: Exception) -> ServerUnavailable:
+        cure = "check that HiveServer2 runs and that the connection's host and port are right"
+        if _CLOSED in _message(error):
+            access = hiveserver2_access(self.connection).described
+            cure += f", and that it takes a client that comes with {access}"
         return ServerUnavailable(
             f"HiveServer2 at {self.connection.address} does not answer: {_shorten(_message(error))}",
             where=f"connection {self.connection.conn_id}",
-            cure="check that HiveServer2 runs and that the connection's host and port are right; then run again",
+            cure=f"{cure}; then run again",
         )
 
 

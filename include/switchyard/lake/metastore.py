@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection
+from switchyard.connections.hive import TLS_EXTRAS, metastore_access
+from switchyard.connections.tls import find_tls_fault
 from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError
 from switchyard.flow.naming import LOAD_PROPERTY, REV_PROPERTY, SEQ_PROPERTY, TABLE_PROPERTY
 from switchyard.lake.table_version import TableVersion
@@ -20,6 +22,7 @@ from switchyard.types.columns import HiveColumn
 if TYPE_CHECKING:
     from pymetastore.hive_metastore.ThriftHiveMetastore import Client
 
+_PORT = 9083
 _TIMEOUT_MS = 60_000
 _CHECK_BY_POSITION = "metastore.disallow.incompatible.col.type.changes"
 """For this connection: the metastore compares old and new columns by position, as if the old files were to be read by
@@ -228,23 +231,27 @@ class Metastore:
 
     @contextmanager
     def client(self) -> Iterator[Client]:
-        """A connection for some calls; raises ServerUnavailable."""
+        """A connection for some calls; raises ServerUnavailable, ConnectionUnusable."""
         from pymetastore.hive_metastore.ThriftHiveMetastore import Client
         from thrift.protocol.TBinaryProtocol import TBinaryProtocol
-        from thrift.transport.TSocket import TSocket
-        from thrift.transport.TTransport import TBufferedTransport, TTransportException
+        from thrift.transport.TTransport import TTransportException
 
-        socket = TSocket(self.connection.host, self.connection.port or 9083)
-        socket.setTimeout(_TIMEOUT_MS)
-        transport = TBufferedTransport(socket)
+        from switchyard.lake.transport import make_transport
+
+        access = metastore_access(self.connection)
+        transport = make_transport(self.connection, access, _PORT, _TIMEOUT_MS)
         try:
             transport.open()
             yield Client(TBinaryProtocol(transport))
         except (TTransportException, OSError) as error:
+            fault = find_tls_fault(self.connection, TLS_EXTRAS, error)
+            if fault is not None:
+                raise fault from error
             raise ServerUnavailable(
                 f"the Hive metastore at {self.connection.address} does not answer: {error}",
                 where=f"connection {self.connection.conn_id}",
-                cure="check that the metastore runs, and the connection's host and port; then run again",
+                cure="check that the metastore runs, the connection's host and port, and that it takes a client "
+                f"{access.described}; then run again",
             ) from error
         finally:
             transport.close()

@@ -36,9 +36,16 @@ def run_as(name: str, directory: Path) -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": directory}
 
 
-def wait_for_answer(name: str, process: subprocess.Popen[bytes], log: Path, answers: Callable[[], bool]) -> None:
+def wait_for_answer(
+    name: str,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    answers: Callable[[], bool],
+    *,
+    patience: float = PATIENCE,
+) -> None:
     """Wait until a server answers; raises Unprepared with its log when it ends, or takes too long."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline and process.poll() is None:
         if answers():
             return

@@ -86,7 +86,7 @@ class RedisConfig(StatefulIngestionConfigBase[Any], EnvConfigMixin):
     db: int = 0
     username: str | None = None
     password: TransparentSecretStr | None = None
-    ssl: bool = False
+    tls: dict[str, Any] = Field(default_factory=dict, description="the client's parameters that begin with ssl")
     delimiter: str = Field(default=":", description="what ends the prefix of a key without hash tag")
     keyspaces: list[Keyspace] = Field(default_factory=list, description="default: found by scanning all keys")
     sample_size: int = Field(default=100, ge=1, description="values read per keyspace")
@@ -118,7 +118,7 @@ class RedisSource(StatefulIngestionSourceBase):
             db=config.db,
             username=config.username,
             password=config.password.get_secret_value() if config.password else None,
-            ssl=config.ssl,
+            **config.tls,
         )
 
     @classmethod

@@ -14,43 +14,31 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from switchyard.connections import Connection
+from switchyard.connections.redis import TLS_EXTRAS, read_extras
+from switchyard.connections.tls import find_tls_fault
 from switchyard.errors import ConnectionUnusable, PreflightRefused, ServerUnavailable, StepFailed
-
-_DECLARED = "switchyard_volatile"
-_TLS = ("ssl", "ssl_cert_reqs", "ssl_ca_certs", "ssl_keyfile", "ssl_certfile", "ssl_check_hostname")
 
 
 def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> Redis:
-    """A client of an Airflow connection of type `redis`; database from extra `db`. No server is asked.
+    """A client of an Airflow connection of type `redis`. No server is asked.
 
     It does not retry by itself: a reader has MongoDB, and a publish is run again.
 
     Raises:
-        ConnectionUnusable: the connection asks for Redis Cluster or has no usable database.
+        ConnectionUnusable: an extra cannot be honoured, e.g. Redis Cluster's.
     """
-    where = f"connection {connection.conn_id}"
-    if str(connection.extra.get("cluster", False)).lower() == "true":
-        what = "Redis Cluster is not supported: its replicas may hold old values"
-        raise ConnectionUnusable(what, where=where, cure="name a single Redis without replicas")
-    database = str(connection.extra.get("db") or connection.schema or 0)
-    if not database.isdigit():
-        raise ConnectionUnusable(f"database {database!r} is not a number", where=where, cure="set extra.db to a number")
-    tls = {name: _flag(value) for name, value in connection.extra.items() if name in _TLS}
+    extras = read_extras(connection)
     return Redis(
         host=connection.host or "localhost",
         port=connection.port or 6379,
-        db=int(database),
+        db=extras.database,
         username=connection.login or None,
         password=connection.password or None,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
-        **tls,
+        **dict[str, Any](extras.tls),
     )
-
-
-def _flag(value: Any) -> Any:
-    return {"true": True, "false": False}.get(str(value).lower(), value)
 
 
 @contextmanager
@@ -67,6 +55,8 @@ def explained(connection: Connection) -> Iterator[None]:
         cure = "correct the connection's login and password"
         raise ConnectionUnusable(what, where=where, cure=cure) from error
     except (RedisConnectionError, RedisTimeoutError) as error:
+        if (fault := find_tls_fault(connection, TLS_EXTRAS, error)) is not None:
+            raise fault from error
         what = f"Redis at {connection.address} does not answer: {error}"
         cure = "start it, or correct host and port; then run again, which is safe: readers use MongoDB meanwhile"
         raise ServerUnavailable(what, where=where, cure=cure) from error
@@ -94,9 +84,9 @@ def check_volatile(redis: Redis, connection: Connection) -> list[str]:
         what = "this Redis has replicas or is one: a failover could bring back an old gate with old values"
         raise PreflightRefused(what, where=where, cure="use a Redis without replicas; MongoDB holds everything anyway")
     if config is None:
-        if str(connection.extra.get(_DECLARED, False)).lower() == "true":
+        if read_extras(connection).declared_volatile:
             return ["CONFIG is not allowed; that persistence is off is only declared"]
-        cure = f'allow CONFIG GET, or declare it off in the connection\'s extra: {{"{_DECLARED}": true}}'
+        cure = 'allow CONFIG GET, or declare it off in the connection\'s extra: {"switchyard_volatile": true}'
         raise PreflightRefused("cannot see whether this Redis keeps old state on disk", where=where, cure=cure)
     if config.get("save") or config.get("appendonly") != "no":
         what = f"persistence is on (save {config.get('save')!r}, appendonly {config.get('appendonly')!r}): a restart "

@@ -11,11 +11,13 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import split_hosts
 
 from switchyard.connections import Connection
+from switchyard.connections.tls import TlsExtras, find_tls_fault
 from switchyard.errors import ConnectionUnusable, ServerUnavailable, StepFailed
 
 Document = dict[str, Any]
 
 REFUSED_LOGIN = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
+_TLS_EXTRAS = TlsExtras("tls", "tlsCAFile", "tlsCertificateKeyFile")
 _AIRFLOW_EXTRAS = {"srv", "allow_insecure"}  # MongoHook's own; every other extra is an option of the URI
 
 
@@ -87,6 +89,8 @@ def explained(connection: Connection) -> Iterator[None]:
             raise ConnectionUnusable(what, where=where, cure=cure) from error
         raise StepFailed(f"MongoDB answered: {short(error)}", where=where, cure="see the server's log") from error
     except ConnectionFailure as error:
+        if (fault := find_tls_fault(connection, _TLS_EXTRAS, error)) is not None:
+            raise fault from error
         what = f"MongoDB at {connection.address} does not answer: {short(error)}"
         cure = "start it, or correct host and port of the connection; then run again, which is safe"
         raise ServerUnavailable(what, where=where, cure=cure) from error

@@ -1,0 +1,88 @@
+"""The `extra` of a HiveServer2 and of a metastore connection: how a client logs in, and whether it asks for TLS.
+
+`auth_mechanism` is the name that Airflow's HiveServer2Hook reads; the hook has no TLS, so its names are impyla's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from switchyard.connections.extras import FLAG, KERBEROS, Extra, KnownExtras, unusable
+from switchyard.connections.sources import Connection
+from switchyard.connections.tls import TlsExtras
+
+NO_SASL = "NOSASL"
+_WITH_PASSWORD = ("LDAP", "CUSTOM")
+_KERBEROS = ("KERBEROS", "GSSAPI")
+_TLS = {"use_ssl": Extra(FLAG), "ca_cert": Extra(file=True)}
+_HTTP = "leave it out: HiveServer2 is spoken to by its binary protocol, hive.server2.transport.mode=binary"
+
+TLS_EXTRAS = TlsExtras("use_ssl", "ca_cert")
+HIVESERVER2: Mapping[str, Extra] = {"auth_mechanism": Extra((NO_SASL, "NONE", *_WITH_PASSWORD)), **_TLS}
+METASTORE: Mapping[str, Extra] = {"auth_mechanism": Extra((NO_SASL, "NONE")), **_TLS}
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(("kerberos_service_name", "principal"), KERBEROS),
+    **dict.fromkeys(("use_http_transport", "http_path"), _HTTP),
+    "proxy_user": "leave it out: the connection's login is the user",
+    "high_availability": "leave it out, and name one server: ZooKeeper is not asked",
+    "use_beeline": "leave it out: no command line of Hive's is run",
+}
+UNUSED = ("run_set_variable_statements",)
+"""An extra of HiveServer2Hook, which sets Airflow's variables in Hive by it; no statement here depends on them."""
+
+_OF_SERVER = KnownExtras("a HiveServer2 connection", HIVESERVER2, REFUSED, UNUSED)
+_OF_METASTORE = KnownExtras("a metastore connection", METASTORE, REFUSED, UNUSED)
+
+
+@dataclass(frozen=True)
+class ThriftAccess:
+    """How a client comes in.
+
+    Args:
+        mechanism: NOSASL: no handshake; else SASL's PLAIN, with the connection's login and password.
+        tls: whether TLS is asked for; the certificate and the host name are always verified.
+        ca_cert: file of the CA's certificates; empty: those of the system.
+    """
+
+    mechanism: str
+    tls: bool
+    ca_cert: str
+
+    @property
+    def described(self) -> str:
+        """`auth_mechanism NOSASL, without TLS`, for messages."""
+        return f"auth_mechanism {self.mechanism}, {'with' if self.tls else 'without'} TLS"
+
+
+def hiveserver2_access(connection: Connection) -> ThriftAccess:
+    """How HiveServer2 is opened; raises ConnectionUnusable for an extra that cannot be honoured.
+
+    A missing `auth_mechanism` is NOSASL, as it always was here; Airflow's hook takes it for NONE.
+    """
+    access = _read(connection, _OF_SERVER)
+    if access.mechanism in _WITH_PASSWORD and not (connection.login and connection.password):
+        what = f"auth_mechanism {access.mechanism} needs a login and a password, and the connection lacks one"
+        raise unusable(connection, what, "write both into the connection")
+    return access
+
+
+def metastore_access(connection: Connection) -> ThriftAccess:
+    """How the metastore is opened, as `hiveserver2_access`; it has no passwords."""
+    access = _read(connection, _OF_METASTORE)
+    return ThriftAccess(NO_SASL, access.tls, access.ca_cert)
+
+
+def _read(connection: Connection, known: KnownExtras) -> ThriftAccess:
+    if str(connection.extra.get("auth_mechanism", "")).upper() in _KERBEROS:
+        raise unusable(connection, "Kerberos is not supported yet", _without_kerberos(known))
+    extras = known.read(connection)
+    tls = extras.get("use_ssl") == "true"
+    if "ca_cert" in extras and not tls:
+        what = "ca_cert is given and use_ssl is not true, so that no certificate would be looked at"
+        raise unusable(connection, what, "write use_ssl: true, or leave ca_cert out")
+    return ThriftAccess(extras.get("auth_mechanism", NO_SASL), tls, extras.get("ca_cert", ""))
+
+
+def _without_kerberos(known: KnownExtras) -> str:
+    return f"use a server with auth_mechanism {' or '.join(known.honoured['auth_mechanism'].values)}"

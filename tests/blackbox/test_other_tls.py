@@ -1,0 +1,161 @@
+"""S6 kin: HiveServer2, the metastore, MongoDB and Redis by TLS, by password, by certificate; verified, or not used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.outside.certificates import Authority
+from harness.outside.grounds import CACHE, MONGO, Ended, FlowUnderTest, Grounds
+from harness.outside.tls_servers import (
+    LOGIN,
+    PASSWORD,
+    TlsServer,
+    open_tls_hiveserver2,
+    open_tls_metastore,
+    open_tls_mongo,
+    open_tls_redis,
+)
+
+pytestmark = pytest.mark.kin
+HIVE, METASTORE = "lake_hive", "lake_metastore"
+
+
+@dataclass(frozen=True)
+class Estate:
+    """The four servers, by the connection of the stack that each stands in for, and the extras that reach it."""
+
+    servers: dict[str, TlsServer]
+    extras: dict[str, dict[str, Any]]
+
+    def connect(self, grounds: Grounds, **over: dict[str, Any]) -> dict[str, str]:
+        """Connections to all four, one of them changed; returns their ids by that of the stack's."""
+        ids = {}
+        for like, server in self.servers.items():
+            ids[like] = f"tls_{like}"
+            login = {"login": LOGIN, "password": PASSWORD} if like == HIVE else {"login": None, "password": None}
+            fields = {"host": "localhost", "port": server.port, **login, "extra": self.extras[like]}
+            grounds.connections[ids[like]] = {**grounds.connections[like], **fields, **over.get(like, {})}
+            grounds.connect(ids[like])
+        return ids
+
+
+@pytest.fixture(scope="module")
+def estate(grounds: Grounds, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    authority = Authority(tmp_path_factory.mktemp("authority"), "ca")
+    client = authority.issue("client", [])
+    both = client.certificate.with_name("client.pem")
+    both.write_bytes(client.key.read_bytes() + client.certificate.read_bytes())
+    ca = str(authority.file)
+    extras = {
+        HIVE: {"auth_mechanism": "CUSTOM", "use_ssl": True, "ca_cert": ca},
+        METASTORE: {"use_ssl": True, "ca_cert": ca},
+        MONGO: {"tls": True, "tlsCAFile": ca, "tlsCertificateKeyFile": str(both)},
+        CACHE: {
+            "ssl": True,
+            "ssl_ca_certs": ca,
+            "ssl_certfile": str(client.certificate),
+            "ssl_keyfile": str(client.key),
+        },
+    }
+    make = tmp_path_factory.mktemp
+    with (
+        open_tls_redis(make("redis"), authority) as redis,
+        open_tls_mongo(make("mongo"), authority) as mongo,
+        open_tls_metastore(make("metastore"), authority) as metastore,
+        open_tls_hiveserver2(make("hiveserver2"), authority) as hive,
+    ):
+        yield Estate({HIVE: hive, METASTORE: metastore, MONGO: mongo, CACHE: redis}, extras)
+
+
+@pytest.fixture(scope="module")
+def loaded(grounds: Grounds, estate: Estate) -> FlowUnderTest:
+    """A flow that went through all four servers once, and has a version more than is served.
+
+    Hive is asked by its preflight, for the check.
+    """
+    ids = estate.connect(grounds)
+    flow = grounds.flow("tls", "id int primary key, v text", serve={}, cache={})
+    flow.change(
+        lake={"hive": ids[HIVE], "metastore": ids[METASTORE]},
+        serve={"connection": ids[MONGO]},
+        cache={"connection": ids[CACHE]},
+        checks=[{"regex": {"column": "v", "pattern": "^[a-z]$"}}],
+    )
+    flow.sql("insert into {t} values (1, 'a'), (2, 'b'), (3, 'c')")
+    for leg in (flow.ingest, flow.serve):
+        ended = leg().require_success()
+        assert PASSWORD not in ended.output
+    flow.sql("insert into {t} values (4, 'd')")
+    flow.ingest().require_success()
+    return flow
+
+
+def try_to_use(flow: FlowUnderTest, server: str) -> Ended:
+    """The command that asks this server first."""
+    if server == HIVE:
+        return flow.switchyard("preflight", flow.name)
+    if server == METASTORE:
+        return flow.switchyard("plan", flow.name)
+    return flow.serve()
+
+
+@pytest.mark.parametrize(
+    ("server", "over", "cause"),
+    [
+        (HIVE, {"extra": {"ca_cert": "{another}"}}, "certificate of localhost:.* does not hold"),
+        (METASTORE, {"extra": {"ca_cert": "{another}"}}, "certificate of localhost:.* does not hold"),
+        (MONGO, {"extra": {"tlsCAFile": "{another}"}}, "certificate of localhost:.* does not hold"),
+        (CACHE, {"extra": {"ssl_ca_certs": "{another}"}}, "certificate of localhost:.* does not hold"),
+        (HIVE, {"host": "127.0.0.1"}, "does not hold.*not valid for '127.0.0.1'"),
+        (METASTORE, {"host": "127.0.0.1"}, "does not hold.*not valid for '127.0.0.1'"),
+        (MONGO, {"host": "127.0.0.1"}, "does not hold.*not valid for '127.0.0.1'"),
+        (CACHE, {"host": "127.0.0.1"}, "does not hold.*not valid for '127.0.0.1'"),
+        (MONGO, {"extra": {"tlsCertificateKeyFile": None}}, "client's certificate"),
+        (CACHE, {"extra": {"ssl_certfile": None, "ssl_keyfile": None}}, "client's certificate"),
+        (HIVE, {"password": "another"}, "opened no session for user etl"),
+        (HIVE, {"extra": {"use_ssl": None, "ca_cert": None}}, "auth_mechanism CUSTOM, without TLS"),
+        (HIVE, {"extra": {"auth_mechanism": None}}, "auth_mechanism NOSASL, with TLS"),
+        (METASTORE, {"extra": {"use_ssl": None, "ca_cert": None}}, "without TLS"),
+    ],
+)
+def test_a_server_that_is_not_verified_is_not_used(
+    grounds: Grounds,
+    estate: Estate,
+    loaded: FlowUnderTest,
+    tmp_path: Path,
+    server: str,
+    over: dict[str, Any],
+    cause: str,
+) -> None:
+    another = str(Authority(tmp_path, "another").file)
+    extra = {**estate.extras[server], **over.get("extra", {})}
+    extra = {name: another if value == "{another}" else value for name, value in extra.items() if value is not None}
+    estate.connect(grounds, **{server: {**over, "extra": extra}})
+    try_to_use(loaded, server).require_sentence(f"tls_{server}.*{cause}|{cause}.*tls_{server}")
+
+
+@pytest.mark.parametrize("server", [HIVE, METASTORE, MONGO, CACHE])
+def test_a_server_without_tls_is_not_used_when_tls_is_asked_for(
+    grounds: Grounds, estate: Estate, loaded: FlowUnderTest, server: str
+) -> None:
+    plain = grounds.connections[server]
+    address = {name: plain.get(name) for name in ("host", "port", "login", "password")}
+    extra = estate.extras[server] | ({"auth_mechanism": "NOSASL"} if server == HIVE else {})
+    estate.connect(grounds, **{server: {**address, "extra": extra}})
+    try_to_use(loaded, server).require_sentence(f"tls_{server}")
+
+
+def test_a_flow_goes_through_servers_that_speak_tls_only(
+    grounds: Grounds, estate: Estate, loaded: FlowUnderTest
+) -> None:
+    estate.connect(grounds)
+    ended = loaded.serve()
+    assert ended.succeeded, ended.output
+    assert loaded.ids() == [1, 2, 3, 4]
+    diff = loaded.switchyard("diff", loaded.name, "--mode", "values")
+    assert diff.succeeded, diff.output
