@@ -80,7 +80,7 @@ def flow_datasets(flow: Flow, connections: Connections) -> list[str]:
             datasets.append(lineage.served_urn(flow))
         datasets.append(lineage.collection_urn(flow, connections.get(flow.serve.connection).schema))
     if flow.cache is not None:
-        datasets.append(urns.redis_keyspace(read_extras(connections.get(flow.cache.connection)).database, flow.flow))
+        datasets.append(urns.redis_keyspace(redis_database(connections.get(flow.cache.connection)), flow.flow))
     return datasets
 
 
@@ -97,6 +97,11 @@ def walk_flow(catalog: Catalog, flow: Flow, connections: Connections) -> Chain:
 def hdfs_authority(connection: Connection) -> str:
     """`host:port` of the NameNode as in `hdfs://` URLs; a nameservice has no port."""
     return f"{connection.host}:{connection.port or DEFAULT_NAMENODE_PORT}"
+
+
+def redis_database(connection: Connection) -> int:
+    """The number of the Redis database that a connection means."""
+    return read_extras(connection).database
 
 
 def _link(catalog: Catalog, source: str, target: str) -> Link:

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from switchyard.catalog import chain, lineage, urns
 from switchyard.connections import Connections
+from switchyard.connections.extras import unusable
 from switchyard.connections.hive import metastore_access
 from switchyard.connections.postgres import libpq_parameters
 from switchyard.connections.redis import read_extras as read_redis_extras
-from switchyard.errors import SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import GIVE_UP_SOON
@@ -110,12 +110,8 @@ def _build_hdfs(key: SourceKey, flows: list[Flow], connections: Connections) -> 
 def _build_hive(key: SourceKey, flows: list[Flow], connections: Connections) -> Recipe:
     connection = connections.get(key.connection)
     if metastore_access(connection).tls:
-        raise SwitchyardError(
-            "DataHub's source of a Hive metastore does not speak TLS, which this connection asks for",
-            where=f"connection {connection.conn_id}, metadata_sync",
-            cure="loads are not affected; leave the source out of the run, or give it a plain port on a network of its "
-            "own",
-        )
+        what = "DataHub's source of a Hive metastore does not speak TLS, which this connection asks for"
+        raise unusable(connection, what, "loads are not affected; leave this source out of metadata_sync, by its Param")
     expected = [lineage.lake_urn(flow) for flow in flows]
     expected += [lineage.served_urn(flow) for flow in flows if flow.serve is not None]
     config = {

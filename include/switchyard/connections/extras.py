@@ -36,7 +36,7 @@ class KnownExtras:
     """All extras of one kind of connection.
 
     Args:
-        kind: the kind of connection, for people: `a Redis connection`.
+        kind: the server, for people: `Redis`.
         honoured: by name.
         refused: extras that others honour and we cannot, each with what to do.
         unused: extras that shape only the Python objects of Airflow's own hook.
@@ -62,9 +62,9 @@ class KnownExtras:
             raise unusable(connection, what, f"{self.refused[name]}; then run again")
         if name not in self.honoured:
             near = difflib.get_close_matches(name, self.honoured, n=1)
-            known = ", ".join(self.honoured) or "none"
-            cure = f"did you mean {near[0]!r}?" if near else f"leave it out; those that are known: {known}"
-            raise unusable(connection, f"{name!r} is not an extra of {self.kind}", cure)
+            others = ", ".join(self.honoured) or "none"
+            cure = f"did you mean {near[0]!r}?" if near else f"leave it out; those that are known: {others}"
+            raise unusable(connection, f"{name!r} is not an extra of a {self.kind} connection", cure)
         extra = self.honoured[name]
         if value is None or isinstance(value, (dict, list)):
             raise unusable(connection, f"the extra {name!r} is not a plain value", "write a text or a number")

@@ -31,8 +31,8 @@ REFUSED: Mapping[str, str] = {
 UNUSED = ("run_set_variable_statements",)
 """An extra of HiveServer2Hook, which sets Airflow's variables in Hive by it; no statement here depends on them."""
 
-_OF_SERVER = KnownExtras("a HiveServer2 connection", HIVESERVER2, REFUSED, UNUSED)
-_OF_METASTORE = KnownExtras("a metastore connection", METASTORE, REFUSED, UNUSED)
+_OF_SERVER = KnownExtras("HiveServer2", HIVESERVER2, REFUSED, UNUSED)
+_OF_METASTORE = KnownExtras("metastore", METASTORE, REFUSED, UNUSED)
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def metastore_access(connection: Connection) -> ThriftAccess:
     return ThriftAccess(NO_SASL, access.tls, access.ca_cert)
 
 
-def _read(connection: Connection, known: KnownExtras) -> ThriftAccess:
+def _read(connection: Connection, all_extras: KnownExtras) -> ThriftAccess:
     if str(connection.extra.get("auth_mechanism", "")).upper() in _KERBEROS:
-        raise unusable(connection, "Kerberos is not supported yet", _without_kerberos(known))
-    extras = known.read(connection)
+        raise unusable(connection, "Kerberos is not supported yet", _without_kerberos(all_extras))
+    extras = all_extras.read(connection)
     tls = extras.get("use_ssl") == "true"
     if "ca_cert" in extras and not tls:
         what = "ca_cert is given and use_ssl is not true, so that no certificate would be looked at"
@@ -84,5 +84,5 @@ def _read(connection: Connection, known: KnownExtras) -> ThriftAccess:
     return ThriftAccess(extras.get("auth_mechanism", NO_SASL), tls, extras.get("ca_cert", ""))
 
 
-def _without_kerberos(known: KnownExtras) -> str:
-    return f"use a server with auth_mechanism {' or '.join(known.honoured['auth_mechanism'].values)}"
+def _without_kerberos(all_extras: KnownExtras) -> str:
+    return f"use a server with auth_mechanism {' or '.join(all_extras.honoured['auth_mechanism'].values)}"

@@ -89,7 +89,7 @@ REFUSED: Mapping[str, str] = {
 
 UNUSED = ("cursor", "sqlalchemy_scheme", "sqlalchemy_query", "enable_log_db_messages")
 """Extras of Airflow's hook that shape only the hook's own Python objects: nothing here is changed by them."""
-_KNOWN = KnownExtras("a PostgreSQL connection", HONOURED, REFUSED, UNUSED)
+_KNOWN = KnownExtras("PostgreSQL", HONOURED, REFUSED, UNUSED)
 
 
 @dataclass(frozen=True)

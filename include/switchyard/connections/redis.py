@@ -26,7 +26,7 @@ REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("ssl_ca_path", "ssl_ca_data"), _ONE_FILE),
     "ssl_password": "leave it out, and give ssl_keyfile a key without a passphrase",
 }
-_KNOWN = KnownExtras("a Redis connection", HONOURED, REFUSED)
+_KNOWN = KnownExtras("Redis", HONOURED, REFUSED)
 
 
 @dataclass(frozen=True)

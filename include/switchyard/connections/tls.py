@@ -14,7 +14,7 @@ _SSL_ERROR = re.compile(r"\[SSL: (?P<code>[A-Z0-9_]+)\] (?P<words>[^(\n]+)")
 """How Python's ssl module writes every error of OpenSSL; drivers put it into texts of their own."""
 _HUNG_UP = re.compile(r"EOF occurred in violation of protocol|UNEXPECTED_EOF_WHILE_READING")
 _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
-_OURS_REFUSED = re.compile(r"ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|NO_CERTIFICATE)")
+_OURS_REFUSED = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "NO_CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
 _AGAIN = "then run again"
 
 
@@ -40,7 +40,7 @@ def find_tls_fault(connection: Connection, extras: TlsExtras, error: BaseExcepti
     if code == _NOT_VERIFIED:
         what = f"the certificate of {connection.address} does not hold: {words}"
         cure = f"name the CA's file in extra.{extras.ca} and the host as the certificate has it, or renew the server's"
-    elif _OURS_REFUSED.search(code) and extras.client:
+    elif code.endswith(_OURS_REFUSED) and extras.client:
         what = f"{connection.address} refused the client's certificate, or the lack of one: {words}"
         cure = f"name a certificate that the server accepts in extra.{extras.client}"
     else:

@@ -56,7 +56,7 @@ def test_an_error_of_hdfs(error: Exception, kind: type[SwitchyardError], what: s
 
 def test_a_way_to_log_in_that_hives_client_does_not_have_is_refused() -> None:
     hive = Hive(Connection("lake_hive", "hiveserver2", "127.0.0.1", 1, "grid", extra={"auth_mechanism": "MAGIC"}))
-    with pytest.raises(ConnectionUnusable, match=r"opened no session for user grid.*MAGIC"):
+    with pytest.raises(ConnectionUnusable, match="auth_mechanism"):
         hive.query("select 1")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from switchyard.catalog.chain import redis_database
 from switchyard.catalog.lineage import cache_step
-from switchyard.connections.redis import read_extras
 from switchyard.errors import ConnectionMissing, ConnectionNotHanded, SwitchyardError
 from switchyard.flow.frozen import thaw
 from switchyard.flow.naming import served_identity
@@ -84,7 +84,7 @@ def _is_same_redis(runtime: Runtime, before: Flow, now: Flow) -> bool:
         places = [runtime.connections.get(cache.connection) for cache in (before.cache, now.cache)]
     except ConnectionMissing:
         return False
-    return len({(place.address, read_extras(place).database) for place in places}) == 1
+    return len({(place.address, redis_database(place)) for place in places}) == 1
 
 
 def leave_former(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> None:
@@ -183,6 +183,6 @@ def lineage(runtime: Runtime, flow: Flow, columns: Iterable[str]) -> LineageStep
     return cache_step(
         flow,
         mongo_database=runtime.connections.get(served_part(flow).connection).schema,
-        redis_database=read_extras(runtime.connections.get(flow.cache.connection)).database,
+        redis_database=redis_database(runtime.connections.get(flow.cache.connection)),
         fields=columns,
     )
