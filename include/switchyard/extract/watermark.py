@@ -3,6 +3,9 @@
 PostgreSQL's `now()` is the start of a transaction. A transaction that is still open may commit rows stamped with its
 start, so the high watermark is the start of the oldest open transaction, or now when there is none. `now` is taken
 first and the transactions are read a second later: by then a transaction that had read its start time shows itself.
+
+A cursor of fewer digits than the clock's is rounded, also down: the watermark is cut off at its last digit, so that no
+row that is written later lies below.
 """
 
 from __future__ import annotations
@@ -10,7 +13,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from switchyard.extract.postgres import SourceShape, regclass, relation
+from switchyard.extract.clock import clock_faults, cut_default, hidden_commits, read_relations
+from switchyard.extract.postgres import SourceShape, relation
+from switchyard.extract.preflight import refuse
 from switchyard.extract.session import begin
 from switchyard.flow.spec import Flow, Source
 from switchyard.types.postgres_type import PostgresType
@@ -20,18 +25,27 @@ if TYPE_CHECKING:
     from switchyard.extract.session import Session
 
 _SETTLE_SECONDS = 1.0
-_CLOCK = r"(now\(\)|current_timestamp|transaction_timestamp|statement_timestamp|clock_timestamp|localtimestamp)"
+_SWEEP = "use mode merge with source.sweep: always, which reads the whole source"
+_CURE = f"if the database's clock does set it, set source.cursor_clock: database; if not, {_SWEEP}"
 
-_HIGH = """
-select least(%s::timestamptz, pg_catalog.min(xact_start))::text from pg_catalog.pg_stat_activity
-where xact_start is not null and pid <> pg_catalog.pg_backend_pid()
+_OTHERS = """
+pid <> pg_catalog.pg_backend_pid()
 and coalesce(datname, pg_catalog.current_database()) = pg_catalog.current_database()
 and coalesce(backend_type, '') not in ('autovacuum worker', 'walsender')
 """
-_SERVER = """
-select pg_catalog.pg_is_in_recovery(),
-       pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+_HIGH = f"""
+select (high - (pg_catalog.date_part('microseconds', high)::int8 %% %s) * interval '1 microsecond')::text
+from (
+    select least(%s::timestamptz, pg_catalog.min(xact_start)) as high from pg_catalog.pg_stat_activity
+    where xact_start is not null and {_OTHERS}
+) as oldest
+"""
+_HIDDEN = f"""
+select (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where state = 'disabled' and {_OTHERS}),
        (select pg_catalog.count(*) from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database())
+"""
+_SERVER = """
+select pg_catalog.pg_is_in_recovery(), pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage')
 """
 _ZONE = """
 select coalesce((
@@ -41,15 +55,6 @@ select coalesce((
     order by s.setdatabase desc limit 1
 ), (select boot_val from pg_catalog.pg_settings where name = 'TimeZone'))
 """
-_CLOCK_SET = """
-select coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~* %(clock)s, false),
-       exists (select 1 from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
-               where t.tgrelid = a.attrelid and not t.tgisinternal and t.tgenabled in ('O', 'A')
-               and t.tgtype & 2 = 2 and t.tgtype & 16 = 16
-               and pg_catalog.strpos(p.prosrc, a.attname::text) > 0 and p.prosrc ~* %(clock)s)
-from pg_catalog.pg_attribute a left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-where a.attrelid = pg_catalog.to_regclass(%(table)s) and a.attname = %(column)s
-"""
 
 
 def reads_by_cursor(flow: Flow) -> bool:
@@ -57,15 +62,27 @@ def reads_by_cursor(flow: Flow) -> bool:
     return flow.lake.mode != "replace" and flow.source.cursor is not None and flow.source.sweep == "never"
 
 
-def find_high(session: Session) -> str:
-    """The high watermark, not included: PostgreSQL's text of a timestamptz, in UTC. Takes a second."""
+def find_high(session: Session, digits: int) -> str:
+    """The high watermark, not included: PostgreSQL's text of a timestamptz, in UTC. Takes a second.
+
+    `digits`: how many digits of a second the cursor has.
+    """
     row = session.execute("select pg_catalog.clock_timestamp()::text").fetchone()
     session.rollback()  # a login may be forbidden to idle in a transaction
     time.sleep(_SETTLE_SECONDS)
     begin(session)
-    high = session.execute(_HIGH, [row[0] if row else None]).fetchone()
+    high = session.execute(_HIGH.encode(), [10 ** (6 - digits), row[0] if row else None]).fetchone()
     assert high is not None  # noqa: S101 - an aggregate gives a row
     return str(high[0])
+
+
+def require_seen(session: Session, flow: Flow) -> None:
+    """Refuse a watermark under which a transaction could slip that `find_high`, just before, did not see.
+
+    In this order nothing escapes: a transaction that was prepared between the two is in the first list or the second.
+    Raises PreflightRefused.
+    """
+    refuse(flow, _check_hidden(session))
 
 
 def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
@@ -85,8 +102,9 @@ def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
     findings = _check_values(session, source, not_null=not_null)
     if reads_by_cursor(flow):
         findings += _check_server(session)
+        findings += _check_hidden(session)
         findings += _check_zone(session, source, types[source.cursor])
-        findings += _check_clock(session, flow)
+        findings += _check_clock(session, flow, types[source.cursor])
     return findings
 
 
@@ -120,9 +138,22 @@ def _check_server(session: Session) -> list[str]:
     if not row[1]:
         cure = "grant pg_read_all_stats to the connection's login"
         findings.append(f"the login may not see others' transactions, and one could slip under the watermark; {cure}")
-    if row[2]:
-        cure = "commit them or roll them back (pg_prepared_xacts)"
-        findings.append(f"{row[2]} prepared transactions are open, and may commit rows below any watermark; {cure}")
+    return findings
+
+
+def _check_hidden(session: Session) -> list[str]:
+    """Transactions whose beginning cannot be seen."""
+    row = session.execute(_HIDDEN.encode()).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM
+    findings = []
+    if row[0]:
+        cure = "set track_activities to on, for the server and its logins, and let these sessions begin anew; or "
+        findings.append(
+            f"{row[0]} sessions have track_activities off, which hides when their transactions began; {cure}{_SWEEP}"
+        )
+    if row[1]:
+        cure = "commit them or roll them back (pg_prepared_xacts), and run again"
+        findings.append(f"{row[1]} prepared transactions are open, and may commit rows below any watermark; {cure}")
     return findings
 
 
@@ -139,21 +170,16 @@ def _check_zone(session: Session, source: Source, kind: PostgresType) -> list[st
     ]
 
 
-def _check_clock(session: Session, flow: Flow) -> list[str]:
+def _check_clock(session: Session, flow: Flow, cursor: PostgresType) -> list[str]:
     source = flow.source
-    if source.cursor_clock == "database":
-        return []
-    cure = (
-        "if it does, set source.cursor_clock: database; if not, use mode merge with source.sweep: always, which "
-        "reads the whole source"
-    )
-    if source.table is None:
+    relations = read_relations(session, source)
+    declared = source.cursor_clock == "database"
+    findings = [f"{reason}; {_SWEEP}" for reason in hidden_commits(relations)]
+    if source.table is None and not declared:
         return [
-            f"source.cursor {source.cursor!r} of a query: that the database's clock sets it cannot be checked; {cure}"
+            f"source.cursor {source.cursor!r} of a query: that the database's clock sets it cannot be checked; {_CURE}"
         ]
-    row = session.execute(_CLOCK_SET, {"clock": _CLOCK, "table": regclass(source), "column": source.cursor}).fetchone()
-    by_default, by_trigger = row if row else (False, False)
-    if by_trigger or (by_default and flow.lake.mode == "append"):
-        return []
-    missing = "no trigger sets it for changed rows" if by_default else "no default and no trigger sets it"
-    return [f"source.cursor {source.cursor!r}: {missing} by the database's clock; {cure}"]
+    cut = cut_default(relations)
+    findings += [f"source.cursor {source.cursor!r}: {fault}; {_SWEEP}" for fault in cut]
+    faults = [] if declared else clock_faults(relations, cursor, updates=flow.lake.mode == "merge")
+    return findings + [f"source.cursor {source.cursor!r}: {fault}; {_CURE}" for fault in faults if fault not in cut]

@@ -58,8 +58,8 @@ class Source(Closed):
     )
     cursor_clock: Literal["detect", "database"] = Field(
         "detect",
-        description="detect: refuse a cursor that no default and no trigger sets; database: you vouch that it is the "
-        "database's clock all the same",
+        description="detect: refuse a cursor that its default and triggers do not set by the database's clock; "
+        "database: you vouch that it is that clock all the same, in UTC if it has no time zone",
     )
     tombstone: SourceColumn | None = Field(
         None, description="boolean, date or timestamp: a row in which it is true, or not NULL, is deleted (merge)"

@@ -25,6 +25,8 @@ _KINDS = {"c": "composite", "r": "range", "m": "multirange", "e": "enum"}
 _NUMERIC_HEADER = 4
 """VARHDRSZ, which every type modifier of numeric carries. Source: numeric.c, `make_numeric_typmod`, PostgreSQL 15."""
 
+_CLOCK_DIGITS = 6
+
 
 @dataclass(frozen=True)
 class PostgresType:
@@ -66,6 +68,11 @@ class PostgresType:
     def is_timestamp(self) -> bool:
         """True for timestamp with and without time zone."""
         return self.kind == "b" and self.catalog in ("timestamp", "timestamptz")
+
+    @property
+    def second_digits(self) -> int:
+        """Digits of a second that a timestamp has."""
+        return self.modifier if self.is_timestamp and self.modifier >= 0 else _CLOCK_DIGITS
 
     @property
     def _is_numeric(self) -> bool:

@@ -109,7 +109,7 @@ def everything_read(ground: Ground) -> list[object]:
         examined = examine(session, flow)
         clock = watermark.check_cursor(session, flow, examined.shape)
         examined = examine_values(session, flow, examined)
-        high = watermark.find_high(session)
+        high = watermark.find_high(session, 6)
         bounds = Bounds("updated_at", "2020-01-01", "2100-01-01", keys=({"id": "1"}, {"id": "2"}))
         statement = build_statement(flow.source, examined.columns, "id", bounds=bounds)
         rows = session.execute(statement.query.replace(SPLIT_TOKEN, "true").encode()).fetchall()

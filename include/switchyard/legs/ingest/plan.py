@@ -75,7 +75,7 @@ def _look_at_source(
         agreed = ingest_window.agree(flow, examined, before)
         reading = read_now(runtime, session, flow)
         start = find_start(flow, version, reading, request)
-        window = ingest_window.find_window(session, flow, request, start, agreed)
+        window = ingest_window.find_window(session, flow, request, start, agreed, examined.shape)
         if request.kind == "replay":
             require_replayable(session, flow, request, window, version)
         if not ingest_window.has_rows(session, flow, window):

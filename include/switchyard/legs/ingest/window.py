@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from switchyard.extract import watermark
 from switchyard.extract.column_names import carried_names, missing_names
-from switchyard.extract.postgres import relation
+from switchyard.extract.postgres import SourceShape, relation
 from switchyard.extract.preflight import Examined, examine, refuse
 from switchyard.extract.statement import Bounds, row_condition
 from switchyard.flow.spec import Flow
@@ -123,22 +123,30 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
             )
 
 
-def find_window(session: Session, flow: Flow, request: LoadRequest, start: str | None, agreed: Agreed) -> Window:
+def find_window(
+    session: Session, flow: Flow, request: LoadRequest, start: str | None, agreed: Agreed, shape: SourceShape
+) -> Window:
     """Choose the rows to read, from `start` on; a second passes when the flow reads by cursor.
 
     Raises PreflightRefused for a range that cannot be read again.
     """
     cursor = flow.source.cursor
     if request.kind in ("backfill", "replay"):
-        return _find_range(session, flow, request, agreed)
+        return _find_range(session, flow, request, agreed, shape)
     if flow.lake.mode == "replace":
         return Window()
     if flow.source.sweep == "always":
-        return Window(sweep=True, high=watermark.find_high(session) if cursor else None)
+        return Window(sweep=True, high=_find_high(session, cursor, shape) if cursor else None)
     assert cursor is not None  # noqa: S101 - the flow's model promises it
-    high = watermark.find_high(session)
+    high = _find_high(session, cursor, shape)
+    watermark.require_seen(session, flow)
     low = None if flow.lake.mode == "merge" and agreed.unread else start
     return Window(Bounds(cursor, low, high), low, high)
+
+
+def _find_high(session: Session, cursor: str, shape: SourceShape) -> str:
+    digits = next(column.type.second_digits for column in shape.columns if column.name == cursor)
+    return watermark.find_high(session, digits)
 
 
 def has_rows(session: Session, flow: Flow, window: Window) -> bool:
@@ -152,7 +160,7 @@ def has_rows(session: Session, flow: Flow, window: Window) -> bool:
     return bool(row and row[0])
 
 
-def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agreed) -> Window:
+def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agreed, shape: SourceShape) -> Window:
     findings = []
     if flow.lake.mode == "merge" and agreed.unread:
         findings.append(
@@ -172,7 +180,7 @@ def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agre
     row = session.execute(
         "select %(low)s::timestamptz::text, least(%(high)s::timestamptz, %(now)s::timestamptz)::text, "
         "%(low)s::timestamptz < %(high)s::timestamptz",
-        {"low": request.low, "high": request.high, "now": watermark.find_high(session)},
+        {"low": request.low, "high": request.high, "now": _find_high(session, flow.source.cursor, shape)},
     ).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM
     if row[2] is False:

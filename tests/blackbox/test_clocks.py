@@ -1,0 +1,118 @@
+"""Kin of W9: rows whose cursor lies below the bookmark when they are committed are never read."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from harness.outside.grounds import FlowUnderTest, Grounds, require_refused, require_right_or_refused
+
+Session = psycopg.Connection[tuple[Any, ...]]
+TOUCH = (
+    "create function {t}_touch() returns trigger language plpgsql as "
+    "$$ begin new.updated_at := now(); return new; end $$"
+)
+UPDATES = "create trigger x before update on {t} for each row execute function {t}_touch()"
+WRONG = {
+    "a default cut off": ("append", "timestamptz not null default date_trunc('hour', now())", ()),
+    "few digits of the clock": ("append", "timestamptz not null default current_timestamp(0)", ()),
+    "each session's own zone": ("append", "timestamp not null default now()", ()),
+    "a trigger of some columns": (
+        "merge",
+        "timestamptz not null default now()",
+        (UPDATES.replace("on", "of id on", 1),),
+    ),
+    "a trigger of some changes": (
+        "merge",
+        "timestamptz not null default now()",
+        (UPDATES.replace("execute", "when (old.id <> new.id) execute"),),
+    ),
+    "an heir without a trigger": (
+        "merge",
+        "timestamptz not null default now()",
+        (UPDATES, "create table {t}_heir () inherits ({t})"),
+    ),
+}
+
+
+@pytest.fixture
+def session(grounds: Grounds) -> Iterator[Callable[..., Session]]:
+    """Opens sessions on the source, in which a transaction stays open."""
+    with ExitStack() as sessions:
+
+        def open_session(conn_id: str = "powergrid_postgres") -> Session:
+            at = grounds.connections[conn_id]
+            login = {"user": at["login"], "password": at["password"]}
+            opened = psycopg.connect(host=at["host"], port=at["port"], dbname=grounds.database, **login)
+            return sessions.enter_context(closing(opened))
+
+        yield open_session
+
+
+def appending(grounds: Grounds, label: str, kind: str) -> FlowUnderTest:
+    """A flow of mode append with a row."""
+    cursor = {"cursor": "updated_at", "cursor_clock": "database"}
+    flow = grounds.flow(label, f"id int primary key, updated_at {kind}", source=cursor, lake={"mode": "append"})
+    flow.sql("insert into {t} values (1)")
+    return flow
+
+
+@pytest.mark.parametrize(
+    "kind", [next(iter(WRONG)), *(pytest.param(k, marks=pytest.mark.kin) for k in list(WRONG)[1:])]
+)
+def test_a_cursor_that_the_clock_does_not_set_is_refused(grounds: Grounds, kind: str) -> None:
+    mode, column, statements = WRONG[kind]
+    flow = grounds.flow(
+        "clock", f"id int primary key, updated_at {column}", source={"cursor": "updated_at"}, lake={"mode": mode}
+    )
+    flow.sql(TOUCH, *statements)
+    require_refused(flow.switchyard("preflight", flow.name), flow, "source.cursor 'updated_at'", "sweep: always")
+
+
+@pytest.mark.kin
+def test_a_materialized_view_brings_rows_of_long_before(grounds: Grounds) -> None:
+    flow = appending(grounds, "refreshed", "timestamptz not null default now()")
+    flow.sql("create materialized view {t}_m as select * from {t}")
+    flow.change(source={"table": f"public.{flow.name}_m"})
+    require_refused(flow.switchyard("preflight", flow.name), flow, "materialized view", "sweep: always")
+
+
+@pytest.mark.kin
+def test_a_moment_that_is_rounded_down_is_not_below_the_bookmark(
+    grounds: Grounds, session: Callable[..., Session]
+) -> None:
+    flow = appending(grounds, "rounded", "timestamptz(0) not null default now()")
+    oldest = session()
+    writer = session()
+    time.sleep(1.1 - time.time() % 1)  # the two begin 0.1 and 0.3 s after a full second, to which both are rounded
+    oldest.execute("select now()")
+    time.sleep(0.2)
+    writer.execute(f"insert into {flow.name} values (2)".encode())
+    first = flow.ingest()
+    require_right_or_refused(first, flow, flow.ids(), before=[], after=[1])
+    writer.commit()
+    oldest.commit()
+    time.sleep(1)
+    flow.sql("insert into {t} values (3)")
+    ended = flow.ingest()
+    require_right_or_refused(ended, flow, flow.ids(), before=[1], after=[1, 2, 3])
+
+
+@pytest.mark.kin
+def test_a_transaction_that_hides_its_beginning_holds_the_load_back(
+    grounds: Grounds, session: Callable[..., Session]
+) -> None:
+    flow = appending(grounds, "hidden", "timestamptz not null default now()")
+    role = grounds.role("track_activities = off")
+    flow.sql(f'grant all on {{t}} to "{role}"')
+    writer = session(role)
+    writer.execute(f"insert into {flow.name} values (2)".encode())
+    require_refused(flow.ingest(), flow, "track_activities")
+    writer.commit()
+    writer.close()
+    flow.sql("insert into {t} values (3)")
+    ended = flow.ingest()
+    require_right_or_refused(ended, flow, flow.ids(), before=[], after=[1, 2, 3])
