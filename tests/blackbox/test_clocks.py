@@ -116,3 +116,21 @@ def test_a_transaction_that_hides_its_beginning_holds_the_load_back(
     flow.sql("insert into {t} values (3)")
     ended = flow.ingest()
     require_right_or_refused(ended, flow, flow.ids(), before=[], after=[1, 2, 3])
+
+
+@pytest.mark.kin
+@pytest.mark.parametrize(
+    "command",
+    ["run ingest {} --from-beginning", "backfill {} --from 2025-01-01 --to 2027-01-01"],
+    ids=["from the beginning", "backfill"],
+)
+def test_a_row_whose_moment_was_set_back_comes_with_what_is_read_again(grounds: Grounds, command: str) -> None:
+    """As after a correction, or in a source that was restored: the lake's row has the larger cursor, and is older."""
+    columns = "id int primary key, v text, updated_at timestamptz not null default now()"
+    cursor = {"cursor": "updated_at", "cursor_clock": "database"}
+    flow = grounds.flow("set_back", columns, source=cursor, lake={"mode": "merge"})
+    flow.sql("insert into {t} values (1, 'old')")
+    flow.ingest().require_success()
+    flow.sql("update {t} set v = 'right', updated_at = '2026-01-01'")
+    ended = flow.switchyard(*command.format(flow.name).split())
+    require_right_or_refused(ended, flow, flow.hive(what="v"), before=[("old",)], after=[("right",)])

@@ -58,6 +58,7 @@ class Merge:
         cursor: of two rows with one key, the one with the larger value is the newer; None: the batch wins.
         tombstone: column whose value says that the key is deleted: true, or a timestamp; None: none does.
         sweep: the batch holds the whole source, so that keys which it lacks are deleted.
+        whole_keys: the batch holds every row that the source has of its keys, so that none of them is late.
     """
 
     old: str
@@ -68,6 +69,7 @@ class Merge:
     cursor: str | None
     tombstone: str | None
     sweep: bool
+    whole_keys: bool = False
 
     def into(self, target: str) -> str:
         """Write the new version: one pass over both."""
@@ -132,7 +134,7 @@ class Merge:
 
     @property
     def _late(self) -> str:
-        if self.cursor is None or self.sweep:
+        if self.cursor is None or self.sweep or self.whole_keys:
             return "false"
         cursor = quote_hive(self.cursor)
         return f"coalesce({self._own.old}.{cursor} > {self._own.latest}.{cursor}, false)"

@@ -15,6 +15,7 @@ from switchyard.extract.preflight import Examined
 from switchyard.extract.statement import row_condition
 from switchyard.flow.spec import Flow
 from switchyard.lake.table_version import TableVersion
+from switchyard.legs.ingest.planned import has_whole_keys
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
 from switchyard.types.carry import CarriedColumn
@@ -55,7 +56,8 @@ def key_changes(
         source = f"read_parquet({[str(file) for file in files]}, hive_partitioning = false)"
         lake = f"select {listed}, {moment}::{at_type} as moment from {source}" if files else "from batch where false"
         duck.execute(f"create table lake as {lake}")
-        row = duck.execute(_counts(len(keys), sweep=window.sweep)).fetchone()
+        whole_keys = has_whole_keys(flow.source, examined.shape, window.bounds)
+        row = duck.execute(_counts(len(keys), sweep=window.sweep, whole_keys=whole_keys)).fetchone()
     assert row is not None  # noqa: S101 - an aggregate gives a row
     inserted, updated_or_unchanged, late, deleted = map(int, row)
     return KeyChanges(inserted, updated_or_unchanged, late, deleted)
@@ -72,12 +74,12 @@ def _newest(csv: Path, keys: int, at_type: str) -> str:
     return f"select {names}, max(moment) as moment, {dead} from ({rows}) group by all"
 
 
-def _counts(keys: int, *, sweep: bool) -> str:
+def _counts(keys: int, *, sweep: bool, whole_keys: bool) -> str:
     """The counts of `lake.merging`: a row that is newer in the lake stays; without a sweep, so do keys not read."""
     on = " and ".join(f"batch.{name} = lake.{name}" for name in _names(keys))
     in_lake = "lake.k0 is not null"
     in_batch = "batch.k0 is not null"
-    late = "false" if sweep else "coalesce(lake.moment > batch.moment, false)"
+    late = "false" if sweep or whole_keys else "coalesce(lake.moment > batch.moment, false)"
     unread = f"or not ({in_batch})" if sweep else ""
     return (
         f"select count(*) filter ({in_batch} and not ({in_lake}) and not batch.dead), "

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from switchyard.extract.postgres import SourceShape
 from switchyard.extract.preflight import Examined
 from switchyard.extract.session import SourceSession
 from switchyard.extract.statement import Bounds
 from switchyard.flow.bookmark import Bookmark
-from switchyard.flow.spec import Flow
+from switchyard.flow.spec import Flow, Source
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.results import AdoptionPlan, RollbackPlan, StepResult
 from switchyard.legs.tables import versions
@@ -28,7 +29,7 @@ class Planned(StepResult):
     refused rows are read again. `rollback` and `adopted` are of loads that read no source. `bookmark`: the table's when
     the load is published; `before_columns`: of the version before, those whose values a merge keeps; `head`: of the
     version that it starts from, None in a plan of an earlier release.
-    `session`: what the plan saw of the source's server, None likewise.
+    `session`: what the plan saw of the source's server, None likewise. `whole_keys`: see `has_whole_keys`.
     """
 
     step: ClassVar[str] = "plan"
@@ -48,6 +49,7 @@ class Planned(StepResult):
     bookmark: Bookmark | None = None
     head: int | None = None
     session: SourceSession | None = None
+    whole_keys: bool = False
 
     @property
     def hive_columns(self) -> list[HiveColumn]:
@@ -92,7 +94,19 @@ def draft(
         bookmark=bookmark,
         head=before.head,
         session=session,
+        whole_keys=has_whole_keys(flow.source, examined.shape, bounds),
     )
+
+
+def has_whole_keys(source: Source, shape: SourceShape, bounds: Bounds | None) -> bool:
+    """True if a load reads every row of each key that it reads: the newest of them is then what the source has now.
+
+    So it takes the lake row's place even when its cursor is the smaller one, as after a correction or a restored
+    source. Where a key may have several rows, those outside of the range can be newer.
+    """
+    from_the_beginning = bounds is None or bounds.low is None
+    has_heirs = shape.kind == "r" and shape.children > 0  # a primary key does not hold across them
+    return from_the_beginning or (source.table is not None and not source.key and not has_heirs)
 
 
 def _lake_key(key: Sequence[str], agreed: Agreed) -> tuple[str, ...]:

@@ -93,4 +93,5 @@ class Batch:
             cursor=planned.lake_name(source.cursor),
             tombstone=planned.lake_name(source.tombstone),
             sweep=planned.sweep,
+            whole_keys=planned.whole_keys,
         )
