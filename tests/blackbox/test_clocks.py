@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from harness.outside.grounds import FlowUnderTest, Grounds, require_refused, require_right_or_refused
+from harness.outside.grounds import FlowUnderTest, Grounds, new_name, require_refused, require_right_or_refused
 
 Session = psycopg.Connection[tuple[Any, ...]]
 TOUCH = (
@@ -78,6 +78,26 @@ def test_a_materialized_view_brings_rows_of_long_before(grounds: Grounds) -> Non
     flow.sql("create materialized view {t}_m as select * from {t}")
     flow.change(source={"table": f"public.{flow.name}_m"})
     require_refused(flow.switchyard("preflight", flow.name), flow, "materialized view", "sweep: always")
+
+
+@pytest.mark.kin
+def test_a_replica_brings_rows_later_than_their_moment(grounds: Grounds) -> None:
+    """A table of a subscription of logical replication, which has the publisher's moments."""
+    flow = appending(grounds, "replica", "timestamptz not null default now()")
+    name = new_name("subscription")
+    grounds.stores.as_admin(
+        f"create subscription {name} connection 'dbname=nowhere' publication p with (connect = false)", grounds.database
+    )
+    grounds.stores.as_admin(
+        "insert into pg_subscription_rel (srsubid, srrelid, srsubstate) "
+        f"select oid, '{flow.name}'::regclass, 'r' from pg_subscription where subname = '{name}'",
+        grounds.database,
+    )
+    try:
+        require_refused(flow.switchyard("preflight", flow.name), flow, "subscription", "sweep: always")
+    finally:
+        grounds.stores.as_admin(f"alter subscription {name} set (slot_name = none)", grounds.database)
+        grounds.stores.as_admin(f"drop subscription {name}", grounds.database)
 
 
 @pytest.mark.kin

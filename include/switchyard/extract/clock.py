@@ -43,7 +43,8 @@ select c.oid::regclass::text, c.relkind::text, c.relispartition,
         from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
         where t.tgrelid = c.oid and t.tgenabled in ('O', 'A') and t.tgtype & 3 = 3
         and pg_catalog.strpos(p.prosrc, %(column)s) > 0
-    ), '[]')
+    ), '[]'),
+    exists (select 1 from pg_catalog.pg_subscription_rel r where r.srrelid = c.oid)
 from tree join pg_catalog.pg_class c on c.oid = tree.oid
 left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = %(column)s
 left join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
@@ -80,13 +81,17 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Relation:
-    """A table, a partition or an heir: `kind` is pg_class.relkind, `default` the cursor's, as PostgreSQL writes it."""
+    """A table, a partition or an heir: `kind` is pg_class.relkind, `default` the cursor's, as PostgreSQL writes it.
+
+    `is_replica`: a subscription of logical replication writes it.
+    """
 
     name: str
     kind: str
     is_partition: bool
     default: str
     triggers: tuple[Trigger, ...]
+    is_replica: bool = False
 
     @property
     def has_rows(self) -> bool:
@@ -103,18 +108,21 @@ def read_relations(session: Session, source: Source) -> list[Relation]:
 
 
 def _relation(row: Sequence[object]) -> Relation:
-    name, kind, is_partition, default, triggers = row
+    name, kind, is_partition, default, triggers, is_replica = row
     listed = triggers if isinstance(triggers, list) else []
-    return Relation(str(name), str(kind), bool(is_partition), str(default), tuple(map(Trigger.of, listed)))
+    setters = tuple(map(Trigger.of, listed))
+    return Relation(str(name), str(kind), bool(is_partition), str(default), setters, bool(is_replica))
 
 
 def hidden_commits(relations: Iterable[Relation]) -> list[str]:
     """Relations whose rows can appear long after their cursor's moment, each with the reason."""
     reasons = {
-        "m": "{} is a materialized view: a refresh brings rows of long before",
-        "f": "{} is a foreign table: the open transactions of its server are not seen here",
+        "m": "is a materialized view: a refresh brings rows of long before",
+        "f": "is a foreign table: the open transactions of its server are not seen here",
     }
-    return [reasons[each.kind].format(each.name) for each in relations if each.kind in reasons]
+    listed = [f"{each.name} {reasons[each.kind]}" for each in relations if each.kind in reasons]
+    replicas = [each.name for each in relations if each.is_replica]
+    return listed + [f"{name} is written by a subscription: its rows come later than their moment" for name in replicas]
 
 
 def clock_faults(relations: Sequence[Relation], cursor: PostgresType, *, updates: bool) -> list[str]:

@@ -128,6 +128,11 @@ def test_rows_that_appear_later_than_their_moment(kind: str, word: str) -> None:
     assert [word in reason for reason in reasons] == ([True] if word else [])
 
 
+def test_rows_that_a_subscription_brings_come_later_than_their_moment() -> None:
+    copied = Relation("t", "r", is_partition=False, default="now()", triggers=(), is_replica=True)
+    assert ["subscription" in reason for reason in hidden_commits([copied])] == [True]
+
+
 DEFINITIONS = {
     "create trigger x before update on t for each row execute function f()": False,
     "CREATE TRIGGER x BEFORE UPDATE ON t FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE …": False,
