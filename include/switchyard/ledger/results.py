@@ -8,7 +8,7 @@ planned with is `legs.ingest.planned`, because it is made of what extract and pr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -167,7 +167,10 @@ class ServePlanned(StepResult):
 
 @dataclass(frozen=True)
 class Selected(StepResult):
-    """A product: the lake version that it was made from, the load that made that one, and its columns."""
+    """A product: the lake version that it was made from, the load that made that one, and its columns.
+
+    `inputs`: the other tables that it was made from → a mark of the version of each, empty where that cannot be seen.
+    """
 
     step: ClassVar[str] = "select"
     version: int
@@ -175,6 +178,7 @@ class Selected(StepResult):
     columns: tuple[str, ...]
     timestamps: tuple[str, ...]
     ingest_load: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> SelectedCounts:

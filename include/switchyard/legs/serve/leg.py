@@ -26,6 +26,7 @@ from switchyard.legs.runtime import Delivery, Runtime, require_state, run_step
 from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
+from switchyard.legs.serve.inputs import is_unchanged
 from switchyard.legs.serve.publish import publish_load
 from switchyard.legs.serve.reachable import VISIBLE, require_reachable, use_reachable
 from switchyard.legs.serve.recorded import planned_record, require_recorded
@@ -53,7 +54,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
             serve_refresh_cache.check(runtime, flow)
             standing = check.find_standing(runtime, ledger, flow)
             last = standing.last
-            same = last and last.version == version.seq and _same_serving(last, flow, version)
+            same = last and _same_serving(last, flow, version) and _same_inputs(runtime, last, flow)
             if last and same and serve_refresh_cache.restore_gate(runtime, ledger, flow, last):
                 return NothingNew(f"seq {version.seq} of {version.database}.{version.table} is served already")
             plan = ServePlanned(
@@ -137,7 +138,7 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[SelectedCo
     require_state(load, "planned")
     product = serve_select.materialise(runtime, flow, load)
     columns = (_names(product.columns), _timestamps(product.columns))
-    selected = Selected(product.version, product.rows, *columns, product.ingest_load)
+    selected = Selected(product.version, product.rows, *columns, product.ingest_load, product.inputs)
     ledger.advance(
         load, "planned", expected=["planned"], result=selected, location=product.location, version=product.version
     )
@@ -207,5 +208,12 @@ def _same_serving(last: Load, now: Flow, version: TableVersion) -> bool:
     before = thaw(last.spec)
     same_table = (before.lake.database, before.lake.table) == (now.lake.database, now.lake.table)
     record = planned_record(before, last)
-    same_version = record.ingest_load in ("", version.load_id)  # an earlier release did not write it down
+    same_seq = last.version == version.seq
+    same_version = same_seq and record.ingest_load in ("", version.load_id)  # an earlier release did not write it down
     return same_table and same_version and before.serve == now.serve and before.cache == now.cache
+
+
+def _same_inputs(runtime: Runtime, last: Load, flow: Flow) -> bool:
+    """Whether what a product was made from, besides the lake table, is as it was."""
+    selected = last.find_result(Selected)
+    return selected is None or is_unchanged(runtime, flow, selected.inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
@@ -12,6 +13,7 @@ from switchyard.lake.hiveql.statements import quote_table
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve.inputs import read_inputs
 from switchyard.legs.tables import versions
 from switchyard.types.columns import HiveColumn
 from switchyard.types.quoting import quote_hive
@@ -21,7 +23,10 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Product:
-    """A published product: the lake version it was made from, that one's load, its landing, rows and columns."""
+    """A published product: the lake version it was made from, that one's load, its landing, rows and columns.
+
+    `inputs`: what else it was made from, as `legs.serve.inputs` marks it.
+    """
 
     version: int
     ingest_load: str
@@ -29,6 +34,7 @@ class Product:
     rows: int
     columns: tuple[HiveColumn, ...]
     source_columns: tuple[HiveColumn, ...]
+    inputs: Mapping[str, str]
 
 
 def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
@@ -70,7 +76,9 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
     metastore = runtime.metastore(flow)
     with runtime.hive(flow).session() as hive:
         hive.run(f"use {quote_hive(lake.database)}")
-        hive.run(f"create view {staged_view} as {flow.serve.select.strip().rstrip(';')}")
+        select = flow.serve.select.strip().rstrip(";")
+        inputs = read_inputs(hive, metastore, flow, select)
+        hive.run(f"create view {staged_view} as {select}")
         described = metastore.read_version(naming.STAGING_DATABASE, view)
         columns = described.columns if described else ()
         typed = versions.typed_table(runtime, flow, columns, landing, load.load_id, try_id)
@@ -87,7 +95,7 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
             cure="nothing was published; give LIMIT an ORDER BY that decides, take rand() and the like out; then "
             f"{run_again('serve', flow.flow)}",
         )
-    return Product(source.seq, source.load_id, landing, rows, columns, source.columns)
+    return Product(source.seq, source.load_id, landing, rows, columns, source.columns, inputs)
 
 
 def _publish(runtime: Runtime, flow: Flow, load: Load, product: Product) -> None:

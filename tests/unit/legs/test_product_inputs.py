@@ -1,0 +1,33 @@
+"""What a product is made from besides its lake table."""
+
+import json
+
+import pytest
+
+from switchyard.legs.serve.inputs import depends_on_the_moment, input_tables
+
+
+def answer(*tables: tuple[str, str]) -> str:
+    listed = [{"tablename": name, "tabletype": kind} for name, kind in tables]
+    return json.dumps({"input_tables": listed, "input_partitions": []})
+
+
+def test_a_view_is_known_by_the_tables_below_it() -> None:
+    shown = answer(("d@v", "VIRTUAL_VIEW"), ("d@t", "EXTERNAL_TABLE"), ("other@t", "MANAGED_TABLE"))
+    assert input_tables(shown) == ["d.t", "other.t"]
+
+
+MOMENTS = {
+    "select id, current_date as day from t": True,
+    "select id from t where at > CURRENT_TIMESTAMP - interval '1' day": True,
+    "select id, unix_timestamp() as now from t": True,
+    "select id, rand() as r from t": True,
+    "select id from t": False,
+    "select id, my_current_date from t": False,
+    "select brand from t": False,
+}
+
+
+@pytest.mark.parametrize("select", MOMENTS)
+def test_a_query_that_says_something_else_later(select: str) -> None:
+    assert depends_on_the_moment(select) == MOMENTS[select]
