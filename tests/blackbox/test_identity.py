@@ -80,3 +80,17 @@ def test_a_flow_is_not_compared_with_another_flows_table(grounds: Grounds, cache
     flow.sql("insert into {t} values (1, 'its own')")
     ended = flow.switchyard("diff", flow.name, "--between", "postgres-hive", "--mode", "counts")
     require_refused(ended, flow, cached.name)
+
+
+@pytest.mark.kin
+def test_refused_rows_are_not_put_into_another_flows_table(grounds: Grounds) -> None:
+    """Its lake table has the name that the quarantine of this one would have."""
+    kept = grounds.flow("kept", ROWS, lake={"table": "t__quarantine"})
+    kept.sql("insert into {t} values (1, 'its own')")
+    kept.ingest().require_success()
+    check = {"not_null": "v", "severity": "quarantine"}
+    flow = grounds.flow("refusing", "id int primary key, v text", lake={"database": kept.name}, checks=[check])
+    flow.change(contract={"quarantine_threshold": "90%"})
+    flow.sql("insert into {t} values (1, null), (2, 'good')")
+    require_refused(flow.ingest(), flow, kept.name)
+    given(kept.hive(), [(1, "its own")])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from switchyard.connections import Connection
 from switchyard.connections.hive import TLS_EXTRAS, metastore_access
 from switchyard.connections.tls import find_tls_fault
-from switchyard.errors import PublishConflict, ServerUnavailable, SwitchyardError
+from switchyard.errors import PublishConflict, ServerUnavailable, StepFailed, SwitchyardError
 from switchyard.flow.naming import LOAD_PROPERTY, REV_PROPERTY, SEQ_PROPERTY, TABLE_PROPERTY
 from switchyard.lake.table_version import TableVersion
 from switchyard.lake.thrift import describe, expecting, fields, moment, read_version
@@ -231,9 +231,13 @@ class Metastore:
 
     @contextmanager
     def client(self) -> Iterator[Client]:
-        """A connection for some calls; raises ServerUnavailable, ConnectionUnusable."""
+        """A connection for some calls; raises ServerUnavailable, ConnectionUnusable, StepFailed for what is refused.
+
+        No exception of Thrift's leaves it: they are immutable, so that Python fails on its way to re-raise one.
+        """
         from pymetastore.hive_metastore.ThriftHiveMetastore import Client
         from thrift.protocol.TBinaryProtocol import TBinaryProtocol
+        from thrift.Thrift import TException
         from thrift.transport.TTransport import TTransportException
 
         from switchyard.lake.transport import make_transport
@@ -252,6 +256,12 @@ class Metastore:
                 where=f"connection {self.connection.conn_id}",
                 cure="check that the metastore runs, the connection's host and port, and that it takes a client "
                 f"{access.described}; then run again",
+            ) from error
+        except TException as error:
+            raise StepFailed(
+                f"the Hive metastore refused it: {type(error).__name__}: {getattr(error, 'message', error)}",
+                where=f"connection {self.connection.conn_id}",
+                cure="nothing was published; see the metastore's log, mend what it names, and run again",
             ) from error
         finally:
             transport.close()

@@ -167,10 +167,7 @@ class ServePlanned(StepResult):
 
 @dataclass(frozen=True)
 class Selected(StepResult):
-    """A product: the lake version that it was made from, the load that made that one, and its columns.
-
-    `inputs`: the other tables that it was made from → a mark of the version of each, empty where that cannot be seen.
-    """
+    """A product: the lake version it was made from, that one's load, its columns, its other `inputs` (legs.serve)."""
 
     step: ClassVar[str] = "select"
     version: int

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch
+from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.cures import run_again
 from switchyard.flow.proof import Reconcile
@@ -182,6 +182,7 @@ def _quarantine(batch: Batch, hive: HiveSession, converted: Converted) -> int:
         lake, table = batch.flow.lake, naming.quarantine_table(batch.flow.lake.table)
         url = batch.runtime.hdfs(batch.flow).url
         root = naming.table_root(lake.root, lake.database, table)
+        _require_quarantine(batch, table)
         own = {naming.FLOW_PROPERTY: batch.flow.flow}
         batch.metastore.create_parquet_table(
             lake.database, table, statements.QUARANTINE_COLUMNS, url + root, own, statements.QUARANTINE_PARTITION
@@ -191,6 +192,18 @@ def _quarantine(batch: Batch, hive: HiveSession, converted: Converted) -> int:
             batch.metastore, lake.database, table, batch.load.load_id, location, statements.QUARANTINE_COLUMNS
         )
     return rows
+
+
+def _require_quarantine(batch: Batch, table: str) -> None:
+    """Raise SwitchyardError when the quarantine's name is taken by a lake table: only those have versions."""
+    lake = batch.flow.lake
+    version = batch.metastore.read_version(lake.database, table)
+    if version is not None and version.seq >= 0:
+        raise SwitchyardError(
+            f"Hive table {version.name}, the quarantine of this flow by its name, is loaded by flow {version.flow!r}",
+            where=f"flow {batch.flow.flow}",
+            cure="nothing was published; choose another lake.table for one of the two flows",
+        )
 
 
 def _check_threshold(batch: Batch, read: int, quarantined: int) -> None:

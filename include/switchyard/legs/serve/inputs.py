@@ -22,7 +22,7 @@ _OF_THE_MOMENT = re.compile(
 )
 
 
-def read_inputs(hive: HiveSession, metastore: Metastore, flow: Flow, select: str) -> dict[str, str]:
+def read_inputs(hive: HiveSession, metastore: Metastore, flow: Flow, select: str) -> Mapping[str, str]:
     """Input → mark of its version, for all but the lake table. Reads the marks: call it before the query runs."""
     row = hive.run(f"explain dependency {select}")[0]
     lake = f"{flow.lake.database}.{flow.lake.table}".lower()
