@@ -173,13 +173,18 @@ def read_shape(session: Session, source: Source, flow: str, leave_out: Collectio
 
 def read_server(session: Session, connection: Connection) -> Server:
     """The database that a session is in, as its server names it, and where the connection says it is."""
-    row = session.execute(
-        "select pg_catalog.current_database(), "
-        "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')"
-    ).fetchone() or ("", False)
-    control = "select system_identifier from pg_catalog.pg_control_system()"
-    system = session.execute(control).fetchone() if row[1] else None
-    return Server(connection.address, str(system[0]) if system else "", str(row[0]))
+    row = session.execute("select pg_catalog.current_database()").fetchone()
+    return Server(connection.address, read_system(session), str(row[0]) if row else "")
+
+
+def read_system(session: Session) -> str:
+    """PostgreSQL's system identifier, the same for a server and its standbys; empty if the login may not read it."""
+    may = "select pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')"
+    allowed = session.execute(may).fetchone()
+    if not allowed or not allowed[0]:
+        return ""
+    row = session.execute("select system_identifier from pg_catalog.pg_control_system()").fetchone()
+    return str(row[0]) if row else ""
 
 
 def blind_collations(session: Session, source: Source, columns: Sequence[SourceColumn]) -> dict[str, str]:
@@ -234,12 +239,22 @@ def _describe(session: Session, source: Source, flow: str, leave_out: Collection
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
     oids = [column.type_code for column in described]
     types = session.execute(_TYPES, [oids, modifiers]).fetchall()
+    places = _places(cursor, read_system(session))
     shown = tuple(
-        SourceColumn(column.name, _type(row[:4], _type(row[4:], None) if row[4] else None))
-        for column, row in zip(described, types, strict=True)
+        SourceColumn(column.name, _type(row[:4], _type(row[4:], None) if row[4] else None), place=place)
+        for column, row, place in zip(described, types, places, strict=True)
     )
     existing = {*names, *(column.name for column in shown)}
     return _Described(shown, tuple(name for name in leave_out if name in existing))
+
+
+def _places(cursor: psycopg.Cursor[tuple[object, ...]], system: str) -> list[str]:
+    """The place of each column of a result: see `SourceColumn`. The protocol says it, also through a subquery."""
+    result = cursor.pgresult
+    if result is None:
+        return []
+    origins = [(result.ftable(number), result.ftablecol(number)) for number in range(result.nfields)]
+    return [f"{system}:{table}.{number}" if system and table and number else "" for table, number in origins]
 
 
 def _table_columns(session: Session, source: Source) -> tuple[str, ...]:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from pydantic import JsonValue
 
 from switchyard.flow.spec import Source
+from switchyard.types.carry import is_other_place
 
 _LONGEST_TEXT = 200
 
@@ -30,25 +34,59 @@ class Server:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What the rows of a source come from, below the names that the flow file has (see `extract.origin`).
+
+    `tables`: the oids of the tables that are read; `definitions`: a digest of the views and functions on the way to
+    them, empty when there are none; `cursor`: the place of the cursor's column (see `types.carry.SourceColumn`).
+    An oid outlives TRUNCATE, VACUUM FULL and ALTER TABLE; a table that is dropped and made anew has another one.
+    """
+
+    tables: str
+    definitions: str
+    cursor: str
+
+    def changes_to(self, now: Origin) -> list[str]:
+        """Return the differences to `now`, for people."""
+        changes = []
+        if self.definitions != now.definitions:
+            before, after = self.definitions or "none", now.definitions or "none"
+            changes.append(f"the definition of the views that it reads was {before} and is {after} (digests)")
+        if self.tables != now.tables:
+            changes.append(
+                f"the tables that it reads had the oids {self.tables or 'none'} and have "
+                f"{now.tables or 'none'}: dropped and made anew"
+            )
+        elif is_other_place(self.cursor, now.cursor):
+            changes.append("the column of source.cursor is another one of that name: added again, or renamed")
+        return changes
+
+
+@dataclass(frozen=True)
 class Reading:
-    """The rows a flow reads, and their order: a bookmark has a meaning only together with these."""
+    """The rows a flow reads, and their order: a bookmark has a meaning only together with these.
+
+    `origin`: what they come from; None in a bookmark of an earlier release, where it is not known.
+    """
 
     server: Server
     relation: str
     cursor: str
     where: str = ""
     tombstone: str = ""
+    origin: Origin | None = None
 
     @classmethod
-    def of(cls, source: Source, server: Server) -> Reading:
+    def of(cls, source: Source, server: Server, origin: Origin | None = None) -> Reading:
         """Return the reading of a flow's source."""
-        relation = ".".join(source.table_parts) if source.table else _shortened(source.query or "")
+        relation = ".".join(source.table_parts) if source.table else shortened(source.query or "")
         return cls(
             server=server,
             relation=relation,
             cursor=source.cursor or "",
-            where=_shortened(source.where or ""),
+            where=shortened(source.where or ""),
             tombstone=source.tombstone or "",
+            origin=origin,
         )
 
     def changes_to(self, now: Reading) -> list[str]:
@@ -66,7 +104,14 @@ class Reading:
             after: str = getattr(now, name)
             if before != after:
                 changes.append(_change(f"source.{name}", before, after))
-        return changes
+        return changes or self._origin_changes(now)
+
+    def _origin_changes(self, now: Reading) -> list[str]:
+        """Compare what the rows come from, on one and the same server: elsewhere oids say nothing."""
+        is_comparable = self.server.system != "" and self.server.system == now.server.system
+        if self.origin is None or now.origin is None or not is_comparable:
+            return []
+        return self.origin.changes_to(now.origin)
 
 
 @dataclass(frozen=True)
@@ -79,20 +124,20 @@ class Bookmark:
     def record(self) -> str:
         """Return the text of the table's parameter: JSON with ordered keys, so that equal bookmarks are equal texts."""
         reading = self.reading
-        return json.dumps(
-            {
-                "high": self.high,
-                "cursor": reading.cursor,
-                "source": {
-                    "server": reading.server.address,
-                    "system": reading.server.system,
-                    "database": reading.server.database,
-                    "relation": reading.relation,
-                },
-                "filter": {"where": reading.where, "tombstone": reading.tombstone},
+        fields: dict[str, JsonValue] = {
+            "high": self.high,
+            "cursor": reading.cursor,
+            "source": {
+                "server": reading.server.address,
+                "system": reading.server.system,
+                "database": reading.server.database,
+                "relation": reading.relation,
             },
-            ensure_ascii=False,
-        )
+            "filter": {"where": reading.where, "tombstone": reading.tombstone},
+        }
+        if reading.origin is not None:
+            fields["origin"] = {**asdict(reading.origin)}
+        return json.dumps(fields, ensure_ascii=False)
 
     @classmethod
     def of(cls, record: str) -> Bookmark:
@@ -103,14 +148,26 @@ class Bookmark:
             rows = fields["filter"]
             server = Server(str(source["server"]), str(source["system"]), str(source["database"]))
             reading = Reading(
-                server, str(source["relation"]), str(fields["cursor"]), str(rows["where"]), str(rows["tombstone"])
+                server=server,
+                relation=str(source["relation"]),
+                cursor=str(fields["cursor"]),
+                where=str(rows["where"]),
+                tombstone=str(rows["tombstone"]),
+                origin=_origin(fields.get("origin")),
             )
             return cls(str(fields["high"]), reading)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a bookmark: {record[:_LONGEST_TEXT]}") from error
 
 
-def _shortened(text: str) -> str:
+def _origin(fields: Mapping[str, JsonValue] | None) -> Origin | None:
+    """The record of an origin; a bookmark of an earlier release has none."""
+    if fields is None:
+        return None
+    return Origin(str(fields["tables"]), str(fields["definitions"]), str(fields["cursor"]))
+
+
+def shortened(text: str) -> str:
     """Return a short text whole, a long one as its beginning and a digest: a table's parameter must stay small."""
     if len(text) <= _LONGEST_TEXT:
         return text

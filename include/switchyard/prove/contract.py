@@ -173,6 +173,9 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn, by_
             f"column {now.name} is read from {now.source!r}, as the flow asks, and was from {before.source!r}"
         )
     moved = other and by_flow.still_has(before)
+    again = before.is_another_of_its_name(now)
+    if again:
+        changes.append(f"column {now.name} is another one than before at the source: added again, or renamed")
     if _means_otherwise(before, now):
         refused.append(
             f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
@@ -190,7 +193,7 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn, by_
         (column,),
         changes=changes,
         refused=refused,
-        unread=(now.name,) if before.dropped or other else (),
+        unread=(now.name,) if before.dropped or other or again else (),
         emptied=(now.name,) if moved else (),
         moved=(changes[0],) if moved else (),
     )

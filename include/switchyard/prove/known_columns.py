@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from switchyard.types.carry import CarriedColumn
+from switchyard.types.carry import CarriedColumn, is_other_place
 from switchyard.types.hive_type import HiveType
 
 
@@ -14,7 +14,7 @@ class KnownColumn:
     """A column of the current version.
 
     `dropped`: the source dropped it, or the flow leaves it out, and it is kept as NULL. `source`: the column that it
-    was read from; empty if that is not known.
+    was read from; empty if that is not known. `place`: see `types.carry.SourceColumn`.
     """
 
     name: str
@@ -24,6 +24,7 @@ class KnownColumn:
     postgres_type: str = ""
     dropped: bool = False
     source: str = ""
+    place: str = ""
 
     @classmethod
     def of(cls, column: CarriedColumn) -> KnownColumn:
@@ -36,6 +37,7 @@ class KnownColumn:
             postgres_type=column.postgres_type,
             dropped=column.source == "",
             source=column.source,
+            place=column.place,
         )
 
     def is_of(self, source: str) -> bool:
@@ -43,6 +45,10 @@ class KnownColumn:
         if self.dropped:
             return False
         return self.source == source if self.source else self.name == source.lower()
+
+    def is_another_of_its_name(self, now: CarriedColumn) -> bool:
+        """True if the source has another column of the same name: dropped and added again, or renamed."""
+        return self.name == now.name and self.is_of(now.source) and is_other_place(self.place, now.place)
 
 
 @dataclass(frozen=True)

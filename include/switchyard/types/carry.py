@@ -18,12 +18,24 @@ from switchyard.types.rules import AS_STRING_CURE, REFUSALS, RULES, TEXT_ELEMENT
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One column as PostgreSQL describes it, domains resolved."""
+    """One column as PostgreSQL describes it, domains resolved.
+
+    `place`: what it is below its name, `system:oid.number`: the server, the table or view, its number there. Empty if
+    it is computed, or the login may not know its server. A column that is dropped and added again has another number.
+    """
 
     name: str
     type: PostgresType
     not_null: bool = False
     generated: bool = False
+    place: str = ""
+
+
+def is_other_place(before: str, now: str) -> bool:
+    """True for two places of one table (see `SourceColumn`); False if they cannot be compared."""
+    table, _, number = before.rpartition(".")
+    table_now, _, number_now = now.rpartition(".")
+    return table == table_now and number != number_now
 
 
 def _in_capitals(kind: HiveType) -> str:
@@ -36,7 +48,8 @@ class CarriedColumn(Record):
 
     `carry` is what PostgreSQL is asked for, for values that fit; `unfit` is a condition, never NULL, that is true for
     those that do not (empty: all do); `raw` is the text of any value. `cast` is HiveQL that makes the lake's value of
-    the field that the text travels in, `{c}`: see `cast_of`. A load of an earlier release has its field's name there.
+    the field that the text travels in, `{c}`: see `cast_of`. A load of an earlier release has its field's name there,
+    and no `place`: see `SourceColumn`.
     """
 
     source: str
@@ -54,6 +67,7 @@ class CarriedColumn(Record):
     note: str = ""
     not_null: bool = False
     chosen: bool = False
+    place: str = ""
 
     def cast_of(self, field: str) -> str:
         """HiveQL that makes the lake's value of a carrier field."""
@@ -108,6 +122,7 @@ def carry(
         note=rule.note,
         not_null=column.not_null,
         chosen=choice is not None,
+        place=column.place,
     )
 
 

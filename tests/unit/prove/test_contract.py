@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Context, Decimal
 from typing import Any, Literal
 
@@ -51,6 +52,11 @@ def named(column: str, name: str) -> list[CarriedColumn]:
 
 def known(*columns: str) -> list[KnownColumn]:
     return [KnownColumn.of(column) for column in source(*columns)]
+
+
+def placed(place: str, column: str = "v text") -> list[CarriedColumn]:
+    """A column at a place of its table."""
+    return [replace(one, place=place) for one in source(column)]
 
 
 def again(agreed: Agreed) -> list[KnownColumn]:
@@ -316,3 +322,26 @@ def test_a_version_that_does_not_say_its_sources_goes_by_name() -> None:
     before = [KnownColumn("id", INT), KnownColumn("x", HiveType.parse("string"))]
     agreed = apply_contract(FREEZE, before, [*source("id integer"), *named("X text", "y")])
     assert (agreed.refused, agreed.emptied) == ((), ("x",))
+
+
+@pytest.mark.parametrize("contract", [EVOLVE, FREEZE, QUARANTINE], ids=REACTIONS)
+@pytest.mark.parametrize(
+    ("before", "now", "is_another"),
+    [
+        ("7:16412.2", "7:16412.2", False),
+        ("7:16412.2", "7:16412.5", True),
+        ("7:16412.2", "7:16999.5", False),
+        ("7:16412.2", "8:16412.5", False),
+        ("", "7:16412.5", False),
+        ("7:16412.2", "", False),
+    ],
+)
+def test_a_column_that_was_added_again_under_its_name_is_read_in_every_row(
+    contract: Contract, before: str, now: str, is_another: bool
+) -> None:
+    agreed = apply_contract(contract, [KnownColumn.of(column) for column in placed(before)], placed(now))
+    assert agreed.unread == (("v",) if is_another else ())
+    assert (agreed.refused, agreed.emptied) == ((), ())
+    assert [fact for fact in agreed.changes if "added again" in fact] == list(agreed.changes)
+    assert bool(agreed.changes) is is_another
+    assert [column.place for column in agreed.columns] == [now], "the next load compares with this one"

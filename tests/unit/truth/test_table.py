@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from switchyard.errors import SwitchyardError, TruthConflict
 from switchyard.flow import naming
-from switchyard.flow.bookmark import Bookmark, Reading, Server
+from switchyard.flow.bookmark import Bookmark, Origin, Reading, Server
 from switchyard.flow.spec import Flow
 from switchyard.handover import LoadRequest
 from switchyard.lake.table_version import Part, TableVersion, chain_of, version_of
@@ -19,6 +20,8 @@ from switchyard.legs.ingest.start import find_start, next_bookmark
 
 SERVER = Server("db:5432", "7712920", "sales")
 READING = Reading(SERVER, "public.t", "at")
+ORIGIN = Origin(tables="16412", definitions="", cursor="7712920:16412.3")
+KNOWN = replace(READING, origin=ORIGIN)
 
 
 def part(seq: int, previous: int | None) -> Part:
@@ -69,7 +72,9 @@ def test_a_table_that_was_copied_or_renamed_says_so() -> None:
 def test_a_bookmark_is_read_as_it_was_written_and_no_other_way() -> None:
     reading = Reading(SERVER, "public.t", "at", "x > 'ä\"'", "gone")
     assert Bookmark.of(Bookmark("2026-01-01", reading).record()) == Bookmark("2026-01-01", reading)
-    for text in ("{}", "[]", '{"high": "1"}', "nonsense"):
+    assert Bookmark.of(Bookmark("2026-01-01", KNOWN).record()) == Bookmark("2026-01-01", KNOWN)
+    whole = Bookmark("2026-01-01", KNOWN).record()
+    for text in ("{}", "[]", '{"high": "1"}', "nonsense", whole.replace('"tables"', '"oids"')):
         with pytest.raises(ValueError):
             Bookmark.of(text)
     with pytest.raises(SwitchyardError, match=r"switchyard\.bookmark is not one that Switchyard wrote"):
@@ -98,6 +103,51 @@ def test_a_server_that_moved_or_was_upgraded_is_the_same() -> None:
     assert READING.changes_to(replace(READING, server=replace(SERVER, system="999"))) == []
 
 
+RELEASE_BEFORE = (
+    '{"high": "2026-01-01", "cursor": "at", "source": {"server": "db:5432", "system": "7712920", "database": "sales", '
+    '"relation": "public.t"}, "filter": {"where": "", "tombstone": ""}}'
+)
+
+
+def test_a_bookmark_of_the_release_before_is_read_and_written_as_it_was() -> None:
+    before = Bookmark.of(RELEASE_BEFORE)
+    assert before == Bookmark("2026-01-01", READING)
+    assert before.record() == RELEASE_BEFORE
+    assert before.reading.changes_to(KNOWN) == [], "what the rows came from is not known, so it is not compared"
+    assert KNOWN.changes_to(before.reading) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "what"),
+    [
+        (replace(ORIGIN, tables="16500", cursor="7712920:16500.1"), "oids 16412 and have 16500: dropped and made anew"),
+        (replace(ORIGIN, tables="16412, 16500"), "oids 16412 and have 16412, 16500"),
+        (replace(ORIGIN, tables=""), "oids 16412 and have none"),
+        (replace(ORIGIN, definitions="ab12"), "definition of the views that it reads was none and is ab12"),
+        (replace(ORIGIN, cursor="7712920:16412.4"), "column of source.cursor is another one of that name"),
+    ],
+)
+def test_a_source_that_became_another_one_under_its_name_is_named(now: Origin, what: str) -> None:
+    [change] = KNOWN.changes_to(replace(KNOWN, origin=now))
+    assert what in change
+    with pytest.raises(TruthConflict, match="written for other rows"):
+        find_start(flow("append"), with_bookmark(APPENDED), replace(KNOWN, origin=now), LoadRequest())
+    for server in (
+        replace(SERVER, system=""),
+        replace(SERVER, system="999"),
+        replace(SERVER, address="new:1", system=""),
+    ):
+        elsewhere = replace(KNOWN, server=server, origin=now)
+        assert [fact for fact in KNOWN.changes_to(elsewhere) if "oid" in fact or "definition" in fact] == []
+    moved = replace(KNOWN, server=replace(SERVER, address="new:5432"), origin=now)
+    assert KNOWN.changes_to(moved), "a standby has the same oids"
+
+
+def test_a_cursor_that_cannot_be_compared_is_the_same() -> None:
+    for place in ("", "7712920:16500.4", "999:16412.4"):
+        assert KNOWN.changes_to(replace(KNOWN, origin=replace(ORIGIN, cursor=place))) == []
+
+
 def test_long_texts_are_kept_short_and_still_told_apart() -> None:
     spec = {"flow": "f", "source": {"connection": "c", "table": "s.t"}, "lake": {"database": "d", "table": "t"}}
     flow = Flow.model_validate(spec)
@@ -119,6 +169,10 @@ APPENDED = version([part(1, 0)], seq="1", head="1", rev="2", bookmark=Bookmark("
 OTHER = replace(READING, where="id > 5")
 
 
+def with_bookmark(version: TableVersion) -> TableVersion:
+    return replace(version, bookmark=Bookmark("B", KNOWN))
+
+
 def test_where_a_load_begins() -> None:
     assert find_start(flow("merge"), MERGED, READING, LoadRequest()) == "B"
     assert find_start(flow("merge"), None, READING, LoadRequest()) is None
@@ -132,6 +186,20 @@ def test_where_a_load_begins() -> None:
     for mode, shown in (("merge", MERGED), ("append", APPENDED)):
         with pytest.raises(TruthConflict, match=r"written for other rows: source\.where was not set and is id > 5"):
             find_start(flow(mode), shown, OTHER, LoadRequest())
+
+
+@pytest.mark.parametrize("kind", ["backfill", "replay"])
+@pytest.mark.parametrize("sweep", ["never", "always"])
+def test_a_range_is_read_under_the_reading_of_the_bookmark_only(
+    kind: Literal["backfill", "replay"], sweep: str
+) -> None:
+    request = LoadRequest(kind, "2026-01-01", "2026-01-02")
+    assert find_start(flow("merge", sweep=sweep), MERGED, READING, request) == "B"
+    assert find_start(flow("merge", sweep=sweep), replace(MERGED, bookmark=None), READING, request) is None
+    with pytest.raises(TruthConflict, match=r"written for other rows") as refused:
+        find_start(flow("merge", sweep=sweep), MERGED, OTHER, request)
+    assert refused.value.cure.endswith(f"; then ask for the {kind} again")
+    assert ("--trust-bookmark" in refused.value.cure) is (sweep == "never")
 
 
 def test_an_append_table_is_never_read_twice() -> None:

@@ -6,6 +6,8 @@ import logging
 
 from switchyard.errors import TruthConflict
 from switchyard.extract import postgres
+from switchyard.extract.origin import read_origin
+from switchyard.extract.preflight import Examined
 from switchyard.flow.bookmark import Bookmark, Reading
 from switchyard.flow.spec import Flow
 from switchyard.handover import LoadRequest
@@ -16,20 +18,25 @@ from switchyard.legs.runtime import Runtime
 log = logging.getLogger(__name__)
 
 
-def read_now(runtime: Runtime, session: Session, flow: Flow) -> Reading:
-    """Which rows the flow reads as its file is now."""
+def read_now(runtime: Runtime, session: Session, flow: Flow, examined: Examined) -> Reading:
+    """Which rows the flow reads as its file and its source are now."""
     server = postgres.read_server(session, runtime.connections.get(flow.source.connection))
-    return Reading.of(flow.source, server)
+    return Reading.of(flow.source, server, read_origin(session, flow.source, examined.shape))
 
 
 def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: LoadRequest) -> str | None:
     """The cursor's value that a load begins at, as PostgreSQL's text; None: the beginning.
+
+    A range of the past is read under the bookmark's own reading, or rows of two sources would lie side by side.
 
     Raises TruthConflict when the bookmark is of another source or filter, or when an append table would have to be
     read again.
     """
     if version is None or version.seq < 1 or flow.lake.mode == "replace":
         return None
+    changes = version.bookmark.reading.changes_to(now) if version.bookmark else []
+    if changes and request.kind in ("backfill", "replay"):
+        raise _other_source(flow, version, changes, request)
     if flow.source.sweep == "always" or request.kind in ("backfill", "replay"):
         return version.bookmark.high if version.bookmark else None
     if request.start == "beginning":
@@ -39,9 +46,8 @@ def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: 
     if version.bookmark is None:
         _require_rewritable(flow, version, "it has rows and no bookmark")
         return None
-    changes = version.bookmark.reading.changes_to(now)
     if changes and request.start == "bookmark":
-        raise _other_source(flow, version, changes)
+        raise _other_source(flow, version, changes, request)
     for change in changes:
         log.warning("going on from the bookmark, as asked for, though %s", change)
     return version.bookmark.high
@@ -67,14 +73,19 @@ def _require_rewritable(flow: Flow, version: TableVersion, why: str) -> None:
         )
 
 
-def _other_source(flow: Flow, version: TableVersion, changes: list[str]) -> TruthConflict:
+def _other_source(flow: Flow, version: TableVersion, changes: list[str], request: LoadRequest) -> TruthConflict:
     run = f"switchyard run ingest {flow.flow}"
     if flow.lake.mode == "append":
         again = "to read all of it, load into a new lake.table"
     else:
         again = f"to read all of it (rows that the source no longer has stay): {run} --from-beginning"
+    cure = f"{again}; if the rows below the bookmark are the same: {run} --trust-bookmark"
+    if flow.source.sweep == "always":
+        cure = f"read all of it first: {run}"
+    if request.kind != "load":
+        cure = f"{cure}; then ask for the {request.kind} again"
     return TruthConflict(
         f"the bookmark of Hive table {version.name} was written for other rows: {'; '.join(changes)}",
         where=f"flow {flow.flow}",
-        cure=f"nothing was changed; {again}; if the rows below the bookmark are the same: {run} --trust-bookmark",
+        cure=f"nothing was changed; {cure}",
     )

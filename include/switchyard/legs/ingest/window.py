@@ -116,7 +116,14 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
         return
     filled = {column.name for column in before if not column.dropped} - set(agreed.emptied)
     for column in agreed.columns:
-        if column.source in examined.shape.primary_key and column.name not in filled:
+        if column.source not in examined.shape.primary_key:
+            continue
+        if any(each.is_another_of_its_name(column) for each in before):
+            yield (
+                f"key column {column.source!r} is another column than the one of that name before (added again, or "
+                "renamed), so that no row can be known by it: load into a new lake.table"
+            )
+        if column.name not in filled:
             yield (
                 f"key column {column.source!r} is called {column.name} in the lake, where no row has a value in it: "
                 "keep the name that it had, or load into a new lake.table"
