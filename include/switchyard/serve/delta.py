@@ -33,9 +33,9 @@ Operation = Literal["insert", "update", "delete"]
 class DeltaReport:
     """Counts of keys. `file` holds the changed ones: the key columns, and last the operation (insert, update, delete).
 
-    `comparable` is False when the key's columns or their types changed: then all of old counts as deleted, all of new
-    as inserted, and the file holds the new keys only, so that a cache cannot unlink the old ones and must raise its
-    floor.
+    `comparable` is False when the key's columns or their types changed, or a key that stays equal has another value
+    (0.0 was -0.0): then all of old counts as deleted, all of new as inserted, and the file holds the new keys only, so
+    that a cache cannot unlink the old ones and must raise its floor.
     """
 
     inserted: int
@@ -80,7 +80,6 @@ def compute_delta(
     before = read_schema(old)
     after = read_schema(new)
     _require_columns(after, key, where)
-    comparable = before is None or after is None or _same_key(before, after, key)
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".delta-") as spill, _open(spill, memory_limit, threads) as duck:
         if after is not None:
@@ -88,6 +87,7 @@ def compute_delta(
             _require_unique(duck, key, where)
         if before is not None:
             duck.execute(f"CREATE VIEW old AS FROM {_files(old)}")
+        comparable = before is None or after is None or _has_same_keys(duck, before, after, key)
         duck.execute(f"COPY ({_changes(before, after, key, comparable)}) TO {_text(f'{spill}/keys')} (FORMAT parquet)")
         counts = _count(duck, f"{spill}/keys", key, after, comparable)
         Path(spill, "keys").replace(out)
@@ -203,8 +203,16 @@ def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: 
         raise ValueRefused(f"{keys} keys occur more than once, e.g. {examples}", where=where, cure=cure)
 
 
-def _same_key(before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> bool:
-    return all(c in before.names and before.field(c).type == after.field(c).type for c in key)
+def _has_same_keys(duck: duckdb.DuckDBPyConnection, before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> bool:
+    """False if the key is of other columns or types, or equal to itself and yet another value: 0.0 for -0.0.
+
+    MongoDB takes both for one `_id`, which no replacement changes: only a new collection shows the new value.
+    """
+    if any(c not in before.names or before.field(c).type != after.field(c).type for c in key):
+        return False
+    rewritten = [_column_differs(c, after.field(c).type) for c in key if _holds_float(after.field(c).type)]
+    other = f"SELECT 1 FROM old JOIN new USING ({_names(key)}) WHERE {' OR '.join(rewritten) or 'false'} LIMIT 1"
+    return duck.execute(other).fetchone() is None
 
 
 def _changes(before: pa.Schema | None, after: pa.Schema | None, key: Sequence[str], comparable: bool) -> str:
@@ -243,9 +251,14 @@ def _column_differs(name: str, kind: Any) -> str:
     differs = f"{was} IS DISTINCT FROM {is_}"
     if pa.types.is_floating(kind):
         return f"({differs} OR (signbit({was}) <> signbit({is_}) AND {was} = 0))"
-    if pa.types.is_nested(kind) and ("float" in str(kind) or "double" in str(kind)):
+    if _holds_float(kind):
         return f"({differs} OR {was}::VARCHAR <> {is_}::VARCHAR)"
     return differs
+
+
+def _holds_float(kind: Any) -> bool:
+    """Floating, or a list or struct with such values in it: Arrow's names of them are halffloat, float and double."""
+    return "float" in str(kind) or "double" in str(kind)
 
 
 def _count(

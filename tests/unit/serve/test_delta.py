@@ -106,6 +106,49 @@ def test_exactly_the_changed_keys(old: dict, new: dict, data: st.DataObject) -> 
     assert report.comparable
 
 
+EQUAL_KEYS = {
+    "0.0 for -0.0": (pa.float64(), -0.0, 0.0),
+    "-0.0 for 0.0": (pa.float32(), 0.0, -0.0),
+    "in a list": (pa.list_(pa.float64()), [0.0, 1.0], [-0.0, 1.0]),
+    "in a struct": (pa.struct([("x", pa.float32())]), {"x": 0.0}, {"x": -0.0}),
+}
+OTHER_KEYS = {
+    "a blank at the end": (pa.string(), "a", "a "),
+    "a NUL at the end": (pa.string(), "a", "a\0"),
+    "case": (pa.string(), "a", "A"),
+    "composed": (pa.string(), "\u00e9", "e\u0301"),
+    "bytes": (pa.binary(), b"", b"\0"),
+    "decimal": (pa.decimal128(38, 2), Decimal("1.00"), Decimal("1.01")),
+    "a microsecond": (pa.timestamp("us"), dt.datetime(1, 1, 1), dt.datetime(1, 1, 1, microsecond=1)),
+    "a day": (pa.date32(), dt.date(1, 1, 1), dt.date(1, 1, 2)),
+    "boolean": (pa.bool_(), False, True),
+    "the smallest double": (pa.float64(), 0.0, 5e-324),
+    "NaN": (pa.float64(), 0.0, math.nan),
+    "a list of texts": (pa.list_(pa.string()), ["a", None], ["a", ""]),
+}
+
+
+@pytest.mark.parametrize("case", EQUAL_KEYS)
+def test_a_key_that_is_equal_and_another_value_is_never_unchanged(case: str, tmp_path: Path) -> None:
+    kind, before, after = EQUAL_KEYS[case]
+    old = table(tmp_path / "o", k=pa.array([before], kind), n=[1])
+    new = table(tmp_path / "n", k=pa.array([after], kind), n=[1])
+    report = compute_delta(old, new, ["n", "k"], tmp_path / "out")
+    assert not report.comparable
+    assert (report.inserted, report.updated, report.deleted, report.unchanged) == (1, 0, 1, 0)
+    assert compute_delta(new, new, ["n", "k"], tmp_path / "same").unchanged == 1
+
+
+@pytest.mark.parametrize("case", OTHER_KEYS)
+def test_keys_of_different_values_are_different_keys(case: str, tmp_path: Path) -> None:
+    kind, before, after = OTHER_KEYS[case]
+    old = table(tmp_path / "o", k=pa.array([before], kind))
+    new = table(tmp_path / "n", k=pa.array([after], kind))
+    report = compute_delta(old, new, ["k"], tmp_path / "out")
+    assert report.comparable
+    assert (report.inserted, report.updated, report.deleted, report.unchanged) == (1, 0, 1, 0)
+
+
 def test_changed_rows_of_several_files_and_batches(tmp_path: Path) -> None:
     files = [
         table(tmp_path / f"n{part}", id=range(part * 20_000, (part + 1) * 20_000), v=[part] * 20_000)[0]
