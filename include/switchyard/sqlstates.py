@@ -27,11 +27,12 @@ class SqlState:
     words: str = ""
 
 
+_AGAIN = "run again (in Airflow: clear the task)"
 _SERVER = "check that the server runs, and the connection's host and port"
-_LOGIN = "correct the connection's login and password, or pg_hba.conf; then run again"
+_LOGIN = f"correct the connection's login and password, or the server's pg_hba.conf; then {_AGAIN}"
 _STATEMENT = "correct source.table, source.columns, source.where or source.query"
 _VALUE = "mend the rows, leave them out with source.where, or cast them in source.query"
-_AGAIN = "nothing was published; run again"
+_RETRY = f"nothing was published; {_AGAIN}"
 _POOLER = "let the pooler keep one session for one client (pgbouncer: pool_mode = session), or connect past it"
 
 SQLSTATES: tuple[SqlState, ...] = (
@@ -59,14 +60,14 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "08P01",
         "was asked through a pooler that refuses startup parameters",
-        "pgbouncer: ignore_startup_parameters = extra_float_digits,options; the settings that it then drops are given "
-        "by alter role … set …, as the preflight says; or connect past the pooler",
+        "let PgBouncer take them: ignore_startup_parameters = extra_float_digits,options; it then drops what they set, "
+        "and the preflight says which the login needs (alter role … set …); or connect past the pooler",
         words=r"unsupported startup parameter",
     ),
     SqlState(
         "08",
         "does not answer",
-        _SERVER + "; then run again",
+        f"{_SERVER}; then {_AGAIN}",
         passes=True,
         words=r"Connection to .* refused|[Cc]onnection refused|connection attempt failed|could not translate host name"
         r"|timeout expired|I/O error occurred|server closed the connection|connection has been closed"
@@ -103,7 +104,7 @@ SQLSTATES: tuple[SqlState, ...] = (
         "take out of source.query and source.where what writes, such as nextval() or a function that stores something",
         words=r"in a read-only transaction",
     ),
-    SqlState("25", "is in another state of the transaction than expected", _AGAIN, passes=True),
+    SqlState("25", "says that the transaction is in another state than expected", _RETRY, passes=True),
     SqlState("26", "does not know a statement that was prepared before: another server session answered", _POOLER),
     SqlState("28P01", "refused the password", _LOGIN, words=r"password authentication failed"),
     SqlState(
@@ -122,12 +123,12 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState("3F000", "has no schema of that name", "correct source.table", words=r"schema .* does not exist"),
     SqlState(
         "40001",
-        "ended the statement, which its own changes overtook",
-        "run again; on a standby also: hot_standby_feedback = on, or a larger max_standby_streaming_delay",
+        "cancelled the statement, because rows that it reads were changed meanwhile",
+        f"{_AGAIN}; on a standby also: hot_standby_feedback = on, or a larger max_standby_streaming_delay",
         passes=True,
         words=r"conflict with recovery|could not serialize access",
     ),
-    SqlState("40", "rolled the transaction back", _AGAIN, passes=True, words=r"deadlock detected"),
+    SqlState("40", "rolled the transaction back", _RETRY, passes=True, words=r"deadlock detected"),
     SqlState(
         "42501",
         "does not let the login read it",
@@ -157,7 +158,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "53100",
         "has no disk space left",
-        "free space on the database's server, or raise temp_file_limit; then run again",
+        "free space on the database's server, or raise temp_file_limit; then " + _AGAIN,
         words=r"could not (extend|write).*No space left",
     ),
     SqlState(
@@ -169,7 +170,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "53300",
         "has no connection left for the login",
-        "run again when others have ended; or raise max_connections, or the login's CONNECTION LIMIT, or lower the "
+        f"when others have ended, {_AGAIN}; or raise max_connections, or the login's CONNECTION LIMIT, or lower the "
         "source's Airflow pool",
         passes=True,
         words=r"too many (clients|connections)|remaining connection slots|no more connections allowed",
@@ -180,7 +181,7 @@ SQLSTATES: tuple[SqlState, ...] = (
         "raise the limit that the message names",
         words=r"exceeds temp_file_limit",
     ),
-    SqlState("53", "is short of something", "see PostgreSQL's log; then run again", passes=True),
+    SqlState("53", "lacks a resource (memory, disk, connections)", f"see PostgreSQL's log; then {_AGAIN}", passes=True),
     SqlState(
         "54",
         "was asked for more than it can do in one statement",
@@ -190,27 +191,27 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "55P03",
         "did not get a lock within lock_timeout",
-        "run again when the other session has ended, or raise the login's lock_timeout",
+        f"when the other session has ended, {_AGAIN}; or raise the login's lock_timeout",
         passes=True,
         words=r"due to lock timeout|could not obtain lock",
     ),
     SqlState(
         "55",
         "has the object in another state than the statement needs",
-        "bring it into that state, as REFRESH does with a materialized view; then run again",
+        f"bring it into that state, as REFRESH does with a materialized view; then {_AGAIN}",
         words=r"has not been populated",
     ),
     SqlState(
         "57014",
         "cut the statement off",
         "raise the login's limit (alter role … set statement_timeout), or read less at once; if a person cancelled "
-        "it, run again",
+        f"it, {_AGAIN}",
         words=r"canceling statement due to (statement timeout|user request)",
     ),
     SqlState(
         "57P03",
         "does not take connections yet, or no longer",
-        "wait until the server has started (or was promoted), then run again",
+        f"wait until the server has started (or was promoted), then {_AGAIN}",
         passes=True,
         words=r"the database system is (starting up|shutting down|in recovery|not yet accepting)",
     ),
@@ -223,7 +224,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "57",
         "ended the session",
-        "the server was restarted, or somebody ended the session: run again; see PostgreSQL's log if it happens twice",
+        f"the server was restarted, or somebody ended the session: {_AGAIN}; see PostgreSQL's log if it happens twice",
         passes=True,
         words=r"terminating connection",
     ),
@@ -244,7 +245,7 @@ SQLSTATES: tuple[SqlState, ...] = (
 )
 """A row with words comes before a wider one whose words it shares."""
 
-OTHER = SqlState("", "could not go on", "see PostgreSQL's log, then run again", passes=True)
+OTHER = SqlState("", "reports an error", f"see PostgreSQL's log, then {_AGAIN}", passes=True)
 """For a code or words that no row has."""
 
 _BY_CODE = {row.code: row for row in SQLSTATES if row.code}

@@ -90,7 +90,7 @@ def test_every_byte_is_read_back_as_written(serve_mongo: MongoTarget) -> None:
 
 
 def test_a_repeated_key_is_refused_by_name(serve_mongo: MongoTarget) -> None:
-    with pytest.raises(ValueRefused, match="2 or more rows repeat a key; _id 0, 1") as caught:
+    with pytest.raises(ValueRefused, match="2 or more rows have the key of another row; _id 0, 1") as caught:
         serve_mongo.stage("t__s1_a", [documents(1, 5), documents(1, 2)])
     assert "test_mongo" in caught.value.where
     assert "serve.key" in caught.value.cure

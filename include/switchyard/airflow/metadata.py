@@ -101,9 +101,9 @@ class CheckCatalogOperator(BaseOperator):
             for mismatch in mismatched:
                 self.log.warning("%s", mismatch)
             error = StepFailed(
-                "tasks named datasets or columns that no source has ingested:",
+                "lineage names tables or columns that are not in the catalog:",
                 where="DAG metadata_sync",
-                cure="look at the warnings of the source tasks; without any it is a bug: report it",
+                cure="flows are not affected; see the warnings of the tasks before this one; without any, report it",
                 findings=mismatched,
                 more="the log of this task has all",
             )

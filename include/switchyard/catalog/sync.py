@@ -170,8 +170,9 @@ def _run_child(request: _RecipeRequest | _FieldsRequest, secrets: tuple[str, ...
     except subprocess.TimeoutExpired as error:
         raise StepFailed(
             f"ingestion was stopped after {timeout_seconds:.0f} s",
-            where="metadata_sync",
-            cure="raise the task's timeout, or find the server that hangs",
+            where="DAG metadata_sync",
+            cure="flows are not affected; find the server that does not answer: the task is named like it; then "
+            + AGAIN,
         ) from error
     messages = _hide(child.stderr, secrets)
     log.debug("messages of the ingestion process: %s", messages)
@@ -200,10 +201,10 @@ def _python() -> str:
 def _failed(recipe: Recipe, target: Target, answer: _Answer) -> SwitchyardError:
     reasons = [reason.removeprefix(_BOILERPLATE) for reason in answer.failures or (answer.error,)]
     return ServerUnavailable(
-        f"DataHub's {recipe.key.kind} source failed: {'; '.join(reasons)[:1500]}",
+        f"the schemas of {recipe.key.kind} were not read into the catalog: {'; '.join(reasons)[:1500]}",
         where=f"connection {recipe.key.connection}",
-        cure="check that the server runs and that host, port, login and password of the connection are right"
-        f"{f', and those of the catalog, connection {target.connection}' if target.server else ''}; rerun",
+        cure="flows are not affected; check that the server runs and the connection's host, port, login and password"
+        f"{f', and those of the catalog, connection {target.connection}' if target.server else ''}; then {AGAIN}",
     )
 
 

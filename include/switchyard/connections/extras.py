@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchyard.connections.sources import Connection
-from switchyard.errors import ConnectionUnusable
+from switchyard.errors import AGAIN, ConnectionUnusable
 
 FLAG = ("true", "false", "1", "0")
 KERBEROS = "leave it out: Kerberos is not supported yet"
@@ -59,7 +59,7 @@ class KnownExtras:
     def _judge(self, connection: Connection, name: str, value: object) -> str:
         if name in self.refused:
             what = f"the extra {name!r} cannot be honoured"
-            raise unusable(connection, what, f"{self.refused[name]}; then run again")
+            raise unusable(connection, what, f"{self.refused[name]}; then {AGAIN}")
         if name not in self.honoured:
             near = difflib.get_close_matches(name, self.honoured, n=1)
             others = ", ".join(self.honoured) or "none"
@@ -75,7 +75,7 @@ class KnownExtras:
             values = ", ".join(extra.values)
             raise unusable(connection, f"the extra {name!r} has an unknown value", f"write one of {values}")
         if extra.number and not text.isdecimal():
-            raise unusable(connection, f"the extra {name!r} is not a whole number", "write e.g. 10")
+            raise unusable(connection, f"the extra {name!r} is not a whole number", "write digits only, e.g. 10")
         if extra.file:
             read_file(connection, name, text)
         return text

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from switchyard.connections.extras import unusable
 from switchyard.connections.sources import Connection
-from switchyard.errors import ConnectionUnusable
+from switchyard.errors import AGAIN, ConnectionUnusable
 
 _SSL_ERROR = re.compile(r"\[SSL: (?P<code>[A-Z0-9_]+)\] (?P<words>[^(\n]+)")
 """How Python's ssl module writes every error of OpenSSL; drivers put it into texts of their own."""
 _HUNG_UP = re.compile(r"EOF occurred in violation of protocol|UNEXPECTED_EOF_WHILE_READING")
 _NOT_VERIFIED = "CERTIFICATE_VERIFY_FAILED"
 _OURS_REFUSED = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "NO_CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
-_AGAIN = "then run again"
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def find_tls_fault(connection: Connection, extras: TlsExtras, error: BaseExcepti
     else:
         what = f"{connection.address} does not speak TLS with us: {words}"
         cure = f"see whether this port of the server has TLS; if not, take extra.{extras.on} away"
-    return unusable(connection, what, f"{cure}; {_AGAIN}")
+    return unusable(connection, what, f"{cure}; then {AGAIN}")
 
 
 def _hung_up(connection: Connection, extras: TlsExtras) -> ConnectionUnusable:
@@ -54,7 +53,9 @@ def _hung_up(connection: Connection, extras: TlsExtras) -> ConnectionUnusable:
     cure = f"see whether this port of the server has TLS; if not, take extra.{extras.on} away"
     if extras.client:
         cure += f"; and whether it asks for a client's certificate, which is named in extra.{extras.client}"
-    return unusable(connection, f"{connection.address} ended the TLS handshake without a reason", f"{cure}; {_AGAIN}")
+    return unusable(
+        connection, f"{connection.address} ended the TLS handshake without a reason", f"{cure}; then {AGAIN}"
+    )
 
 
 def _texts(error: BaseException | None) -> Iterator[str]:

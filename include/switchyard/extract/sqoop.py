@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from switchyard.connections.postgres import read_extras
-from switchyard.errors import ServerUnavailable, StepFailed
+from switchyard.errors import AGAIN, ServerUnavailable, StepFailed
 from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.jdbc import escape_marks, write_url
 from switchyard.extract.postgres import explain_state
@@ -137,7 +137,7 @@ def _query(request: ExtractRequest) -> list[str]:
     if "\n" in query:  # a line of the file is an option
         raise StepFailed(
             f"the statement has {len(query.encode()):,} bytes and several lines, which Sqoop does not take",
-            where=request.name,
+            where=f"Sqoop job {request.name}",
             cure="write source.query and source.where in one line (YAML: >-), or make the query a view",
         )
     request.scratch.mkdir(parents=True, exist_ok=True)
@@ -170,17 +170,19 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
             where=f"connection {hdfs.conn_id}",
-            cure="free space on the DataNodes (or start them, or raise the directory's quota), then run again; "
-            "nothing was published",
+            cure="free space on the DataNodes (or start them, or raise the directory's quota); then "
+            f"{AGAIN}; nothing was published",
         )
     if _NO_HDFS.search(whole):
         return ServerUnavailable(
             f"Sqoop could not write to HDFS at {hdfs.address}:\n  {text}",
             where=f"connection {hdfs.conn_id}",
-            cure="nothing was published; check that NameNode and DataNode run and are out of safe mode; then run again",
+            cure="nothing was published; check that NameNode and DataNode run and are out of safe mode; then " + AGAIN,
         )
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return StepFailed(f"Sqoop {how}:\n  {text}", where=request.name, cure="nothing was published; run again")
+    return StepFailed(
+        f"Sqoop {how}:\n  {text}", where=f"Sqoop job {request.name}", cure=f"nothing was published; {AGAIN}"
+    )
 
 
 def _answer_of_postgres(lines: Sequence[str]) -> tuple[str, str] | None:
@@ -197,7 +199,7 @@ def _answer_of_postgres(lines: Sequence[str]) -> tuple[str, str] | None:
 def _no_memory(request: ExtractRequest) -> Exception:
     return StepFailed(
         f"Sqoop's heap was too small: it held {request.fetch_rows} rows at once",
-        where=request.name,
+        where=f"Sqoop job {request.name}",
         cure="nothing was published; give Sqoop's JVM more (-Xmx in HADOOP_CLIENT_OPTS, on YARN "
         "mapreduce.map.java.opts), or leave the widest rows out with source.where",
     )

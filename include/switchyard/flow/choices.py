@@ -84,7 +84,7 @@ def _refuse_one_name_for_two(carried: Sequence[LakeName]) -> None:
             chosen = each.source if each.chosen else holder
             raise refuse(
                 f"columns {holder!r} and {each.source!r} would both be called {each.name!r} in the lake",
-                cure="give one of them another name",
+                cure="give one of them another name: columns: {…: {name: …}}",
                 at=["columns", chosen],
             )
 

@@ -44,13 +44,11 @@ def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
     if len(text) > _LONGEST_SQL:
         raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", cure="make it a view")
     if fault := find_fault(text, dialect):
-        raise refuse(
-            f"this SQL {fault}", cure="write one piece of SQL that is whole by itself: it is put into brackets"
-        )
+        raise refuse(f"this SQL {fault}", cure="write one piece of SQL that can stand in brackets")
     if starts and first_word(text) not in starts:
-        raise refuse("this is not a query", cure=f"begin it with {' or '.join(starts)}")
+        raise refuse("this is not a query", cure=f"make {' or '.join(starts)} its first word")
     if not text.strip():
-        raise refuse("the condition is empty", cure="write one, or leave the key out")
+        raise refuse("the condition is empty", cure="write a condition, or leave the key out of the flow file")
     if "$CONDITIONS" in text or "${" in text:
         raise refuse("this SQL has a placeholder, which nothing fills in", cure="leave out $CONDITIONS and ${…}")
     return text
@@ -83,7 +81,7 @@ def check_condition(text: str) -> str:
 def check_as(text: str) -> str:
     """Check a type that a flow chooses for a column."""
     if not _is_choice(text):
-        raise refuse(f"{text!r} is not a type that a column can be carried as", cure="string, or decimal(p,s)")
+        raise refuse(f"{text!r} is not a type that a column can be carried as", cure="write string, or decimal(p,s)")
     return text
 
 

@@ -88,7 +88,7 @@ def check_hive(name: str) -> str:
         raise refuse(f"{name!r} is a reserved word of Hive, which every reader would have to quote", cure="rename it")
     if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
         raise refuse(
-            f"{name!r} ends like Switchyard's own tables of differences", cure="choose a name that ends otherwise"
+            f"{name!r} ends like the tables that switchyard diff writes", cure="choose a name that ends otherwise"
         )
     if len(name) > HIVE_LENGTH:
         raise refuse(
@@ -104,7 +104,9 @@ def check_lake_column(name: str) -> str:
         cure = f"write one such as {suggest(name)}; a source column gets its name by columns: {{…: {{name: …}}}}"
         raise refuse(what, cure=cure)
     if name != name.lower():
-        raise refuse(f"{name!r} is not how Hive spells it: it folds column names", cure=f"write {name.lower()}")
+        raise refuse(
+            f"{name!r} is not how Hive spells it: it folds column names to lower case", cure=f"write {name.lower()}"
+        )
     return name
 
 
@@ -119,7 +121,7 @@ def check_collection(name: str) -> str:
         raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", cure=f"write {name[7:]}")
     if not COLLECTION.fullmatch(name):
         what = f"{name!r} cannot name a collection: letters, digits, _, - and . only, no digit first"
-        raise refuse(what, cure="e.g. grid_nodes")
+        raise refuse(what, cure="choose such a name, e.g. grid_nodes")
     if name == OWN_COLLECTION:
         raise refuse(f"collection {name} holds Switchyard's own records", cure="choose another name")
     if len(name) > COLLECTION_BYTES:
@@ -142,7 +144,8 @@ def check_label(text: str) -> str:
     """A tag or domain; Airflow's tags have at most 100 characters."""
     if not LABEL.fullmatch(text):
         raise refuse(
-            f"{_shown(text)} is not a plain word or two, of at most 100 characters", cure="e.g. grid operations"
+            f"{_shown(text)} is not a plain word or two, of at most 100 characters",
+            cure="write e.g. grid operations",
         )
     return text
 
@@ -172,12 +175,12 @@ def check_schedule(text: str) -> str:
     if text in _CRON_PRESETS:
         return text
     if text.startswith("@"):
-        raise refuse(f"{text!r} is not a preset", cure=f"presets: {', '.join(_CRON_PRESETS)}")
+        raise refuse(f"{text!r} is not a preset", cure=f"write one of {', '.join(_CRON_PRESETS)}")
     if len(text.split()) != 5:
         raise refuse(f"{text!r} is not a cron expression of five fields", cure='write e.g. "30 2 * * *", or "@hourly"')
     from croniter import CroniterBadDateError, CroniterError, croniter
 
-    fields = "fields: minute hour day month weekday"
+    fields = 'write five fields, minute hour day month weekday, e.g. "30 2 * * *"'
     if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
         raise refuse(f"{text!r} asks for a random time", cure="write a fixed time, e.g. 30 2 * * *")
     try:
@@ -204,7 +207,8 @@ def _check_postgres_name(name: str) -> str:
         raise refuse(f"{name!r} cannot be a name in PostgreSQL", cure="write the name as PostgreSQL has it")
     if "$CONDITIONS" in name:
         raise refuse(
-            f"{_shown(name)}: Sqoop would replace $CONDITIONS", cure="read it through a view with another name"
+            f"{_shown(name)} cannot be read: Sqoop puts something else in the place of $CONDITIONS",
+            cure="read it through a view, under another name",
         )
     if len(name.encode()) > POSTGRES_NAME_BYTES:
         what = f"{_shown(name)} has {len(name.encode())} bytes; PostgreSQL cuts names at {POSTGRES_NAME_BYTES}"

@@ -29,7 +29,7 @@ class Between(Closed):
     @model_validator(mode="after")
     def _a_bound(self) -> Between:
         if self.min is None and self.max is None:
-            raise refuse("`between` needs `min`, `max` or both", cure="e.g. {column: wattage, min: 0}")
+            raise refuse("`between` needs `min`, `max` or both", cure="write e.g. {column: wattage, min: 0}")
         return self
 
 
@@ -90,10 +90,10 @@ class Check(Closed):
     def _one_kind(self) -> Check:
         kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
-            what = f"a check is one of {', '.join(KINDS)}: here are {', '.join(kinds) or 'none'}"
-            raise refuse(what, cure="write one list item for each check")
+            what = f"a check is one of {', '.join(KINDS)}, and this item has {', '.join(kinds) or 'none'}"
+            raise refuse(what, cure="write one of them in each item of the list")
         if self.severity == "quarantine" and kinds[0] in OF_THE_LOAD:
-            raise refuse(f"`{kinds[0]}` judges the whole load, not single rows", cure="severity warn or fail")
+            raise refuse(f"`{kinds[0]}` judges the whole load, not single rows", cure="set severity to warn or fail")
         return self
 
     @property

@@ -59,7 +59,7 @@ class Runs(Closed):
     def _times_fit(self) -> Runs:
         if self.longest_delay > AIRFLOWS_LONGEST_DELAY:
             what = f"`longest_delay` of {format_duration(self.longest_delay)} is more than Airflow ever waits"
-            raise refuse(what, cure="at most 1d", at=["longest_delay"])
+            raise refuse(what, cure="write at most 1d", at=["longest_delay"])
         if self.longest_delay < self.retry_delay and self.backoff > 1:
             what = "`longest_delay` is shorter than `retry_delay`, the first wait"
             raise refuse(what, cure="raise longest_delay, or lower retry_delay", at=["longest_delay"])
@@ -69,7 +69,7 @@ class Runs(Closed):
         if self.shortest_waiting >= self.timeout:
             waited = format_duration(self.shortest_waiting)
             what = f"the retries of one step alone wait {waited}, and `timeout` ends the run before the last one"
-            raise refuse(what, cure="fewer retries, shorter waits, or a longer timeout", at=["retries"])
+            raise refuse(what, cure="set fewer retries, shorter waits, or a longer timeout", at=["retries"])
         return self
 
     @property

@@ -74,19 +74,20 @@ class Source(Closed):
     def _one_statement(self) -> Source:
         if (self.table is None) == (self.query is None):
             fault = "neither is given" if self.table is None else "both are given"
-            raise refuse(f"give exactly one of `table` and `query`: {fault}", cure="e.g. table: public.orders")
+            raise refuse(f"give exactly one of `table` and `query`: {fault}", cure="write e.g. table: public.orders")
         for part in ("where", "columns"):
             if self.query is not None and getattr(self, part) is not None:
-                raise refuse(f"`{part}` belongs to `table`", cure=f"put the {part} into the query", at=[part])
+                what = f"`{part}` narrows a `table`, and this flow reads a `query`"
+                raise refuse(what, cure=f"put the {part} into the query", at=[part])
         for column in self.key:
             if self.columns is not None and column not in self.columns:
-                raise refuse(
-                    f"key column {column!r} is not among the `columns` to read", cure="add it there", at=["key"]
-                )
+                what = f"key column {column!r} is not among the `columns` to read"
+                raise refuse(what, cure="add it to source.columns", at=["key"])
         for name in ("cursor", "tombstone"):
             column = getattr(self, name)
             if self.columns is not None and column is not None and column not in self.columns:
-                raise refuse(f"column {column!r} is not among the `columns` to read", cure="add it there", at=[name])
+                what = f"column {column!r} is not among the `columns` to read"
+                raise refuse(what, cure="add it to source.columns", at=[name])
         return self
 
     @property
@@ -162,13 +163,14 @@ class Serve(Closed):
     def _product_has_a_table(self) -> Serve:
         if self.select is None and self.table is not None:
             what = "`table` names the product of `select`, which this flow does not have"
-            raise refuse(what, cure="leave it out, or add serve.select", at=["table"])
+            raise refuse(what, cure="leave serve.table out, or add serve.select", at=["table"])
         if self.select is not None and self.table is None:
             try:
                 identifiers.check_hive(self.collection)
             except ValueError as error:
-                cure = "name the product's Hive table: serve.table"
-                raise refuse(f"collection {self.collection!r} is not a Hive name", cure=cure, at=["select"]) from error
+                cure = "give the product's Hive table a name: serve.table"
+                what = f"the product's table would be called {self.collection!r} as the collection: not a Hive name"
+                raise refuse(what, cure=cure, at=["select"]) from error
         return self
 
 
@@ -259,7 +261,7 @@ def _check_mode(source: Source, lake: Lake) -> None:
     if lake.mode == "append" and source.cursor is None:
         raise refuse(
             "mode append needs a cursor column to find new rows",
-            cure="set source.cursor",
+            cure="set source.cursor to a column that every change of a row sets anew, e.g. updated_at",
             at=["lake", "mode"],
         )
     if lake.mode == "merge" and source.cursor is None and source.sweep == "never":

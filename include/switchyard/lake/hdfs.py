@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from switchyard.connections import Connection
-from switchyard.errors import ConnectionUnusable, ServerUnavailable, SwitchyardError
+from switchyard.errors import AGAIN, ConnectionUnusable, ServerUnavailable, SwitchyardError
 
 if TYPE_CHECKING:
     from hdfs_native import Client, FileReader
@@ -158,17 +158,17 @@ class Hdfs:
         if isinstance(error, PermissionError) or _NOT_ALLOWED.search(str(error)):
             login = self.connection.login or "of this process"
             what = f"HDFS at {address} does not let user {login} {doing}: {words}"
-            return ConnectionUnusable(what, where=where, cure="grant the user the directory; then run again")
+            return ConnectionUnusable(what, where=where, cure=f"grant the user that path; then {AGAIN}")
         if "SafeModeException" in str(error):
             what = f"HDFS at {address} is in safe mode, and could not {doing}: {words}"
             return ServerUnavailable(
-                what, where=where, cure="wait until hdfs dfsadmin -safemode wait ends; then run again"
+                what, where=where, cure=f"wait until hdfs dfsadmin -safemode wait ends; then {AGAIN}"
             )
         if isinstance(error, OSError):
             what = f"the NameNode at {address} does not answer, so HDFS could not {doing}: {words}"
-            return ServerUnavailable(what, where=where, cure="start it, or correct host and port; then run again")
+            return ServerUnavailable(what, where=where, cure=f"start it, or correct host and port; then {AGAIN}")
         what = f"HDFS at {address} could not {doing}: {words}"
-        return ServerUnavailable(what, where=where, cure="check that its DataNodes run and have space; then run again")
+        return ServerUnavailable(what, where=where, cure=f"check that its DataNodes run and have space; then {AGAIN}")
 
 
 class _Explained:

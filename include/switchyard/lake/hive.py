@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from switchyard.connections import Connection
 from switchyard.connections.hive import TLS_EXTRAS, hiveserver2_access
 from switchyard.connections.tls import find_tls_fault
-from switchyard.errors import ConnectionUnusable, ServerUnavailable, StepFailed
+from switchyard.errors import AGAIN, ConnectionUnusable, ServerUnavailable, StepFailed
 
 if TYPE_CHECKING:
     from pyhive.hive import Cursor
@@ -86,8 +86,8 @@ class Hive:
             f"HiveServer2 at {self.connection.address} opened no session for user {self.connection.login or '(none)'}: "
             f"{_shorten(words)}",
             where=f"connection {self.connection.conn_id}",
-            cure="correct the connection's login, password and extra.auth_mechanism, or the user's rights; then run "
-            "again",
+            cure="correct the connection's login, password and extra.auth_mechanism, or the user's rights; then "
+            + AGAIN,
         )
 
     def _unavailable(self, error: Exception) -> ServerUnavailable:
@@ -98,7 +98,7 @@ class Hive:
         return ServerUnavailable(
             f"HiveServer2 at {self.connection.address} does not answer: {_shorten(_message(error))}",
             where=f"connection {self.connection.conn_id}",
-            cure=f"{cure}; then run again",
+            cure=f"{cure}; then {AGAIN}",
         )
 
 
@@ -129,9 +129,9 @@ class HiveSession:
 
     def _failed(self, hiveql: str, message: str) -> StepFailed:
         return StepFailed(
-            f"Hive could not run it: {_shorten(message)}\n  statement: {' '.join(hiveql.split())[:400]}",
+            f"Hive could not run a statement: {_shorten(message)}\n  statement: {' '.join(hiveql.split())[:400]}",
             where=f"connection {self._hive.connection.conn_id}",
-            cure="nothing was published; see HiveServer2's log, and HDFS for space left",
+            cure=f"nothing was published; see HiveServer2's log, and whether HDFS has space left; then {AGAIN}",
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from switchyard.connections import Connection
 from switchyard.connections.hive import TLS_EXTRAS, metastore_access
 from switchyard.connections.tls import find_tls_fault
-from switchyard.errors import PublishConflict, ServerUnavailable, StepFailed, SwitchyardError
+from switchyard.errors import AGAIN, PublishConflict, ServerUnavailable, StepFailed, SwitchyardError
 from switchyard.flow.naming import LOAD_PROPERTY, REV_PROPERTY, SEQ_PROPERTY, TABLE_PROPERTY
 from switchyard.lake.table_version import TableVersion
 from switchyard.lake.thrift import describe, expecting, fields, moment, read_version
@@ -188,7 +188,7 @@ class Metastore:
         return SwitchyardError(
             f"the metastore refused the publish: {text}",
             where=where,
-            cure="nothing was changed; see the metastore's log",
+            cure=f"nothing was changed; see the metastore's log; then {AGAIN}",
         )
 
     def _create(
@@ -255,13 +255,13 @@ class Metastore:
                 f"the Hive metastore at {self.connection.address} does not answer: {error}",
                 where=f"connection {self.connection.conn_id}",
                 cure="check that the metastore runs, the connection's host and port, and that it takes a client "
-                f"{access.described}; then run again",
+                f"{access.described}; then {AGAIN}",
             ) from error
         except TException as error:
             raise StepFailed(
                 f"the Hive metastore refused it: {type(error).__name__}: {getattr(error, 'message', error)}",
                 where=f"connection {self.connection.conn_id}",
-                cure="nothing was published; see the metastore's log, mend what it names, and run again",
+                cure=f"nothing was published; see the metastore's log, mend what it names; then {AGAIN}",
             ) from error
         finally:
             transport.close()

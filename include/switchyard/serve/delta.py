@@ -184,7 +184,7 @@ def _open(spill: str, memory_limit: str, threads: int) -> duckdb.DuckDBPyConnect
 def _require_columns(schema: pa.Schema | None, key: Sequence[str], where: str) -> None:
     if schema is not None and (missing := [name for name in key if name not in schema.names]):
         what = f"key columns missing: {', '.join(missing)}; the columns are {', '.join(schema.names)}"
-        raise ValueRefused(what, where=where, cure="correct `serve.key`")
+        raise ValueRefused(what, where=where, cure="correct `serve.key` in the flow file")
 
 
 def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: str) -> None:

@@ -176,7 +176,7 @@ def add_number(case: Case) -> int:
 def test_a_product_that_hive_refuses_publishes_nothing(served: Case) -> None:
     before = served.documents()
     select = f"select nope as id from {served.name}.t"
-    with pytest.raises(SwitchyardError, match=r"connection lake_hive: Hive could not run it: .*nope"):
+    with pytest.raises(SwitchyardError, match=r"connection lake_hive: Hive could not run a statement: .*nope"):
         served.run("serve", serve={"select": select, "table": "p"})
     assert served.documents() == before
 

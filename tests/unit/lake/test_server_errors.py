@@ -29,7 +29,7 @@ DENIED = 'Permission denied: user=grid, access=WRITE, inode="/lake":hdfs:supergr
             "let user grid list",
             "grant",
         ),
-        (PermissionError(DENIED), ConnectionUnusable, "does not let user grid", "grant the user the directory"),
+        (PermissionError(DENIED), ConnectionUnusable, "does not let user grid", "grant the user that path"),
         (
             RuntimeError("org.apache.hadoop.hdfs.server.namenode.SafeModeException"),
             ServerUnavailable,

@@ -106,7 +106,7 @@ def _is_flow_file(name: str) -> bool:
 
 def _wrong_name(path: Path) -> Problem:
     if path.name == DEFAULTS_FILE:
-        return Problem(path, 1, "this file holds what flows share, not a flow", "choose a flow file")
+        return Problem(path, 1, "this file holds what flows share, not a flow", "name the file of a flow")
     return Problem(
         path, 1, f"a flow file ends in .yaml, not {path.suffix or 'without one'}", f"rename it {path.stem}.yaml"
     )
@@ -121,7 +121,9 @@ def _read(path: Path) -> tuple[Map, list[Problem]]:
             Problem(path, 1, f"cannot be read: {error.strerror}", "check the file and its rights")
         ) from error
     if len(content) > MAX_BYTES:
-        raise Unreadable(Problem(path, 1, f"larger than {MAX_BYTES // 1024} KiB", "one file holds one flow"))
+        raise Unreadable(
+            Problem(path, 1, f"larger than {MAX_BYTES // 1024} KiB", "make it smaller: one file holds one flow")
+        )
     try:
         return read_tree(path, content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

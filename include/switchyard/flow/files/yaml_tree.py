@@ -131,7 +131,7 @@ class _Builder:
         elif kind is yaml.DocumentStartEvent:
             self._documents += 1
             if self._documents > 1:
-                raise self._stop(event, "a second document starts here", "one file holds one flow; remove `---`")
+                raise self._stop(event, "a second document starts here", "remove `---`: one file holds one flow")
 
     def _take_scalar(self, event: Any) -> None:
         if event.tag is not None:
@@ -159,9 +159,13 @@ class _Builder:
         if event.tag is not None:
             self._refuse_tag(event)
         if self._awaits_key():
-            raise self._stop(event, "a list or mapping cannot be a key", "quote text that starts with [, { or ?")
+            raise self._stop(
+                event,
+                "a list or mapping cannot be a key",
+                "put text that starts with [, { or ? into quotes",
+            )
         if len(self._open) >= MAX_DEPTH:
-            raise self._stop(event, f"more than {MAX_DEPTH} levels are nested", "a flow file needs five")
+            raise self._stop(event, f"more than {MAX_DEPTH} levels are nested", "write it flatter: five are enough")
         value = container(self._mark(event))
         self._add(event, value, 1)
         self._open.append(value)
@@ -177,7 +181,11 @@ class _Builder:
 
     def _take_alias(self, event: Any) -> None:
         if self._awaits_key() or event.anchor not in self._anchors:
-            raise self._stop(event, f"`*{event.anchor}` refers to nothing", 'quote text that starts with *: "*"')
+            raise self._stop(
+                event,
+                f"`*{event.anchor}` refers to an anchor that the file does not have",
+                "put text that starts with * into quotes",
+            )
         value, size = self._anchors[event.anchor]
         self._add(event, value, size)
 

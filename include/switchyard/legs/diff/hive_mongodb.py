@@ -54,7 +54,7 @@ def diff_served(runtime: Runtime, flow: Flow, mode: DiffMode, *, heal: bool = Fa
     raise SourceMoved(
         f"the collection was published {_ATTEMPTS} times while it was compared",
         where=f"flow {flow.flow}",
-        cure="nothing was changed; run the diff when serve is not running in a loop",
+        cure=f"nothing was changed; when serve is not running all the time: switchyard diff {flow.flow}",
     )
 
 
@@ -122,9 +122,9 @@ def _served(ledger: Ledger, flow: Flow) -> Load:
         )
     if ledger.list_loads(flow.flow, "serve", ["publishing"], limit=1):
         raise SourceMoved(
-            "a publish is running, or was killed",
+            "a publish is running, or was killed, so that it is not known what MongoDB shows",
             where=f"flow {flow.flow}, leg serve",
-            cure="wait until it has ended; after a crash run the serve leg, which recovers it; then diff again",
+            cure=f"wait until it has ended; after a crash: switchyard run serve {flow.flow} recovers it; compare then",
         )
     return load
 

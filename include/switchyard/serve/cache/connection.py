@@ -16,7 +16,7 @@ from redis.retry import Retry
 from switchyard.connections import Connection
 from switchyard.connections.redis import TLS_EXTRAS, read_extras
 from switchyard.connections.tls import find_tls_fault
-from switchyard.errors import ConnectionUnusable, PreflightRefused, ServerUnavailable, StepFailed
+from switchyard.errors import AGAIN, ConnectionUnusable, PreflightRefused, ServerUnavailable, StepFailed
 
 
 def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> Redis:
@@ -52,19 +52,23 @@ def explained(connection: Connection) -> Iterator[None]:
         yield
     except (AuthenticationError, AuthorizationError) as error:
         what = f"Redis at {connection.address} refused user {connection.login or 'default'}: {error}"
-        cure = "correct the connection's login and password"
+        cure = f"correct the connection's login and password; then {AGAIN}"
         raise ConnectionUnusable(what, where=where, cure=cure) from error
     except (RedisConnectionError, RedisTimeoutError) as error:
         if (fault := find_tls_fault(connection, TLS_EXTRAS, error)) is not None:
             raise fault from error
         what = f"Redis at {connection.address} does not answer: {error}"
-        cure = "start it, or correct host and port; then run again, which is safe: readers use MongoDB meanwhile"
+        cure = f"start it, or correct host and port; readers use MongoDB meanwhile; then {AGAIN}"
         raise ServerUnavailable(what, where=where, cure=cure) from error
     except RedisError as error:
         if "NOAUTH" in str(error) or "NOPERM" in str(error):
             what = f"Redis at {connection.address} refused the command: {error}"
-            raise ConnectionUnusable(what, where=where, cure="correct login, password or ACL") from error
-        raise StepFailed(f"Redis answered: {error}", where=where, cure="see the server's log and memory") from error
+            raise ConnectionUnusable(
+                what, where=where, cure="correct the login, the password or Redis's ACL"
+            ) from error
+        raise StepFailed(
+            f"Redis answered with an error: {error}", where=where, cure=f"see Redis's log and its memory; then {AGAIN}"
+        ) from error
 
 
 def check_volatile(redis: Redis, connection: Connection) -> list[str]:
@@ -82,15 +86,17 @@ def check_volatile(redis: Redis, connection: Connection) -> list[str]:
         config = _read_config(redis)
     if replication.get("role") != "master" or int(replication.get("connected_slaves", 0)):
         what = "this Redis has replicas or is one: a failover could bring back an old gate with old values"
-        raise PreflightRefused(what, where=where, cure="use a Redis without replicas; MongoDB holds everything anyway")
+        raise PreflightRefused(
+            what, where=where, cure="use a Redis without replicas: whatever it holds is in MongoDB as well"
+        )
     if config is None:
         if read_extras(connection).declared_volatile:
             return ["CONFIG is not allowed; that persistence is off is only declared"]
-        cure = 'allow CONFIG GET, or declare it off in the connection\'s extra: {"switchyard_volatile": true}'
+        cure = 'allow CONFIG GET, or say that it keeps none by the connection\'s extra: {"switchyard_volatile": true}'
         raise PreflightRefused("cannot see whether this Redis keeps old state on disk", where=where, cure=cure)
     if config.get("save") or config.get("appendonly") != "no":
         what = f"persistence is on (save {config.get('save')!r}, appendonly {config.get('appendonly')!r}): a restart "
-        cure = "redis-cli CONFIG SET save '' and CONFIG SET appendonly no, in redis.conf too; delete its dump.rdb"
+        cure = "turn it off, also in redis.conf: CONFIG SET save '', CONFIG SET appendonly no; then delete its dump.rdb"
         raise PreflightRefused(what + "could bring back an old gate with old values", where=where, cure=cure)
     return _warn_of_memory(config)
 

@@ -12,7 +12,7 @@ from pymongo.uri_parser import split_hosts
 
 from switchyard.connections import Connection
 from switchyard.connections.tls import TlsExtras, find_tls_fault
-from switchyard.errors import ConnectionUnusable, ServerUnavailable, StepFailed
+from switchyard.errors import AGAIN, ConnectionUnusable, ServerUnavailable, StepFailed
 
 Document = dict[str, Any]
 
@@ -85,14 +85,16 @@ def explained(connection: Connection) -> Iterator[None]:
     except OperationFailure as error:
         if error.code in REFUSED_LOGIN:
             what = f"MongoDB at {connection.address} refused user {connection.login or '(none)'}: {short(error)}"
-            cure = "correct login, password or extra.authSource of the connection, or grant the user readWrite"
+            cure = "correct login, password or extra.authSource of the connection, or grant the user role readWrite"
             raise ConnectionUnusable(what, where=where, cure=cure) from error
-        raise StepFailed(f"MongoDB answered: {short(error)}", where=where, cure="see the server's log") from error
+        raise StepFailed(
+            f"MongoDB answered with an error: {short(error)}", where=where, cure=f"see MongoDB's log; then {AGAIN}"
+        ) from error
     except ConnectionFailure as error:
         if (fault := find_tls_fault(connection, _TLS_EXTRAS, error)) is not None:
             raise fault from error
         what = f"MongoDB at {connection.address} does not answer: {short(error)}"
-        cure = "start it, or correct host and port of the connection; then run again, which is safe"
+        cure = f"start it, or correct host and port of the connection; then {AGAIN}"
         raise ServerUnavailable(what, where=where, cure=cure) from error
 
 

@@ -80,7 +80,7 @@ class ServedRecord:
             raise SwitchyardError(
                 f"the document {document.get('_id')!r} is not one that Switchyard wrote: {error!r}",
                 where=f"collection {OWN_COLLECTION}",
-                cure="restore it from MongoDB's backup; or delete it, and run serve, which compares the collection",
+                cure="restore it from MongoDB's backup; or delete it and run the serve leg, which compares anew",
             ) from error
 
     def document(self) -> dict[str, Value]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from switchyard.errors import PublishConflict, StepFailed, ValueRefused
+from switchyard.errors import AGAIN, PublishConflict, StepFailed, ValueRefused
 from switchyard.serve.mongo.connection import REFUSED_LOGIN, short
 
 NAMESPACE_NOT_FOUND = 26
@@ -24,12 +24,16 @@ def write_refused(error: BulkWriteError, where: str) -> Refusal:
     repeated = [failure for failure in failures if failure.get("code") == _DUPLICATE_KEY]
     if not repeated:
         reason = failures[0]["errmsg"] if failures else details.get("writeConcernErrors")
-        return StepFailed(f"MongoDB refused the write: {reason}", where=where, cure="see the server's log")
+        return StepFailed(
+            f"MongoDB refused the write: {reason}",
+            where=where,
+            cure=f"see MongoDB's log and its disk space; then {AGAIN}",
+        )
     shown = ", ".join(_shown_id(failure["op"]) for failure in repeated[:5])
     return ValueRefused(
-        f"{len(repeated)} or more rows repeat a key; _id {shown}",
+        f"{len(repeated)} or more rows have the key of another row; _id {shown}",
         where=where,
-        cure="name in `serve.key` the columns that identify a row",
+        cure="nothing was published; name in `serve.key` the columns that identify a row",
     )
 
 
