@@ -32,8 +32,13 @@ COLLATED = frozenset({"text", "character varying", "character"})
 
 _FLOAT = ("0 and -0 are equal", "carry it as a number of fixed scale: source.query with {c}::numeric(p,s)")
 _ANOTHER = "name another key: source.key"
+_COLLATED = "text of a nondeterministic collation"
 OTHERWISE: dict[str, tuple[str, str]] = {
     "citext": ("equality ignores case", "carry one spelling: source.query with lower({c})::text as {c}"),
+    _COLLATED: (
+        "equality is the collation's",  # without `collate` the result would have the column's own, and be refused
+        'if it ignores case alone: source.query with lower({c}) collate "C" as {c}; if more: name another key',
+    ),
     "character of no length": ("blanks at the end do not count", "source.query with {c}::text as {c}"),
     "numeric": ("1.0 and 1.00 are equal", 'give it one scale: columns: {{{c}: {{as: "decimal(38,10)"}}}}'),
     "real": _FLOAT,
@@ -67,7 +72,7 @@ def key_fault(column: SourceColumn, choice: str | None = None, *, collation: str
         return None
     if collation is not None and base in COLLATED:
         why = f"equality is that of the collation {collation}"
-        cure = OTHERWISE["citext"][1]
+        cure = OTHERWISE[_COLLATED][1]
     elif base in BY_BYTES:
         return None
     else:
