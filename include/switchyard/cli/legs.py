@@ -176,6 +176,8 @@ def plan(
         typer.echo(json.dumps(expected, indent=2))
         return
     for key, value in expected.items():
+        if value is None or value == []:
+            continue
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
         typer.echo(f"{key.replace('_', ' '):<20}{shown}")
 

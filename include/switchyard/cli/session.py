@@ -21,6 +21,8 @@ from switchyard.handover import StepCall, StepReport
 from switchyard.records import Record
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from switchyard.legs.runtime import Runtime
 
 _LONGEST_NAME = 64
@@ -37,9 +39,14 @@ TakeOver = Annotated[
 ]
 
 
+def _is_shown(value: JsonValue) -> bool:
+    """Whether a line has room for a fact: what is not known says nothing to a person."""
+    return value is not None and not isinstance(value, list | dict)
+
+
 def print_report(report: StepReport[Record]) -> None:
     """Print one line per step: what it did, and how long it took."""
-    shown = ", ".join(f"{name} {value}" for name, value in report.facts.items() if not isinstance(value, (list, dict)))
+    shown = ", ".join(f"{name} {value}" for name, value in report.facts.items() if _is_shown(value))
     typer.echo(f"{report.step:<14}{report.seconds:7.2f} s  {shown}")
 
 
