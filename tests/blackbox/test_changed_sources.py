@@ -209,3 +209,17 @@ def test_a_backfill_of_another_source_mixes_nothing(grounds: Grounds, change: st
     flow.switchyard(*backfill).require_refusal("written for other rows", "--trust-bookmark")
     assert values(flow) == [(1, "v1"), (3, "v3")]
     flow.ingest().require_refusal("written for other rows")
+
+
+@pytest.mark.kin
+def test_a_label_that_was_renamed_is_read_in_every_row(grounds: Grounds) -> None:
+    kind = new_name("kind")
+    flow = grounds.flow("enum", source=BY_CURSOR, lake={"mode": "merge"})
+    flow.sql(f"create type {kind} as enum ('a', 'b')", f"create table {{t}} ({ROWS.replace('v text', f'v {kind}')})")
+    flow.sql("insert into {t} (id, v) values (1, 'a'), (2, 'b')")
+    flow.ingest().require_success()
+    given(values(flow), [(1, "a"), (2, "b")])
+    flow.sql(f"alter type {kind} rename value 'a' to 'A'", f"alter type {kind} add value 'c' before 'b'")
+    ended = flow.ingest()
+    require_right_or_refused(ended, flow, values(flow), before=[(1, "a"), (2, "b")], after=[(1, "A"), (2, "b")])
+    assert ended.succeeded, ended.output

@@ -41,15 +41,17 @@ with recursive described as (
 ), named as (
     select t.oid, t.typtype, case
         when t.typnamespace = 'pg_catalog'::regnamespace then t.typname
-        when x.extname = t.typname then t.typname else '' end as catalog
+        when x.extname = t.typname then t.typname else '' end as catalog,
+        (select pg_catalog.json_agg(l.enumlabel order by l.enumsortorder) from pg_catalog.pg_enum l
+         where l.enumtypid = t.oid) as labels
     from pg_catalog.pg_type t
     left join pg_catalog.pg_depend e
     on e.classid = 'pg_catalog.pg_type'::regclass and e.objid = t.oid and e.deptype = 'e'
     left join pg_catalog.pg_extension x on x.oid = e.refobjid
     where t.oid in (select o from described union select o from element)
 )
-select pg_catalog.format_type(d.o, d.m), t.catalog, t.typtype, d.m,
-       pg_catalog.format_type(e.o, e.m), et.catalog, et.typtype, e.m
+select pg_catalog.format_type(d.o, d.m), t.catalog, t.typtype, d.m, t.labels,
+       pg_catalog.format_type(e.o, e.m), et.catalog, et.typtype, e.m, et.labels
 from described d join named t on t.oid = d.o
 left join element e on e.n = d.n left join named et on et.oid = e.o
 order by d.n
@@ -241,7 +243,7 @@ def _describe(session: Session, source: Source, flow: str, leave_out: Collection
     types = session.execute(_TYPES, [oids, modifiers]).fetchall()
     places = _places(cursor, read_system(session))
     shown = tuple(
-        SourceColumn(column.name, _type(row[:4], _type(row[4:], None) if row[4] else None), place=place)
+        SourceColumn(column.name, _type(row[:5], _type(row[5:], None) if row[5] else None), place=place)
         for column, row, place in zip(described, types, places, strict=True)
     )
     existing = {*names, *(column.name for column in shown)}
@@ -271,8 +273,9 @@ def regclass(source: Source) -> str:
 
 def _type(described: Sequence[object], element: PostgresType | None) -> PostgresType:
     """A row of `_TYPES`, or the half of it that is about the elements."""
-    text, catalog, kind, modifier = described
-    return PostgresType(str(text), str(catalog), str(kind), int(str(modifier)), element)
+    text, catalog, kind, modifier, labels = described
+    ordered = tuple(map(str, labels)) if isinstance(labels, list) else ()
+    return PostgresType(str(text), str(catalog), str(kind), int(str(modifier)), element, ordered)
 
 
 def explain_error(error: psycopg.Error, connection: Connection) -> SwitchyardError:

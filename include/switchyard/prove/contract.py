@@ -176,6 +176,9 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn, by_
     again = before.is_another_of_its_name(now)
     if again:
         changes.append(f"column {now.name} is another one than before at the source: added again, or renamed")
+    renamed = before.renamed_labels(now)
+    if renamed:
+        changes.append(f"column {now.name}: labels of its enum were renamed, before {', '.join(map(repr, renamed))}")
     if _means_otherwise(before, now):
         refused.append(
             f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
@@ -193,7 +196,7 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn, by_
         (column,),
         changes=changes,
         refused=refused,
-        unread=(now.name,) if before.dropped or other or again else (),
+        unread=(now.name,) if before.dropped or other or again or renamed else (),
         emptied=(now.name,) if moved else (),
         moved=(changes[0],) if moved else (),
     )

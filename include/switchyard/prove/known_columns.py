@@ -14,7 +14,7 @@ class KnownColumn:
     """A column of the current version.
 
     `dropped`: the source dropped it, or the flow leaves it out, and it is kept as NULL. `source`: the column that it
-    was read from; empty if that is not known. `place`: see `types.carry.SourceColumn`.
+    was read from; empty if that is not known. `place`, `labels`: see `types.carry.CarriedColumn`.
     """
 
     name: str
@@ -25,6 +25,7 @@ class KnownColumn:
     dropped: bool = False
     source: str = ""
     place: str = ""
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, column: CarriedColumn) -> KnownColumn:
@@ -38,6 +39,7 @@ class KnownColumn:
             dropped=column.source == "",
             source=column.source,
             place=column.place,
+            labels=column.labels,
         )
 
     def is_of(self, source: str) -> bool:
@@ -49,6 +51,18 @@ class KnownColumn:
     def is_another_of_its_name(self, now: CarriedColumn) -> bool:
         """True if the source has another column of the same name: dropped and added again, or renamed."""
         return self.name == now.name and self.is_of(now.source) and is_other_place(self.place, now.place)
+
+    def renamed_labels(self, now: CarriedColumn) -> list[str]:
+        """Labels of its enum that are not what they were: rows read before have texts that the source has no more.
+
+        Labels that are added, at any place, rename nothing.
+        """
+        if not self.labels or not now.labels or self.name != now.name or not self.is_of(now.source):
+            return []
+        rest = iter(now.labels)
+        return [label for label in self.labels if label not in now.labels] or [
+            label for label in self.labels if label not in rest
+        ]
 
 
 @dataclass(frozen=True)

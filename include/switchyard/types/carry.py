@@ -49,7 +49,7 @@ class CarriedColumn(Record):
     `carry` is what PostgreSQL is asked for, for values that fit; `unfit` is a condition, never NULL, that is true for
     those that do not (empty: all do); `raw` is the text of any value. `cast` is HiveQL that makes the lake's value of
     the field that the text travels in, `{c}`: see `cast_of`. A load of an earlier release has its field's name there,
-    and no `place`: see `SourceColumn`.
+    and neither `place` (see `SourceColumn`) nor `labels`, those of an enum, in its order.
     """
 
     source: str
@@ -68,6 +68,7 @@ class CarriedColumn(Record):
     not_null: bool = False
     chosen: bool = False
     place: str = ""
+    labels: tuple[str, ...] = ()
 
     def cast_of(self, field: str) -> str:
         """HiveQL that makes the lake's value of a carrier field."""
@@ -123,6 +124,7 @@ def carry(
         not_null=column.not_null,
         chosen=choice is not None,
         place=column.place,
+        labels=(column.type.element or column.type).labels,
     )
 
 

@@ -39,6 +39,7 @@ class PostgresType:
         kind: pg_type.typtype.
         modifier: pg_attribute.atttypmod; -1: none.
         element: the type of an array's elements, domains resolved.
+        labels: of an enum, in its order.
     """
 
     text: str
@@ -46,6 +47,7 @@ class PostgresType:
     kind: str = "b"
     modifier: int = -1
     element: PostgresType | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

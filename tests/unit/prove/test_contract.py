@@ -345,3 +345,29 @@ def test_a_column_that_was_added_again_under_its_name_is_read_in_every_row(
     assert [fact for fact in agreed.changes if "added again" in fact] == list(agreed.changes)
     assert bool(agreed.changes) is is_another
     assert [column.place for column in agreed.columns] == [now], "the next load compares with this one"
+
+
+def of_enum(*labels: str, column: str = "v") -> list[CarriedColumn]:
+    return [replace(source(f"{column} text")[0], labels=labels)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "renamed"),
+    [
+        (["a", "b"], ["a", "b"], ""),
+        (["a", "b"], ["z", "a", "y", "b", "x"], ""),
+        (["a", "b"], ["A", "b"], "'a'"),
+        (["a", "b"], ["b", "A"], "'a'"),
+        (["a", "b"], ["b", "a"], "'b'"),
+        (["a", "b", "c"], ["x", "y", "c", "d"], "'a', 'b'"),
+        ([], ["a"], ""),
+        (["a"], [], ""),
+    ],
+)
+def test_rows_of_a_renamed_label_are_read_again(before: list[str], now: list[str], renamed: str) -> None:
+    """Without labels the type is no enum, or a release before this one published it."""
+    agreed = apply_contract(Contract(), [KnownColumn.of(of_enum(*before)[0])], of_enum(*now))
+    assert agreed.refused == ()
+    assert agreed.unread == (("v",) if renamed else ())
+    changes = [f"column v: labels of its enum were renamed, before {renamed}"] if renamed else []
+    assert list(agreed.changes) == changes

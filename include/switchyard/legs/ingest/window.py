@@ -123,6 +123,11 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
                 f"key column {column.source!r} is another column than the one of that name before (added again, or "
                 "renamed), so that no row can be known by it: load into a new lake.table"
             )
+        if any(each.renamed_labels(column) for each in before):
+            yield (
+                f"key column {column.source!r} is of an enum whose labels were renamed, so that rows would stay under "
+                "their old labels, too: load into a new lake.table"
+            )
         if column.name not in filled:
             yield (
                 f"key column {column.source!r} is called {column.name} in the lake, where no row has a value in it: "
