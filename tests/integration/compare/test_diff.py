@@ -270,7 +270,7 @@ def test_rows_that_changed_since_the_load_take_no_part(new_case: NewCase) -> Non
         "create table t (id int primary key, x text, changed timestamptz not null default clock_timestamp())",
         "create function touch() returns trigger language plpgsql as"
         " $$begin new.changed = clock_timestamp(); return new; end$$",
-        "create trigger touch before update on t for each row when (pg_trigger_depth() = 0) execute function touch()",
+        "create trigger touch before update on t for each row execute function touch()",
         "insert into t select g, 'a' from generate_series(1, 30) g",
     )
     case.run("ingest")
