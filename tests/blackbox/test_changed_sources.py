@@ -25,7 +25,6 @@ def over_views(grounds: Grounds, mode: str, source: str, *views: str) -> FlowUnd
     key, text = source.split(": ", 1)
     flow.change(source={**BY_CURSOR, "table": None, key: text.replace("{v}", view)})
     insert(flow, 1, 10)
-    flow.sql(*(f"refresh materialized view {view}" for statement in views if "materialized" in statement))
     flow.ingest().require_success()
     given(flow.ids(), EVEN)
     return flow
@@ -46,11 +45,6 @@ KINDS: dict[str, tuple[str, list[str], list[str]]] = {
         ["create or replace view {v}_below as select * from {t}"],
     ),
     "a view below a query": ("query: select * from {v}", [VIEW], ["create or replace view {v} as select * from {t}"]),
-    "a materialized view": (
-        "table: public.{v}",
-        [VIEW.replace("view", "materialized view")],
-        ["drop materialized view {v}", "create materialized view {v} as select * from {t}"],
-    ),
     "a function in it": (
         "table: public.{v}",
         [FUNCTION, "create view {v} as select * from {t} where {v}_f(id)"],
