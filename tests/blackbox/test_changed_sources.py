@@ -69,12 +69,15 @@ def test_rows_that_a_view_left_out_come_when_it_is_widened(grounds: Grounds, kin
 
 
 @pytest.mark.kin
-def test_a_widened_view_is_read_from_the_bookmark_on_when_somebody_vouches_for_it(grounds: Grounds) -> None:
+def test_a_widened_view_is_read_from_the_bookmark_on_once_somebody_vouched_for_it(grounds: Grounds) -> None:
     flow = over_views(grounds, "append", "table: public.{v}", VIEW)
     flow.sql(f"create or replace view {flow.name}_v as select * from {{t}}")
     flow.ingest().require_refusal("definition", "--trust-bookmark")
-    insert(flow, 11, 11)
     trust(flow).require_success()
+    flow.ingest().require_success()
+    assert flow.switchyard("ledger", "check").succeeded
+    insert(flow, 11, 11)
+    flow.ingest().require_success()
     insert(flow, 12, 12)
     flow.ingest().require_success()
     given(flow.ids(), [*EVEN, 11, 12])

@@ -66,3 +66,19 @@ def test_one_row_stays_one_row_when_the_text_of_its_interval_key_changes(grounds
     ended = flow.ingest()
     shown = flow.hive(what="period, v")
     require_right_or_refused(ended, flow, shown, before=[("1 day", 1)], after=[("24:00:00", 2)])
+
+
+@pytest.mark.kin
+def test_a_key_of_fewer_columns_is_refused_with_a_cure_that_holds(grounds: Grounds) -> None:
+    flow = grounds.flow("narrow", f"id int, r int, v text, {STAMPED}, primary key (id, r)", source=BY_CURSOR)
+    flow.change(lake={"mode": "merge"})
+    flow.sql("insert into {t} values (1, 1, 'a'), (1, 2, 'b')")
+    flow.ingest().require_success()
+    flow.sql("delete from {t} where r = 1", "alter table {t} drop constraint {t}_pkey, add primary key (id)")
+    flow.ingest().require_refusal("r was in it", "new lake.table")
+    given(len(flow.hive()), 2)
+    flow.sql(
+        "alter table {t} drop constraint {t}_pkey, add primary key (id, r, v)", "insert into {t} values (3, 1, 'c')"
+    )
+    flow.ingest().require_success()
+    assert flow.hive("order by id, r", what="id, r, v") == [(1, 1, "a"), (1, 2, "b"), (3, 1, "c")]

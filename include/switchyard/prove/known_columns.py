@@ -15,6 +15,7 @@ class KnownColumn:
 
     `dropped`: the source dropped it, or the flow leaves it out, and it is kept as NULL. `source`: the column that it
     was read from; empty if that is not known. `place`, `labels`: see `types.carry.CarriedColumn`.
+    `in_key`: rows were told apart by it.
     """
 
     name: str
@@ -26,9 +27,10 @@ class KnownColumn:
     source: str = ""
     place: str = ""
     labels: tuple[str, ...] = ()
+    in_key: bool = False
 
     @classmethod
-    def of(cls, column: CarriedColumn) -> KnownColumn:
+    def of(cls, column: CarriedColumn, *, in_key: bool = False) -> KnownColumn:
         """A column as a load published it; without a source it was dropped."""
         return cls(
             name=column.name,
@@ -40,6 +42,7 @@ class KnownColumn:
             source=column.source,
             place=column.place,
             labels=column.labels,
+            in_key=in_key,
         )
 
     def is_of(self, source: str) -> bool:

@@ -21,6 +21,7 @@ from switchyard.legs.ingest.planned import draft
 from switchyard.legs.ingest.replay_guard import require_replayable
 from switchyard.legs.ingest.settle import require_released, settle
 from switchyard.legs.ingest.start import find_start, next_bookmark, read_now
+from switchyard.legs.ingest.trust import keep_trusted
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.tables import versions
@@ -31,7 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def plan(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> Load | NothingNew:
-    """Run the step, under the leg's lock; when the source has nothing new, only that is written down."""
+    """Run the step, under the leg's lock; when the source has nothing new, only that is written down.
+
+    So is a bookmark that somebody vouched for.
+    """
     version = settle(runtime, ledger, flow, from_beginning=request.start == "beginning")
     require_released(flow, version)
     if version is not None and version.seq > 0 and flow.lake.mode != "replace":
@@ -81,6 +85,8 @@ def _look_at_source(
         if not ingest_window.has_rows(session, flow, window):
             if request.kind == "load" and window.high is not None:
                 note_nothing_new(ledger, flow.flow, window.high)
+            if request.start == "trusted-bookmark":
+                keep_trusted(runtime, ledger, flow, version, reading)
             return NothingNew(f"the source has no rows that are new: {window.description}")
         return _Source(examined, agreed, reading, window, begin(session))
 

@@ -68,7 +68,7 @@ def known_columns(ledger: Ledger, flow: Flow, version: TableVersion | None) -> l
     planned = load.find_result(Planned) if load else None
     if planned is None:
         return [KnownColumn(column.name, column.type, column.comment) for column in version.columns]
-    return [KnownColumn.of(column) for column in planned.columns]
+    return [KnownColumn.of(column, in_key=column.name in planned.key) for column in planned.columns]
 
 
 def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) -> Agreed:
@@ -115,6 +115,12 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
     if flow.lake.mode != "merge" or before is None:
         return
     filled = {column.name for column in before if not column.dropped} - set(agreed.emptied)
+    key = {column.name for column in agreed.columns if column.source in examined.shape.primary_key}
+    if lost := [column.name for column in before if column.in_key and column.name not in key]:
+        yield (
+            f"the key is {', '.join(sorted(key))} now, and {', '.join(lost)} was in it when the table was loaded, so "
+            "that several rows of the table may have one key: load into a new lake.table"
+        )
     for column in agreed.columns:
         if column.source not in examined.shape.primary_key:
             continue
