@@ -113,7 +113,7 @@ def refuse(flow: Flow, findings: Sequence[str]) -> None:
         raise PreflightRefused(
             "the source cannot be carried as it is:",
             where=f"flow {flow.flow}, connection {flow.source.connection}",
-            cure="nothing was run; change the flow file as each line says",
+            cure="nothing was run; change the flow file or the source, as each line says",
             findings=findings,
             more=f"switchyard preflight {flow.flow}",
         )
