@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from urllib.request import Request, urlopen
 
 PATIENCE = 300
 ENDED = ("success", "failed")
+SETTLED = 3
+"""Seconds in which an asset's event has led to a run."""
 
 
 class Airflow:
@@ -46,14 +48,28 @@ class Airflow:
 
     @contextmanager
     def paused(self, *dag_ids: str) -> Iterator[None]:
-        """Keep the scheduler from `airflow dags test`: it takes such a run for one of its own (Airflow 3.3, seen)."""
-        for dag_id in dag_ids:
-            self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
+        """Keep the scheduler from `airflow dags test`: it takes such a run for one of its own (Airflow 3.3, seen).
+
+        Runs that the schedule began end first: a paused DAG's run would stand still, and hold its leg.
+        """
+        while True:
+            wait(lambda: not self._at_work(dag_ids), f"runs of {', '.join(dag_ids)} to end")
+            self._pause(dag_ids, paused=True)
+            time.sleep(SETTLED)
+            if not self._at_work(dag_ids):
+                break
+            self._pause(dag_ids, paused=False)
         try:
             yield
         finally:
-            for dag_id in dag_ids:
-                self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+            self._pause(dag_ids, paused=False)
+
+    def _pause(self, dag_ids: Iterable[str], *, paused: bool) -> None:
+        for dag_id in dag_ids:
+            self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": paused})
+
+    def _at_work(self, dag_ids: Iterable[str]) -> bool:
+        return any(run["state"] not in ENDED for dag_id in dag_ids for run in self.runs(dag_id))
 
     def wait_for_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Wait until a run has ended."""
