@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING, Any
 
 from switchyard.connections import Connection
@@ -35,8 +36,10 @@ _PORT = 10000
 _CLOSED = "TSocket read 0 bytes"
 """Thrift's words for a server that hung up: so does one that expects TLS, or another login, from its first byte."""
 _POLL_SECONDS = 0.05
-_MOST_CHARACTERS = 2000
+_LONGEST_LINE = 500
 _MOST_LINES = 4
+_FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more")
+_CAUSE = "Caused by: "
 
 
 class Hive:
@@ -142,8 +145,11 @@ def _running() -> tuple[int, ...]:
 
 
 def _shorten(message: str) -> str:
-    """Hive's own words, without the stack of Java's that may follow."""
-    return "\n  ".join(message[:_MOST_CHARACTERS].splitlines()[:_MOST_LINES])
+    """Hive's own words, without Java's stacks that may follow, but with the cause at the bottom of the first one."""
+    lines = [line.strip() for line in message.splitlines() if not _FRAME.match(line)]
+    causes = list(takewhile(lambda line: line.startswith(_CAUSE), dropwhile(lambda line: _CAUSE not in line, lines)))
+    words = [lines[0], causes[-1]] if causes else lines[:_MOST_LINES]
+    return "\n  ".join(line[:_LONGEST_LINE] for line in words)
 
 
 def _message(error: Exception) -> str:

@@ -5,7 +5,7 @@ import pytest
 from switchyard.connections import Connection
 from switchyard.errors import ConnectionUnusable, ServerUnavailable, SwitchyardError
 from switchyard.lake.hdfs import Hdfs
-from switchyard.lake.hive import Hive
+from switchyard.lake.hive import Hive, _shorten
 from switchyard.serve.cache.connection import connect as connect_redis
 from switchyard.serve.mongo.connection import connect as connect_mongo
 from switchyard.serve.mongo.target import MongoTarget
@@ -83,3 +83,17 @@ def test_a_connection_that_cannot_be_right_is_not_asked_again(connection: Connec
         else:
             MongoTarget(connection)
     assert not caught.value.retryable
+
+
+def test_hives_words_have_the_first_line_and_the_cause_at_the_bottom() -> None:
+    trace = (
+        "FAILED: Vertex failed, java.lang.RuntimeException: closing\n\tat a.B(C.java:1)\n"
+        "Caused by: java.lang.RuntimeException: y\n\tat d.E(F.java:2)\n\t... 9 more\n"
+        "Caused by: DSQuotaExceededException: The DiskSpace quota of /x is exceeded\n\tat g.H(I.java:3)\n"
+        "], TaskAttempt 1 failed, info=[Error\n\tat z\nCaused by: another try's\n]"
+    )
+    first, cause = trace.splitlines()[0], "Caused by: DSQuotaExceededException: The DiskSpace quota of /x is exceeded"
+    assert _shorten(trace) == f"{first}\n  {cause}"
+    assert _shorten("one\ntwo\nthree\nfour\nfive") == "one\n  two\n  three\n  four"
+    assert _shorten("") == ""
+    assert len(_shorten("x" * 10_000)) < 1_000
