@@ -211,7 +211,9 @@ def _has_same_keys(duck: duckdb.DuckDBPyConnection, before: pa.Schema, after: pa
     if any(c not in before.names or before.field(c).type != after.field(c).type for c in key):
         return False
     rewritten = [_column_differs(c, after.field(c).type) for c in key if _holds_float(after.field(c).type)]
-    other = f"SELECT 1 FROM old JOIN new USING ({_names(key)}) WHERE {' OR '.join(rewritten) or 'false'} LIMIT 1"
+    if not rewritten:
+        return True
+    other = f"SELECT 1 FROM old JOIN new USING ({_names(key)}) WHERE {' OR '.join(rewritten)} LIMIT 1"
     return duck.execute(other).fetchone() is None
 
 
