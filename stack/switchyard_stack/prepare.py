@@ -79,12 +79,18 @@ def prepare_postgres(site: Site) -> None:
 
 
 def _wait_for_orphans(data: Path) -> None:
-    """After a kill -9 of the postmaster its children end by themselves; until then no new one can start."""
+    """After a kill -9 of the postmaster its children end by themselves; until then no new one can start.
+
+    A lock file that is left when nobody works here any more is taken away: its pid may be another process's by now,
+    or one that ended and whose parent has not asked how, and PostgreSQL takes either for a postmaster.
+    """
+    lock = data / "postmaster.pid"
     deadline = time.monotonic() + _ORPHANS_SECONDS
-    while time.monotonic() < deadline and any(_works_in(process, data) for process in psutil.process_iter()):
-        if _is_served(data):
+    while workers := [process.pid for process in psutil.process_iter() if _works_in(process, data)]:
+        if _read_pid(lock) in workers or time.monotonic() > deadline:
             return
         time.sleep(0.2)
+    lock.unlink(missing_ok=True)
 
 
 def _works_in(process: psutil.Process, directory: Path) -> bool:
@@ -94,12 +100,12 @@ def _works_in(process: psutil.Process, directory: Path) -> bool:
         return False
 
 
-def _is_served(data: Path) -> bool:
-    """Whether the postmaster of the data directory is alive."""
+def _read_pid(lock: Path) -> int | None:
+    """The pid that a PostgreSQL lock file begins with."""
     try:
-        return psutil.pid_exists(int((data / "postmaster.pid").read_text().splitlines()[0]))
+        return int(lock.read_text().splitlines()[0])
     except (OSError, ValueError, IndexError):
-        return False
+        return None
 
 
 def _postgres_owner() -> pwd.struct_passwd:

@@ -152,6 +152,20 @@ def test_up_after_kill_9_of_everything(private_state: Path) -> None:
     assert run_stack("up", *_CORE, state=private_state).returncode == 0
 
 
+def test_up_while_a_killed_postmaster_is_still_in_the_process_table(private_state: Path) -> None:
+    """Its pid is a process's until its parent asks how it ended: a container's first process may never ask."""
+    postmaster = psutil.Process(services_of(private_state)["postgres"])
+    owner = postmaster.uids().real
+    postmaster.kill()
+    lock = private_state / "data" / "postgres" / "postmaster.pid"
+    _, *rest = lock.read_text().splitlines(keepends=True)
+    assert run_stack("stop", "postgres", state=private_state).returncode == 0
+    with subprocess.Popen(["true"], user=owner) as ended:
+        lock.write_text("".join([f"{ended.pid}\n", *rest]))
+        again = run_stack("up", "postgres", state=private_state)
+    assert again.returncode == 0, again.stderr
+
+
 def test_what_was_stopped_stays_down_and_status_says_so(private_state: Path) -> None:
     assert run_stack("stop", "redis", "--kill", state=private_state).returncode == 0
     time.sleep(1)
