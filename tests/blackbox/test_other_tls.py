@@ -23,6 +23,7 @@ from harness.outside.tls_servers import (
 
 pytestmark = pytest.mark.kin
 HIVE, METASTORE = "lake_hive", "lake_metastore"
+HTTP = {"use_http_transport": True}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Estate:
             ids[like] = f"tls_{like}"
             login = {"login": LOGIN, "password": PASSWORD} if like == HIVE else {"login": None, "password": None}
             fields = {"host": "localhost", "port": server.port, **login, "extra": self.extras[like]}
+            if over.get(like, {}).get("extra", {}).get("use_http_transport"):
+                fields["port"] = server.http_port
             grounds.connections[ids[like]] = {**grounds.connections[like], **fields, **over.get(like, {})}
             grounds.connect(ids[like])
         return ids
@@ -121,6 +124,11 @@ def try_to_use(flow: FlowUnderTest, server: str) -> Ended:
         (HIVE, {"extra": {"use_ssl": None, "ca_cert": None}}, "auth_mechanism CUSTOM, without TLS"),
         (HIVE, {"extra": {"auth_mechanism": None}}, "auth_mechanism NOSASL, with TLS"),
         (METASTORE, {"extra": {"use_ssl": None, "ca_cert": None}}, "without TLS"),
+        (HIVE, {"extra": {**HTTP, "ca_cert": "{another}"}}, "certificate of localhost:.* does not hold"),
+        (HIVE, {"extra": HTTP, "host": "127.0.0.1"}, "does not hold.*not valid for '127.0.0.1'"),
+        (HIVE, {"extra": HTTP, "password": "another"}, "opened no session for user etl: HTTP 401"),
+        (HIVE, {"extra": {**HTTP, "use_ssl": None, "ca_cert": None}}, "without TLS, by HTTP at /cliservice"),
+        (HIVE, {"extra": {**HTTP, "http_path": "elsewhere"}}, "HTTP 404.*HTTP at /elsewhere"),
     ],
 )
 def test_a_server_that_is_not_verified_is_not_used(
@@ -159,3 +167,13 @@ def test_a_flow_goes_through_servers_that_speak_tls_only(
     assert loaded.ids() == [1, 2, 3, 4]
     diff = loaded.switchyard("diff", loaded.name, "--mode", "values")
     assert diff.succeeded, diff.output
+
+
+def test_a_flow_goes_through_a_hiveserver2_that_speaks_http(
+    grounds: Grounds, estate: Estate, loaded: FlowUnderTest
+) -> None:
+    estate.connect(grounds, **{HIVE: {"extra": {**estate.extras[HIVE], **HTTP}}})
+    loaded.sql("insert into {t} values (5, 'e')")
+    ended = loaded.ingest().require_success()
+    assert PASSWORD not in ended.output
+    assert sorted(loaded.hive(what="id")) == [(1,), (2,), (3,), (4,), (5,)]

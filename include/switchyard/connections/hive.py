@@ -16,23 +16,35 @@ NO_SASL = "NOSASL"
 _WITH_PASSWORD = ("LDAP", "CUSTOM")
 _KERBEROS = ("KERBEROS", "GSSAPI")
 _TLS = {"use_ssl": Extra(FLAG), "ca_cert": Extra(file=True)}
-_HTTP = "leave it out: HiveServer2 is spoken to by its binary protocol, hive.server2.transport.mode=binary"
+_NO_HTTP = (
+    "leave it out: the metastore is spoken to by its binary protocol, metastore.server.thrift.transport.mode=binary"
+)
+_HTTP_PATH = "cliservice"
+"""Hive's default of `hive.server2.thrift.http.path`; impyla's is empty."""
 
 TLS_EXTRAS = TlsExtras("use_ssl", "ca_cert")
-HIVESERVER2: Mapping[str, Extra] = {"auth_mechanism": Extra((NO_SASL, "NONE", *_WITH_PASSWORD)), **_TLS}
+HIVESERVER2: Mapping[str, Extra] = {
+    "auth_mechanism": Extra((NO_SASL, "NONE", *_WITH_PASSWORD)),
+    **_TLS,
+    "use_http_transport": Extra(FLAG),
+    "http_path": Extra(),
+}
 METASTORE: Mapping[str, Extra] = {"auth_mechanism": Extra((NO_SASL, "NONE")), **_TLS}
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("kerberos_service_name", "principal"), KERBEROS),
-    **dict.fromkeys(("use_http_transport", "http_path"), _HTTP),
     "proxy_user": "leave it out: the connection's login is the user",
     "high_availability": "leave it out, and name one server: ZooKeeper is not asked",
     "use_beeline": "leave it out: no command line of Hive's is run",
+}
+METASTORE_REFUSED: Mapping[str, str] = {
+    **REFUSED,
+    **dict.fromkeys(("use_http_transport", "http_path"), _NO_HTTP),
 }
 UNUSED = ("run_set_variable_statements",)
 """An extra of HiveServer2Hook, which sets Airflow's variables in Hive by it; no statement here depends on them."""
 
 _OF_SERVER = KnownExtras("HiveServer2", HIVESERVER2, REFUSED, UNUSED)
-_OF_METASTORE = KnownExtras("metastore", METASTORE, REFUSED, UNUSED)
+_OF_METASTORE = KnownExtras("metastore", METASTORE, METASTORE_REFUSED, UNUSED)
 
 
 @dataclass(frozen=True)
@@ -40,19 +52,23 @@ class ThriftAccess:
     """How a client comes in.
 
     Args:
-        mechanism: NOSASL: no handshake; else SASL's PLAIN, with the connection's login and password.
+        mechanism: NOSASL: no handshake; else SASL's PLAIN, with the connection's login and password. By HTTP these are
+            in every request.
         tls: whether TLS is asked for; the certificate and the host name are always verified.
         ca_cert: file of the CA's certificates; empty: those of the system.
+        http_path: where the service is below the server's URL; None: Hive's binary protocol, not HTTP.
     """
 
     mechanism: str
     tls: bool
     ca_cert: str
+    http_path: str | None = None
 
     @property
     def described(self) -> str:
-        """`auth_mechanism NOSASL, without TLS`, for messages."""
-        return f"auth_mechanism {self.mechanism}, {'with' if self.tls else 'without'} TLS"
+        """`auth_mechanism NOSASL, without TLS, by the binary protocol`, for messages."""
+        protocol = "the binary protocol" if self.http_path is None else f"HTTP at /{self.http_path}"
+        return f"auth_mechanism {self.mechanism}, {'with' if self.tls else 'without'} TLS, by {protocol}"
 
 
 def hiveserver2_access(connection: Connection) -> ThriftAccess:
@@ -81,7 +97,19 @@ def _read(connection: Connection, all_extras: KnownExtras) -> ThriftAccess:
     if "ca_cert" in extras and not tls:
         what = "ca_cert is given and use_ssl is not true, so that no certificate would be looked at"
         raise unusable(connection, what, "write use_ssl: true, or leave ca_cert out")
-    return ThriftAccess(extras.get("auth_mechanism", NO_SASL), tls, extras.get("ca_cert", ""))
+    return ThriftAccess(
+        extras.get("auth_mechanism", NO_SASL), tls, extras.get("ca_cert", ""), _http_path(connection, extras)
+    )
+
+
+def _http_path(connection: Connection, extras: Mapping[str, str]) -> str | None:
+    path = extras.get("http_path")
+    if extras.get("use_http_transport") == "true":
+        return (path or _HTTP_PATH).strip("/")
+    if path is not None:
+        what = "http_path is given and use_http_transport is not true, so that it would not be used"
+        raise unusable(connection, what, "write use_http_transport: true, or leave http_path out")
+    return None
 
 
 def _without_kerberos(all_extras: KnownExtras) -> str:

@@ -33,8 +33,9 @@ EXACT_SETTINGS = {
 
 _LOGIN = re.compile(r"Error validating|Bad status: [34]|[Aa]uthentication|[Uu]nauthorized|not allowed to impersonate")
 _PORT = 10000
-_CLOSED = "TSocket read 0 bytes"
-"""Thrift's words for a server that hung up: so does one that expects TLS, or another login, from its first byte."""
+_OTHER_CLIENT = re.compile("TSocket read 0 bytes|HTTP")
+"""Thrift's words for a server that hung up, and those for one that answers otherwise than HTTP, or elsewhere: so does
+one that expects TLS, another login, or another protocol, from its first byte."""
 _POLL_SECONDS = 0.05
 _LONGEST_LINE = 500
 _MOST_LINES = 4
@@ -95,7 +96,7 @@ class Hive:
 
     def _unavailable(self, error: Exception) -> ServerUnavailable:
         cure = "check that HiveServer2 runs and that the connection's host and port are right"
-        if _CLOSED in _message(error):
+        if _OTHER_CLIENT.search(_message(error)):
             access = hiveserver2_access(self.connection).described
             cure += f", and that it takes a client that comes with {access}"
         return ServerUnavailable(

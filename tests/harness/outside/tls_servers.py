@@ -38,10 +38,11 @@ public class OnePassword implements PasswdAuthenticationProvider {
 
 @dataclass(frozen=True)
 class TlsServer:
-    """A running server: its port, and the CA that its certificate is of."""
+    """A running server: its port, that of HTTP if it has one, and the CA that its certificate is of."""
 
     port: int
     authority: Authority
+    http_port: int | None = None
 
 
 @contextlib.contextmanager
@@ -82,8 +83,12 @@ def open_tls_metastore(directory: Path, authority: Authority) -> Iterator[TlsSer
 
 @contextlib.contextmanager
 def open_tls_hiveserver2(directory: Path, authority: Authority) -> Iterator[TlsServer]:
-    """A HiveServer2 over the stack's metastore and HDFS; it lets LOGIN in with PASSWORD, and nobody else."""
+    """A HiveServer2 over the stack's metastore and HDFS, in its binary protocol and by HTTP.
+
+    It lets LOGIN in with PASSWORD, and nobody else.
+    """
     port, pair = free_port(), authority.issue("hiveserver2", ["localhost"])
+    http_port = free_port()
     classes = directory / "classes"
     classes.mkdir()
     (directory / "OnePassword.java").write_text(_JUDGE % (LOGIN, PASSWORD))
@@ -93,8 +98,9 @@ def open_tls_hiveserver2(directory: Path, authority: Authority) -> Iterator[TlsS
     settings = {"hive.server2.use.SSL": "true", **_key_store("hive.server2.keystore", directory, pair)}
     settings |= {"hive.server2.authentication": "CUSTOM", "hive.server2.thrift.port": str(port)}
     settings |= {"hive.server2.custom.authentication.class": "OnePassword"}
+    settings |= {"hive.server2.transport.mode": "all", "hive.server2.thrift.http.port": str(http_port)}
     with _hive_server("hiveserver2", "org.apache.hive.service.server.HiveServer2", settings, directory, port, classes):
-        yield TlsServer(port, authority)
+        yield TlsServer(port, authority, http_port)
 
 
 def _key_store(prefix: str, directory: Path, pair: Pair) -> dict[str, str]:

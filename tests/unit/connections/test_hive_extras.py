@@ -13,6 +13,7 @@ from switchyard.connections import Connection
 from switchyard.connections.hive import (
     HIVESERVER2,
     METASTORE,
+    METASTORE_REFUSED,
     REFUSED,
     UNUSED,
     ThriftAccess,
@@ -53,6 +54,12 @@ def test_all_that_airflows_hooks_read_is_judged() -> None:
         ({"use_ssl": "true", "ca_cert": __file__}, ThriftAccess("NOSASL", True, __file__)),
         ({"use_ssl": 0}, ThriftAccess("NOSASL", False, "")),
         ({"run_set_variable_statements": False}, ThriftAccess("NOSASL", False, "")),
+        ({"use_http_transport": True}, ThriftAccess("NOSASL", False, "", "cliservice")),
+        (
+            {"use_http_transport": "true", "http_path": "/gateway/hive"},
+            ThriftAccess("NOSASL", False, "", "gateway/hive"),
+        ),
+        ({"use_http_transport": False}, ThriftAccess("NOSASL", False, "")),
     ],
 )
 def test_a_client_comes_in_as_the_extras_say(extra: dict[str, Any], access: ThriftAccess) -> None:
@@ -65,8 +72,10 @@ def test_a_metastore_has_no_login(mechanism: str) -> None:
     assert metastore_access(given) == ThriftAccess("NOSASL", True, __file__)
 
 
-@pytest.mark.parametrize("access", [hiveserver2_access, metastore_access])
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize(
+    ("access", "name"),
+    [*((hiveserver2_access, name) for name in REFUSED), *((metastore_access, name) for name in METASTORE_REFUSED)],
+)
 def test_a_refused_extra_is_named(access: Any, name: str) -> None:
     assert name in refusal(access, connection(**{name: SECRET})).what
 
@@ -91,6 +100,11 @@ def test_a_refused_extra_is_named(access: Any, name: str) -> None:
 )
 def test_a_wrong_name_or_value_is_refused(access: Any, extra: dict[str, Any], words: str) -> None:
     assert words in str(refusal(access, connection(**extra)))
+
+
+def test_a_path_is_not_dropped_in_silence() -> None:
+    error = refusal(hiveserver2_access, connection(http_path="cliservice"))
+    assert "write use_http_transport: true" in error.cure
 
 
 @pytest.mark.parametrize("mechanism", ["LDAP", "CUSTOM"])

@@ -106,9 +106,10 @@ def _older(flow: Flow, inspection: Inspection) -> tuple[str, str]:
     version = inspection.version
     assert version is not None  # noqa: S101 - the table shows something
     newest = inspection.memory.newest
-    remembered = f"seq {newest.seq}, rev {inspection.memory.rev}: the metastore is older than the ledger"
     if newest is None:
         remembered = "a newer one, of another lake.table or of a metastore that was newer than this one"
+    else:
+        remembered = f"seq {newest.seq}, rev {inspection.memory.rev}: the metastore is older than the ledger"
     again = f"; or read everything again: switchyard run ingest {flow.flow} --from-beginning"
     return (
         f"Hive table {version.name} shows seq {version.seq}, rev {version.rev}, and the ledger has {remembered}",
