@@ -59,10 +59,11 @@ SQLSTATES: tuple[SqlState, ...] = (
     ),
     SqlState(
         "08P01",
-        "was asked through a pooler that refuses startup parameters",
-        "let PgBouncer take them: ignore_startup_parameters = extra_float_digits,options; it then drops what they set, "
-        "and the preflight says which the login needs (alter role … set …); or connect past the pooler",
-        words=r"unsupported startup parameter",
+        "was asked through a pooler that does not take what is asked",
+        "let PgBouncer keep one session for one client (pool_mode = session) and take startup parameters "
+        "(ignore_startup_parameters = extra_float_digits,options: it drops what they set, and the preflight says which "
+        "the login needs); or connect past the pooler",
+        words=r"unsupported startup parameter|transaction blocks not allowed",
     ),
     SqlState(
         "08",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness.outside.grounds import SOURCE, Grounds, new_name, require_refused, require_right_or_refused
+from harness.outside.grounds import LEDGER, SOURCE, Grounds, new_name, require_refused, require_right_or_refused
 from harness.outside.pooler import open_pooler
 from harness.outside.shadows import SHADOWS
 
@@ -95,3 +95,27 @@ def test_a_value_is_read_by_postgresqls_own_functions_whatever_the_search_path(
     ended = flow.ingest()
     shown = flow.hive(what="address, note, cast(price as string)") if ended.succeeded else []
     require_right_or_refused(ended, flow, shown, before=[], after=[("10.0.0.1", "a note", "1.50")])
+
+
+@pytest.fixture
+def pooled_ledger(grounds: Grounds, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new ledger, whose connection leads through a pooler in this `pool_mode`."""
+    grounds.use_new_ledger()
+    direct = grounds.connections[LEDGER]
+    with open_pooler(direct["host"], direct["port"], direct["login"], direct["password"], request.param) as port:
+        grounds.connect(LEDGER, port=port)
+        yield request.param
+    grounds.connect(LEDGER, port=direct["port"])
+
+
+@pytest.mark.parametrize("pooled_ledger", ["session", "transaction"], indirect=True)
+def test_a_ledger_is_used_through_a_pooler_only_when_sessions_are_ours(grounds: Grounds, pooled_ledger: str) -> None:
+    flow = grounds.flow("pooled_ledger", "id int primary key")
+    flow.sql("insert into {t} values (1)")
+    ended = flow.ingest()
+    if pooled_ledger == "session":
+        assert ended.succeeded, ended.output
+        assert flow.ids() == [1]
+    else:
+        ended.require_sentence("switchyard_ledger.*pool_mode = session")
+        assert flow.ids() == []

@@ -28,6 +28,7 @@ MET = [
     # code, what PostgreSQL, libpq or pgjdbc say, a word of the cure, whether running again may help
     ("08P01", "FATAL: unsupported startup parameter: extra_float_digits", "ignore_startup_parameters", False),
     ("08P01", "FATAL:  unsupported startup parameter in options: extra_float_digits", "pooler", False),
+    ("08P01", "transaction blocks not allowed in statement pooling mode", "pool_mode = session", False),
     ("08001", "Connection to 127.0.0.1:5 refused. Check that the hostname and port are correct", "host and port", True),
     ("08006", "An I/O error occurred while sending to the backend.", "run again", True),
     ("08006", "server closed the connection unexpectedly", "run again", True),

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from switchyard.connections import Connection
 from switchyard.connections.postgres import libpq_parameters
+from switchyard.ledger.pooler import require_own_session
 
 if TYPE_CHECKING:
-    import psycopg
+    from switchyard.ledger.pooler import Session
 
 _OPTIONS = "-c timezone=UTC -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=6"
 """A machine that lost its power is noticed after two minutes, not after the kernel's two hours."""
@@ -33,7 +34,7 @@ that is named. Without any schema the path stays empty, so that CREATE TABLE fai
 def open_engine(connection: Connection) -> sa.Engine:
     """Keeps two sessions open once they were needed; each one's first act is to pin its search_path.
 
-    Raises ConnectionUnusable for an extra that cannot be honoured.
+    Raises ConnectionUnusable for an extra that cannot be honoured; so does the first session when a pooler shares it.
     """
     url = sa.URL.create(
         "postgresql+psycopg",
@@ -45,12 +46,15 @@ def open_engine(connection: Connection) -> sa.Engine:
     )
     options = libpq_parameters(connection, _OPTIONS)
     engine = sa.create_engine(url, pool_size=2, pool_pre_ping=True, connect_args=options)
+
+    def begin_session(session: Session, _record: sa.pool.ConnectionPoolEntry) -> None:
+        from psycopg.conninfo import make_conninfo
+
+        session.execute(PIN.encode())
+        session.commit()
+        address = url.translate_connect_args(username="user", database="dbname")
+        require_own_session(connection, session, make_conninfo(**address, **options))
+
     # `insert`: before SQLAlchemy asks the first session of an engine what server it is.
-    sa.event.listen(engine, "connect", _pin, insert=True)
+    sa.event.listen(engine, "connect", begin_session, insert=True)
     return engine
-
-
-def _pin(session: psycopg.Connection[tuple[object, ...]], _record: sa.pool.ConnectionPoolEntry) -> None:
-    """SQLAlchemy's listener of new connections."""
-    session.execute(PIN.encode())
-    session.commit()

@@ -23,7 +23,7 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {directory}/users
-pool_mode = session
+pool_mode = {mode}
 ignore_startup_parameters = extra_float_digits,options
 logfile = {directory}/log
 pidfile = {directory}/pid
@@ -33,15 +33,16 @@ _UNPRIVILEGED = "nobody"
 
 
 @contextlib.contextmanager
-def open_pooler(host: str, server_port: int, login: str, password: str) -> Iterator[int]:
-    """Start it on a free port of the loopback, for one login; yields the port."""
+def open_pooler(host: str, server_port: int, login: str, password: str, mode: str = "session") -> Iterator[int]:
+    """Start it on a free port of the loopback, for one login and in this `pool_mode`; yields the port."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         raise Unprepared("no pgbouncer on this machine: stack/install-prerequisites.sh installs it")
     port = free_port()
     directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     try:
-        settings = _CONFIGURATION.format(host=host, server_port=server_port, port=port, directory=directory)
+        address = {"host": host, "server_port": server_port, "port": port}
+        settings = _CONFIGURATION.format(**address, directory=directory, mode=mode)
         (directory / "pgbouncer.ini").write_text(settings)
         (directory / "users").write_text(f'"{login}" "{password}"\n')
         process = subprocess.Popen(

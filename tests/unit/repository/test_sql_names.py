@@ -78,6 +78,7 @@ HIVEQL_ARGUMENT = "cast"
 
 OPENED = {
     "extract/postgres.py": "psycopg.connect",  # `begin` pins each of its transactions
+    "ledger/pooler.py": "psycopg.connect",  # asks for one thing, by its schema's name
     "ledger/sessions.py": "sa.create_engine",
 }
 """Where sessions begin."""
