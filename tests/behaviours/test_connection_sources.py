@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 import pytest
 
+from switchyard.cli.airflow_connections import VARIABLE, AirflowConnections, shell_connections
 from switchyard.connections import Connection, Connections, EnvironmentConnections, GivenConnections
-from switchyard.errors import ConnectionMissing
+from switchyard.errors import ConnectionMissing, SwitchyardError
 
 Outcome = Connection | ConnectionMissing | str
 SECRET = "p@ss/w:rd+%2F#é"
@@ -117,7 +118,7 @@ def environment(directory: Path, refused_in_file: Iterable[str] = BAD_EXTRAS) ->
 RESOLVE = """
 import json, sys
 from switchyard.airflow.connections import resolve
-from switchyard.errors import ConnectionMissing
+from switchyard.errors import ConnectionMissing, SwitchyardError
 answers = {}
 for conn_id in json.load(sys.stdin):
     try:
@@ -165,6 +166,22 @@ def from_airflow(answers: Mapping[str, Any], conn_id: str) -> Outcome:
     return answer if isinstance(answer, str) else GivenConnections({conn_id: answer}).get(conn_id)
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowConnections]:
+    """A shell that lets Airflow look up, with the same in Airflow's environment and secrets file."""
+    home = tmp_path_factory.mktemp("airflow_of_a_shell")
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    ours = {**outer, **environment(home, []), "AIRFLOW_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - set(ours):
+            patch.delenv(name)
+        for name, value in ours.items():
+            patch.setenv(name, value)
+        connections = AirflowConnections()
+        connections.get("whole_env_uri")  # the child is started, with these variables
+    yield connections
+
+
 Source = Callable[[str], Outcome]
 SOURCES = {
     "environment, URI": "env_uri",
@@ -172,13 +189,13 @@ SOURCES = {
     "secrets file, URI": "file_uri",
     "secrets file, fields": "file_json",
     "given": "given_json",
+    "a shell's Airflow, environment, URI": "env_uri",
+    "a shell's Airflow, secrets file, fields": "file_json",
     "Airflow's environment, URI": "env_uri",
     "Airflow's environment, JSON": "env_json",
     "Airflow's secrets file, URI": "file_uri",
     "Airflow's secrets file, fields": "file_json",
 }
-
-REFUSING = [name for name in SOURCES if not name.startswith("Airflow's secrets file")]
 
 
 @pytest.fixture(params=SOURCES)
@@ -187,11 +204,14 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
     if name.startswith("Airflow"):
         answers = request.getfixturevalue("resolved")
         return lambda conn_id: from_airflow(answers, conn_id)
+    if name.startswith("a shell's Airflow"):
+        connections = request.getfixturevalue("asked")
+        return lambda conn_id: look_up(connections, conn_id)
     if name == "given":
         given = GivenConnections(entries("given_json"))
         return lambda conn_id: look_up(given, conn_id)
-    connections = EnvironmentConnections(environment(tmp_path))
-    return lambda conn_id: look_up(connections, conn_id)
+    environ = EnvironmentConnections(environment(tmp_path))
+    return lambda conn_id: look_up(environ, conn_id)
 
 
 @pytest.fixture
@@ -222,7 +242,7 @@ def test_a_connection_that_is_missing_is_named_with_what_to_do(source: Source) -
 
 
 @pytest.mark.parametrize(
-    "source", [name for name in SOURCES if not name.startswith("Airflow's secrets")], indirect=True
+    "source", [name for name in SOURCES if not name.startswith(("Airflow's secrets", "a shell's"))], indirect=True
 )
 @pytest.mark.parametrize("name", BAD_EXTRAS)
 def test_an_extra_that_is_no_object_is_refused_and_not_shown(source: Source, form: str, name: str) -> None:
@@ -243,3 +263,34 @@ def test_a_connection_that_cannot_be_read_is_named_and_not_shown(
     assert text.startswith(f"connection {name}: ")
     assert ("correct its value" if reader == "shell" else f"airflow connections add {name}") in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("environ", "source"),
+    [
+        ({}, EnvironmentConnections),
+        (
+            {"AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend"},
+            EnvironmentConnections,
+        ),
+        ({"AIRFLOW__SECRETS__BACKEND": "airflow.providers.hashicorp.secrets.vault.VaultBackend"}, AirflowConnections),
+        ({VARIABLE: "1"}, AirflowConnections),
+    ],
+)
+def test_a_shell_uses_what_a_task_uses(environ: Mapping[str, str], source: type) -> None:
+    assert type(shell_connections(environ)) is source
+
+
+def test_a_place_of_airflows_that_fails_is_named(asked: AirflowConnections) -> None:
+    """Its database was never made, and an extra is no object; neither is shown."""
+    for conn_id, backend in [("nowhere", "MetastoreBackend"), ("number_env_uri", "EnvironmentVariablesBackend")]:
+        text = str(look_up(asked, conn_id))
+        assert f"{backend} failed with" in text
+        assert "hunter2" not in text
+
+
+def test_an_airflow_that_does_not_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "nonsense://")
+    with pytest.raises(SwitchyardError, match="Airflow could not look up connections") as caught:
+        AirflowConnections().get("any")
+    assert "airflow connections list" in caught.value.cure

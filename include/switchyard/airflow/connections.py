@@ -10,7 +10,14 @@ from switchyard.connections import Connection, how_to_add
 from switchyard.errors import ConnectionMissing
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from airflow.models import Connection as ServerConnection
+    from airflow.sdk import Connection as TaskConnection
+
     from switchyard.connections import ConnectionFields
+
+    Stored: TypeAlias = ServerConnection | TaskConnection
 
 
 def resolve(conn_ids: Iterable[str]) -> dict[str, ConnectionFields]:
@@ -39,15 +46,10 @@ def _fields(conn_id: str) -> ConnectionFields:
             where=f"connection {conn_id}",
             cure=how_to_add(conn_id),
         ) from error
-    return Connection.from_fields(
-        conn_id,
-        {
-            "conn_type": connection.conn_type,
-            "host": connection.host,
-            "port": connection.port,
-            "login": connection.login,
-            "password": connection.password,
-            "schema": connection.schema,
-            "extra": connection.extra,
-        },
-    ).fields()
+    return fields_of(conn_id, connection)
+
+
+def fields_of(conn_id: str, connection: Stored) -> ConnectionFields:
+    """One of Airflow's connections as ours; raises ConnectionMissing for an extra that is no JSON object."""
+    fields = ("conn_type", "host", "port", "login", "password", "schema", "extra")
+    return Connection.from_fields(conn_id, {name: getattr(connection, name) for name in fields}).fields()

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import switchyard
+from switchyard.cli.airflow_connections import VARIABLE
 from switchyard.cli.commands import COMMANDS, Command
 from switchyard.errors import SwitchyardError
 
@@ -46,8 +47,16 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=lambda on: _print_version(on))
     ] = False,
+    airflow_connections: Annotated[
+        bool,
+        typer.Option(
+            "--airflow-connections", help="Let Airflow look connections up: its secrets backend, its database."
+        ),
+    ] = False,
 ) -> None:
     """Move PostgreSQL tables through Sqoop, HDFS and Hive to MongoDB, and prove every load."""
+    if airflow_connections:
+        os.environ[VARIABLE] = "1"
 
 
 def _print_version(is_asked_for: bool) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from switchyard.cli.airflow_connections import shell_connections
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
-from switchyard.connections import EnvironmentConnections
 from switchyard.errors import SwitchyardError
 from switchyard.flow.files.loader import load_flows
 
@@ -28,7 +28,7 @@ def sync_metadata(
     from switchyard.catalog import recipes, sync, target
 
     flows = list(load_flows(directory)[0].values())
-    connections = EnvironmentConnections()
+    connections = shell_connections()
     keys = [key for key in recipes.list_sources(flows) if not source or key.name in source]
     failed: list[str] = []
     for key in keys:
@@ -66,7 +66,7 @@ def lineage(
     from switchyard.cli.session import find_flow
 
     flows = [find_flow(directory, flow)] if flow else list(load_flows(directory)[0].values())
-    connections = EnvironmentConnections()
+    connections = shell_connections()
     where = target.find_target(connections)
     if export is not None and where.directory is not None:
         write_records(export, read_records(where.directory))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from switchyard.connections import CallConnections, EnvironmentConnections, GivenConnections
+from switchyard.cli.airflow_connections import shell_connections
+from switchyard.connections import CallConnections, GivenConnections
 from switchyard.errors import SwitchyardError
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
@@ -84,7 +85,7 @@ def open_runtime(command: str, *, take_over: bool = False) -> Runtime:
     from switchyard.legs.runtime import Runtime
 
     driver = Driver(take_over=frozenset("*" if take_over else ""))
-    return Runtime(EnvironmentConnections(), name_owner(command), driver=driver)
+    return Runtime(shell_connections(), name_owner(command), driver=driver)
 
 
 def runtime_for(call: StepCall) -> Runtime:

@@ -225,5 +225,5 @@ def _how_to_set(conn_id: str) -> str:
     """The cure for a connection that a shell does not have: it sees its environment, not Airflow's database."""
     return (
         f"set AIRFLOW_CONN_{conn_id.upper()} to its URI or JSON, or add it to the secrets file; on the local stack: "
-        'eval "$(make -s env)"'
+        'eval "$(make -s env)"; or let Airflow look it up: switchyard --airflow-connections …'
     )

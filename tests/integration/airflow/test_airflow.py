@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -225,3 +226,27 @@ def test_a_failed_task_says_what_where_and_what_next(airflow: Airflow, telemetry
     tries = airflow.get(f"/dags/{INGEST}/dagRuns/{run}/taskInstances/preflight")["try_number"]
     assert tries == 1, "what would fail again in the same way is not retried"
     assert numbers(telemetry) == before
+
+
+def test_a_shell_uses_a_connection_that_only_airflows_database_has(servers: Servers, tmp_path: Path) -> None:
+    conn_id = "only_in_airflows_database"
+    programs = Path(sys.executable).parent
+    source = EnvironmentConnections().get("powergrid_postgres")
+    stored = tmp_path / "connections.json"
+    stored.write_text(json.dumps({conn_id: source.fields()}))
+    for name in ("defaults.yaml", "telemetry.yaml"):
+        (tmp_path / name).write_text((FLOWS / name).read_text().replace("powergrid_postgres", conn_id))
+    look = ["preflight", "telemetry", "--flows", tmp_path]
+    subprocess.run([programs / "airflow", "connections", "import", stored, "--overwrite"], check=True)
+    try:
+        alone = subprocess.run([programs / "switchyard", *look], capture_output=True, text=True)
+        asked = subprocess.run(
+            [programs / "switchyard", "--airflow-connections", *look], capture_output=True, text=True
+        )
+    finally:
+        subprocess.run([programs / "airflow", "connections", "delete", conn_id], check=True)
+    assert alone.returncode == 1
+    assert f"connection {conn_id}" in alone.stderr
+    assert "switchyard --airflow-connections" in alone.stderr
+    assert asked.returncode == 0, asked.stderr
+    assert source.password not in asked.stdout + asked.stderr
