@@ -46,10 +46,10 @@ def _fields(conn_id: str) -> ConnectionFields:
             where=f"connection {conn_id}",
             cure=how_to_add(conn_id),
         ) from error
-    return fields_of(conn_id, connection)
+    return Connection.from_fields(conn_id, stored_fields(connection)).fields()
 
 
-def fields_of(conn_id: str, connection: Stored) -> ConnectionFields:
-    """One of Airflow's connections as ours; raises ConnectionMissing for an extra that is no JSON object."""
+def stored_fields(connection: Stored) -> ConnectionFields:
+    """The fields of one of Airflow's connections as it has them, password included."""
     fields = ("conn_type", "host", "port", "login", "password", "schema", "extra")
-    return Connection.from_fields(conn_id, {name: getattr(connection, name) for name in fields}).fields()
+    return {name: getattr(connection, name) for name in fields}

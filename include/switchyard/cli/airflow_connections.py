@@ -15,9 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, cast
 
-from switchyard.connections import Connection, Connections, EnvironmentConnections
+from switchyard.connections import Connection, Connections, EnvironmentConnections, how_to_add
 from switchyard.errors import ConnectionMissing, SwitchyardError
-from switchyard.process import die_with_parent
 
 VARIABLE = "SWITCHYARD_AIRFLOW_CONNECTIONS"
 _BACKEND = "AIRFLOW__SECRETS__BACKEND"
@@ -39,7 +38,7 @@ def shell_connections(environ: Mapping[str, str] = os.environ) -> Connections:
 
 @dataclass
 class AirflowConnections:
-    """What Airflow has, each id asked for once. The child is started by the first one, and ends with us."""
+    """What Airflow has, each id asked for once. The child is started by the first one; our end closes its input."""
 
     _known: dict[str, Connection] = field(default_factory=dict, repr=False)
     _child: subprocess.Popen[str] | None = None
@@ -63,9 +62,14 @@ class AirflowConnections:
         if not line:
             raise self._ended()
         answer = json.loads(line)
-        if "missing" in answer:
-            raise ConnectionMissing(answer["missing"], where=f"connection {conn_id}", cure=answer["cure"])
-        return Connection.from_fields(conn_id, answer["fields"])
+        if "fields" in answer:
+            return Connection.from_fields(conn_id, answer["fields"])
+        places = f": {', '.join(answer['failed'])}" if answer["failed"] else ""
+        raise ConnectionMissing(
+            f"Airflow finds no connection with this id{places}",
+            where=f"connection {conn_id}",
+            cure=f"see what it says: airflow connections get {conn_id}; or {how_to_add(conn_id)}",
+        )
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -74,7 +78,6 @@ class AirflowConnections:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            preexec_fn=die_with_parent,
         )
 
     def _ended(self) -> SwitchyardError:
