@@ -134,9 +134,9 @@ class ConnectionNotHanded(SwitchyardError):
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         super().__init__(
-            f"connection {conn_id!r} was not handed to this step, and the load that it recovers was planned with it",
+            "this step recovers a load that was planned with this connection, and was started without it",
             where=f"connection {conn_id}",
-            cure="the task asks Airflow for it and starts the step again; nothing to do",
+            cure="do nothing: the task looks the connection up in Airflow and starts the step again",
         )
 
 
@@ -222,7 +222,7 @@ class UnknownHiveType(SwitchyardError):
         super().__init__(
             f"{text!r} is not a type that Hive has",
             where=where,
-            cure="a type is written as SHOW CREATE TABLE writes it: bigint, decimal(10,2), array<string>",
+            cure="write a type as SHOW CREATE TABLE shows it: bigint, decimal(10,2), array<string>",
         )
 
     def __reduce__(self) -> tuple[type[UnknownHiveType], tuple[str, str]]:

@@ -21,7 +21,7 @@ from switchyard.records import Record
 
 VERSION = 1
 """Of the form of calls and outcomes; grows with every change that a step of another release would get wrong."""
-_ONE_RELEASE = "install one release of Switchyard for scheduler, workers and images; then clear the task"
+_ONE_RELEASE = "install the same release of Switchyard on scheduler and workers and in images; then clear the task"
 FORECAST = "forecast"
 """The step of every leg that says what a run would do, and changes nothing."""
 
@@ -225,7 +225,7 @@ def _require_version(text: str, where: str, cure: str) -> None:
         values = json.loads(text)
     except ValueError:
         # The text may hold a secret, so its error is not chained.
-        raise RecordUnreadable("it cannot be read: it is not JSON", where=where, cure=cure) from None
+        raise RecordUnreadable("it is not JSON", where=where, cure=cure) from None
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
         raise SwitchyardError(

@@ -50,11 +50,13 @@ class Record:
             record = cls._adapter().validate_json(text, strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the whole"
+            path = ".".join(map(str, first["loc"]))
+            place = path or "the whole"
+            reason = first["msg"]
             raise RecordUnreadable(
-                f"{place}: {first['msg']}",
+                f"{place}: {reason}, so this release of Switchyard cannot read the record",
                 where=where,
-                cure="this release cannot read it: use the release of Switchyard that wrote it, or a newer one",
+                cure="use the release of Switchyard that wrote the record, or a newer one",
             ) from None  # pydantic's own text quotes the value, which may be a secret
         assert isinstance(record, cls)  # noqa: S101 - the adapter is this class's
         return record

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 _COMMAND = re.compile(r"(?:^|[\s`:(])switchyard ((?:(?![;,)`]|: )[^\n])+)")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _VALUE = re.compile(r"<([^<>]*)>|…")
-_VALUES = {"leg": "ingest", "step": "plan"}
+_VALUES = {"ingest|serve": "ingest", "step": "plan"}
 
 
 def commands_of(*texts: str) -> Iterator[str]:

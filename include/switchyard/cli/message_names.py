@@ -101,6 +101,23 @@ class Module:
                         yield ("branch", id(parent)), place
             node = parent
 
+    def kept_values(self, attribute: ast.Attribute) -> list[Row]:
+        """Return what a class's own methods assign to an attribute of `self`, or return as its property."""
+        node: ast.AST = attribute
+        while not isinstance(node, ast.ClassDef | ast.Module):
+            node = self.parents[node]
+        properties = [each for each in ast.walk(node) if isinstance(each, Function) and each.name == attribute.attr]
+        returned = [each.value for method in properties for each in ast.walk(method) if isinstance(each, ast.Return)]
+        rows = [Row(self, value) for value in returned if value is not None]
+        for statement in (each for each in ast.walk(node) if isinstance(each, ast.Assign)):
+            for target in statement.targets:
+                targets = target.elts if isinstance(target, ast.Tuple) else [target]
+                is_divided = isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple)
+                values = statement.value.elts if is_divided else [statement.value]  # type: ignore[attr-defined]
+                pairs = zip(map(ast.unparse, targets), values, strict=False)
+                rows += [Row(self, value) for name, value in pairs if name == ast.unparse(attribute)]
+        return rows
+
     def class_of(self, name: ast.Name, package: Package) -> str:
         """Return the class that a name's value has, by an annotation, an `except`, or what was called for it."""
         node: ast.AST = name

@@ -17,6 +17,8 @@ from switchyard.cli.message_names import Module, Package, Row
 _UNKNOWN = "…"
 VALUE = re.compile(r"<[^<>]*>|…")
 _DEEPEST = 8
+_VALUES = {"leg": "ingest|serve", "conn id": "connection"}
+"""Names that say more to the reader than the source's own: what a value may be, or the word that docs have for it."""
 _SAME = {"upper", "lower", "strip", "encode", "isoformat", "splitlines", "removesuffix", "removeprefix"}
 """Methods whose value is named like what they are called on."""
 _PLAIN = {"name", "value", "text", "id"}
@@ -48,10 +50,13 @@ def combine(parts: Iterable[Sequence[Variant]]) -> list[tuple[tuple[str, ...], M
 
 
 class Writer:
-    """Writes the texts of one module's expressions, with the help of all modules."""
+    """Writes the texts of one module's expressions, with the help of all modules.
 
-    def __init__(self, package: Package, module: Module) -> None:
-        self._package, self._module = package, module
+    `chosen` are the ways that led here: inside a function that is called, a parameter is what this call passes.
+    """
+
+    def __init__(self, package: Package, module: Module, chosen: Mapping[Choice, int | str] | None = None) -> None:
+        self._package, self._module, self._chosen = package, module, chosen or {}
 
     def write(self, node: ast.expr, depth: int = 0, *, inside: bool = False) -> list[Variant]:
         """Write all texts of an expression; `inside` a longer text, its small alternatives are written `a / b`."""
@@ -64,8 +69,12 @@ class Writer:
                 return self.write(value, depth, inside=inside)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return self._join([left, right], depth)
+            case ast.Call(func=ast.Attribute(value=ast.JoinedStr() as text, attr="strip"), args=[]):
+                return self.write(text, depth, inside=inside)
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return self._divide(test, body, orelse, depth, inside=inside)
+            case ast.BoolOp(op=ast.Or(), values=[first, second]) if inside and _words(first):
+                return self._choose(first, second, depth)
         if depth < _DEEPEST and (variants := self._look_up(node, depth, inside=inside)):
             return variants
         return [Variant(_placeholder(node))]
@@ -85,13 +94,23 @@ class Writer:
             for variant in self.write(branch, depth)
         ]
 
+    def _choose(self, first: ast.expr, second: ast.expr, depth: int) -> list[Variant]:
+        """Write `first or second`: both; only the second when it goes on with the sentence that stands before it."""
+        rest = self.write(second, depth, inside=True)
+        goes_on = all(variant.text.startswith(("; ", ", ", ": ")) for variant in rest)
+        return rest if goes_on else self._divide(first, first, second, depth, inside=True)
+
     def _look_up(self, node: ast.expr, depth: int, *, inside: bool) -> list[Variant]:
         """Write what a name, a call, a row's attribute or a joined list stands for; nothing when that has no words."""
         match node:
-            case ast.Name():
+            case ast.Name(id=name) if name != "where":
                 return self._write_all(self._module.values_of(node, self._package), depth, inside=inside)
             case ast.Subscript(value=ast.Name(id=table)):
                 return self._write_all(self._package.table(self._module, table), depth, inside=inside)
+            case ast.Attribute(value=ast.Name(id="self"), attr="where" | "_where"):
+                return self._write_each(self._module.kept_values(node), depth)
+            case ast.Name(id="where"):
+                return self._write_each(self._module.values_of(node, self._package), depth)
             case ast.Attribute(value=ast.Name() as owner, attr=attribute):
                 rows = self._package.rows(self._module.class_of(owner, self._package))
                 return self._write_rows(rows, attribute, depth)
@@ -106,11 +125,15 @@ class Writer:
         variants = [
             Variant(variant.text, {**variant.ways, **dict(value.ways)})
             for value in values
-            for variant in Writer(self._package, value.module).write(value.node, depth + 1, inside=inside)
+            if all(self._chosen.get(choice, way) == way for choice, way in value.ways)
+            for variant in self._writer_of(value).write(value.node, depth + 1, inside=inside)
             if all(variant.ways.get(choice, way) == way for choice, way in value.ways)
         ]
         texts = [variant.text for variant in variants if variant.text]
         return variants if texts and all(map(_has_words, texts)) else []
+
+    def _writer_of(self, value: Row) -> Writer:
+        return Writer(self._package, value.module, {**self._chosen, **dict(value.ways)})
 
     def write_items(self, values: ast.expr, depth: int = 0) -> list[Variant]:
         """The items of a list that is joined, each a text of its own, but for those that only pass something on."""
@@ -120,8 +143,11 @@ class Writer:
 
     def _write_rows(self, rows: Sequence[Row], attribute: str, depth: int) -> list[Variant]:
         values = [(row, self._package.field_of(row, attribute)) for row in rows]
-        filled = [Row(row.module, value, row.ways) for row, value in values if value is not None]
-        return [variant for row in filled for variant in self._write_all([row], depth, inside=True)]
+        return self._write_each([Row(row.module, value, row.ways) for row, value in values if value is not None], depth)
+
+    def _write_each(self, values: Sequence[Row], depth: int) -> list[Variant]:
+        """The variants of those values that say more than their name."""
+        return [variant for value in values for variant in self._write_all([value], depth, inside=True)]
 
 
 def _fill_template(text: str) -> str:
@@ -131,12 +157,12 @@ def _fill_template(text: str) -> str:
 
 
 def _has_words(text: str) -> bool:
-    return bool(VALUE.sub("", text).strip())
+    return bool(VALUE.sub("", text).strip(" /"))
 
 
 def _placeholder(node: ast.expr) -> str:
     words = _words(node)
-    return f"<{words}>" if words else _UNKNOWN
+    return f"<{_VALUES.get(words, words)}>" if words else _UNKNOWN
 
 
 def _words(node: ast.expr) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from switchyard.errors import LoadInProgress
-from switchyard.flow.naming import Leg
+from switchyard.flow.naming import Leg, dag_id
 from switchyard.handover import DagRun
 from switchyard.ledger.loads import UNFINISHED, Load
 from switchyard.ledger.store import Ledger
@@ -38,7 +38,8 @@ class AirflowLoadUnfinished(LoadInProgress):
         super().__init__(
             f"load {load.load_id} is {load.state}, begun by {load.owner}, which may be between two of its tasks",
             where=f"flow {load.flow}, leg {load.leg}",
-            cure="wait for that run, or trigger the DAG again; if it is over, take its load over: --take-over",
+            cure=f"wait until that Airflow run has ended, or trigger DAG {dag_id(load.leg, load.flow)}, which asks "
+            "Airflow whether it has; if you know that it has, add --take-over to your command",
         )
 
 

@@ -42,5 +42,5 @@ def require_standing(ledger: Ledger, flow: str, version: int) -> None:
             raise PublishConflict(
                 f"seq {version} was rolled back to seq {undone.rollback.to_seq} meanwhile, by load {load.load_id}",
                 where=f"flow {flow}, leg serve",
-                cure=f"nothing was published; {run_again('serve', flow)}: it serves what Hive shows",
+                cure=f"nothing was published; {run_again('serve', flow)}; the new run serves what Hive shows then",
             )

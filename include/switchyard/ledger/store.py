@@ -108,8 +108,8 @@ class Ledger:
         if load is None:
             raise LedgerStateError(
                 f"no load {load_id!r} in the ledger",
-                where=self.connection.conn_id,
-                cure="switchyard loads FLOW lists those of a flow",
+                where=f"connection {self.connection.conn_id}",
+                cure="correct the load's id; switchyard loads FLOW lists those of a flow",
             )
         return load
 
@@ -245,11 +245,12 @@ class Ledger:
 
     def _wrong_state(self, load_id: str, expected: Sequence[str]) -> LedgerStateError:
         load = self.get(load_id)
-        why = f": {load.error}" if load.error else ""
+        last_error = f" (last error: {load.error})" if load.error else ""
         return LedgerStateError(
-            f"load {load_id} is in state {load.state}{why}; this step works on one in state {' or '.join(expected)}",
+            f"load {load_id} is in state {load.state}{last_error}; this step works on one in state "
+            f"{' or '.join(expected)}",
             where=f"flow {load.flow}, leg {load.leg}",
-            cure=f"{run_again(load.leg, load.flow)}: it recovers what this load left",
+            cure=f"{run_again(load.leg, load.flow)}; the new run recovers what this load left",
         )
 
     @contextmanager

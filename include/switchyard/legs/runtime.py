@@ -100,7 +100,7 @@ def run_step(
             raise SwitchyardError(
                 f"load {load_id} belongs to leg {load.leg}, not {leg}",
                 where=f"step {step}",
-                cure=f"name a load of this leg: switchyard loads {load.flow}",
+                cure=f"give a load of leg {leg} to --load; switchyard loads {load.flow} lists them",
             )
         with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
             delivery = body(ledger, load)
@@ -124,8 +124,8 @@ def require_state(load: Load, *states: str) -> None:
     """Raise LedgerStateError when a load is in none of these states."""
     if load.state not in states:
         raise LedgerStateError(
-            f"load {load.load_id} is in state {load.state}, not {' or '.join(states)}"
-            + (f": {load.error}" if load.error else ""),
+            f"load {load.load_id} is in state {load.state}, and this step works on one in state {' or '.join(states)}"
+            + (f" (last error: {load.error})" if load.error else ""),
             where=f"flow {load.flow}, leg {load.leg}",
-            cure=f"{run_again(load.leg, load.flow)}: it recovers what this load left",
+            cure=f"{run_again(load.leg, load.flow)}; the new run recovers what this load left",
         )

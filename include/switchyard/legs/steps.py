@@ -50,7 +50,9 @@ def find_step(leg: Leg, name: str) -> Step:
     steps = bound_steps(leg)
     if name not in steps:
         raise SwitchyardError(
-            f"leg {leg} has no step {name!r}", where="switchyard step", cure=f"its steps are {', '.join(steps)}"
+            f"leg {leg} has no step {name!r}",
+            where="switchyard step",
+            cure=f"name one of its steps: {', '.join(steps)}",
         )
     return steps[name]
 

@@ -163,12 +163,14 @@ def _type_findings(check: Check, types: Mapping[str, HiveType]) -> list[str]:
     findings = []
     rule = getattr(check, check.kind)
     if isinstance(rule, Freshness) and (kind := types[rule.column]) not in (DATE, TIMESTAMP):
-        findings.append(f"{_named(check)} is for a date or a timestamp, and {rule.column} is {kind.shown}")
+        cure = "name a column of such a type"
+        findings.append(f"{_named(check)} is for a date or a timestamp, and {rule.column} is {kind.shown}: {cure}")
     if isinstance(rule, Regex) and (kind := types[rule.column]) != STRING:
-        cure = "write sql: cast(… as string) rlike …"
+        cure = f"write sql: cast({rule.column} as string) rlike 'PATTERN'"
         findings.append(f"{_named(check)} is for text, and {rule.column} is {kind.shown}: {cure}")
     if check.kind == "unique" and (lists := [c for c in check.columns if types[c].is_list]):
-        findings.append(f"{_named(check)} cannot compare lists: {lists[0]} is {types[lists[0]].shown}")
+        array = lists[0]
+        findings.append(f"{_named(check)} cannot compare lists: {array} is {types[array].shown}; leave it out")
     if not findings:
         findings += [f"{_named(check)}: {fault}" for fault in _bound_faults(check, types)]
     return findings

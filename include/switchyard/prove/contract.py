@@ -147,13 +147,13 @@ def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Rulin
     if column.dropped:
         return _Ruling((kept,))
     fact = f"column {column.name} is not in the source any more"
-    back = f"put it back (the column that it is now: columns: {{…: {{name: {column.name}}}}})"
+    back = f"put it back; or, if it was renamed, set columns: {{NEW_NAME: {{name: {column.name}}}}}"
     if contract.columns != "evolve":
         why = "" if contract.columns == "freeze" else ", and every row would be quarantined for it"
-        cure = f"{back}, or set contract.columns: evolve to keep it, NULL"
+        cure = f"{back}; or set contract.columns: evolve, which keeps it as NULL"
         return _Ruling((kept,), refused=[f"{fact}, and contract.columns is {contract.columns}{why}{hint}; {cure}"])
     if column.not_null and contract.nullability != "evolve":
-        cure = f"{back}, or set contract.nullability: evolve"
+        cure = f"{back}; or set contract.nullability: evolve"
         return _Ruling(
             (kept,),
             refused=[f"{fact}, it was NOT NULL, and contract.nullability is {contract.nullability}{hint}; {cure}"],

@@ -79,8 +79,8 @@ def check_landing(
         raise SourceMoved(
             f"the source changed while it was read: {before} rows before, {after} rows after",
             where=f"flow {flow}",
-            cure=f"nothing was published; {run_again('ingest', flow)}; if it never stands still, set engine.mappers to "
-            "1: one statement reads one snapshot",
+            cure=f"nothing was published; {run_again('ingest', flow)}; if rows change all the time, set engine.mappers "
+            "to 1: one statement reads one snapshot",
         )
     read = sum(part.rows for part in landed.manifests)
     if not landed.manifests or landed.lines != read or (before is not None and before != read):
@@ -88,14 +88,14 @@ def check_landing(
         raise ReconcileMismatch(
             f"the source statement read {read} rows, but {landed.lines} landed in HDFS{source}",
             where=f"flow {flow}",
-            cure=f"nothing was published; {run_again('ingest', flow)}; if it repeats, see Sqoop's lines in the log of "
-            "step land",
+            cure=f"nothing was published; {run_again('ingest', flow)}; if it happens again, see Sqoop's lines in the "
+            "log of step land",
         )
     if read == 0 and not (policy.allow_empty or may_be_empty):
         raise ReconcileMismatch(
             "the source has no rows",
             where=f"flow {flow}",
-            cure="nothing was published; if an empty table is right, set reconcile.allow_empty: true in the flow",
+            cure="nothing was published; if an empty table is right, set reconcile.allow_empty: true in the flow file",
         )
 
 
@@ -110,13 +110,14 @@ def check_converted(
             f"the source statement read {read.rows} rows{refused} and Hive has {rows}",
             where=f"flow {flow}",
             cure=f"nothing was published; see HiveServer2's log, then {run_again('ingest', flow)}"
-            + ("; if Hive has 0 load after load, restart it (docs/operations.md)" if rows == 0 else ""),
+            + ("; if Hive has 0 rows again, restart HiveServer2 (docs/operations.md)" if rows == 0 else ""),
         )
     if bent := differences(columns, read.columns, aggregates):
         raise ReconcileMismatch(
             f"values were lost in Hive's types: {'; '.join(bent)}",
             where=f"flow {flow}",
-            cure=f"nothing was published; look for values the type cannot hold: switchyard preflight {flow}",
+            cure=f"nothing was published; find values that a type cannot hold: switchyard preflight {flow}; then cast "
+            "these columns in source.query, or set `columns: {COLUMN: {as: string}}`",
         )
 
 
@@ -136,8 +137,8 @@ def check_equation(name: str, left: int, other: str, right: dict[str, int], flow
     raise ReconcileMismatch(
         what,
         where=f"flow {flow}",
-        cure=f"nothing was published; {run_again('ingest', flow)}; if it repeats, see the log of step prove and "
-        "HiveServer2's",
+        cure=f"nothing was published; {run_again('ingest', flow)}; if it happens again, see the log of step prove and "
+        "HiveServer2's log",
     )
 
 
@@ -145,12 +146,13 @@ def check_shrink(before: int | None, rows: int, flow: str, policy: Reconcile) ->
     """Refuse a version with far fewer rows than the one before it; raises ReconcileMismatch."""
     if before is None or policy.max_shrink is None or before - rows <= rows_allowed(policy.max_shrink, before):
         return
+    fewer = before - rows
     raise ReconcileMismatch(
-        f"the version before has {before} rows and this one {rows}: {before - rows} fewer, and reconcile.max_shrink "
+        f"the version before has {before} rows and this one {rows}: {fewer} fewer, and reconcile.max_shrink "
         f"allows {policy.max_shrink}",
         where=f"flow {flow}",
         cure="nothing was published; see why rows are gone from the source; if that is right, raise "
-        f"reconcile.max_shrink in the flow file, {run_again('ingest', flow)}, and set it back",
+        f"reconcile.max_shrink in the flow file for this one load; then {run_again('ingest', flow)}",
     )
 
 

@@ -191,16 +191,17 @@ def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: 
     columns = _names(key)
     nulls = _one(duck, f"SELECT count(*) FROM new WHERE {' OR '.join(f'{_name(c)} IS NULL' for c in key)}")
     if nulls:
-        cure = "choose a key that is never NULL, or leave those rows out with `serve.select`"
+        cure = "name columns that are never NULL in `serve.key`, or leave those rows out with `serve.select`"
         raise ValueRefused(f"{nulls} rows have NULL in the key ({', '.join(key)})", where=where, cure=cure)
     times = _name(free_name("n", key))
     repeated = f"SELECT {columns}, count(*) AS {times} FROM new GROUP BY {columns} HAVING count(*) > 1"
-    keys = _one(duck, f"SELECT count(*) FROM ({repeated})")
-    if keys:
-        shown = duck.execute(f"{repeated} ORDER BY {times} DESC, {columns} LIMIT 5").fetchall()
-        examples = "; ".join(f"{', '.join(map(repr, row[:-1]))} ({row[-1]} rows)" for row in shown)
+    repetitions = _one(duck, f"SELECT count(*) FROM ({repeated})")
+    if repetitions:
+        rows = duck.execute(f"{repeated} ORDER BY {times} DESC, {columns} LIMIT 5").fetchall()
+        shown = [(", ".join(map(repr, row[:-1])), row[-1]) for row in rows]
+        examples = "; ".join(f"{values} ({count} rows)" for values, count in shown)
         cure = "name in `serve.key` the columns that identify a row"
-        raise ValueRefused(f"{keys} keys occur more than once, e.g. {examples}", where=where, cure=cure)
+        raise ValueRefused(f"{repetitions} keys occur more than once, e.g. {examples}", where=where, cure=cure)
 
 
 def _has_same_keys(duck: duckdb.DuckDBPyConnection, before: pa.Schema, after: pa.Schema, key: Sequence[str]) -> bool:

@@ -89,7 +89,7 @@ WHY_NOT = {
     "append": (
         "stored as parquet",
         {"source": {"cursor": "at", "cursor_clock": "database"}, "lake": {"mode": "append"}},
-        "mode append keeps a partition a load",
+        "mode append makes a partition of each load",
     ),
 }
 
@@ -118,10 +118,10 @@ def test_why_not_columns_and_places(new_case: NewCase, servers: Servers) -> None
     )
     refused(
         case,
-        "column more of the source is not in it",
+        "it has no column more, which the source has",
         "column old is not in the source",
         "column id is bigint, and a load would make it int",
-        "would mix: choose another lake.root",
+        "would mix: set another lake.root",
     )
 
 

@@ -212,7 +212,7 @@ def test_a_table_of_somebody_else_is_not_touched(new_case: NewCase, servers: Ser
     case.sql("create table t (id int primary key)", "insert into t values (1)")
     servers.hive(f"create database {case.name}")
     servers.hive(f"create external table {case.name}.t (precious string) location '/lake/{case.name}/mine'")
-    with pytest.raises(SwitchyardError, match=r"was not made by Switchyard\n.*choose another lake\.table"):
+    with pytest.raises(SwitchyardError, match=r"was not made by Switchyard\n.*set another lake\.table"):
         case.run("ingest")
     assert servers.hive(f"describe {case.name}.t")[0][0] == "precious"
 

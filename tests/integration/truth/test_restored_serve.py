@@ -33,7 +33,7 @@ WAYS: dict[str, Spec] = {
     "delta": {"serve": {"indexes": [["x"]], "publish": "delta"}},
     "product": {"serve": {"indexes": [["x"]]}},
 }
-LEDGER_OLDER = "the ledger is older than MongoDB, or another's"
+LEDGER_OLDER = "the ledger is older than MongoDB, or of another environment"
 TABLE_OLDER = "the metastore is older than the ledger"
 
 PUBLISHING: dict[str, StopAt] = {

@@ -22,7 +22,7 @@ MODES: dict[str, Mode] = {
     "delta": {"serve": {"indexes": [["x"]], "publish": "delta"}},
     "product": {"serve": {"indexes": [["x"]]}},
 }
-OLDER = "the ledger is older than MongoDB, or another's"
+OLDER = "the ledger is older than MongoDB, or of another environment"
 
 
 def load_two(make: NewCase, mode: str) -> TwoVersions:

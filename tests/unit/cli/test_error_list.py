@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 import pytest
@@ -17,7 +18,8 @@ from switchyard.cli.app import build_app
 from switchyard.cli.error_list import ErrorText, error_classes, list_errors, read_package
 from switchyard.cli.message_names import Module, Package
 from switchyard.cli.message_text import VALUE, Writer, combine
-from switchyard.sqlstates import SQLSTATES
+from switchyard.ledger.errors import LEDGER_STATES, LedgerState
+from switchyard.sqlstates import SQLSTATES, SqlState
 
 ERRORS = list_errors()
 PACKAGE = read_package()
@@ -93,12 +95,24 @@ def test_a_table_of_refusals_is_written_out(words: str) -> None:
     assert [error for error in ERRORS if error.kind == "TruthConflict" and words in error.what]
 
 
-def test_every_sqlstate_is_written_out_for_source_and_ledger() -> None:
-    for place in ("switchyard.extract.postgres", "switchyard.ledger.errors"):
-        said = [(error.what, error.cure) for error in ERRORS if error.place.startswith(place)]
-        assert [
-            row.cause for row in SQLSTATES if not any(row.cause in what and cure == row.cure for what, cure in said)
-        ] == []
+@pytest.mark.parametrize(
+    ("place", "rows"), [("switchyard.extract.postgres", SQLSTATES), ("switchyard.ledger.errors", LEDGER_STATES)]
+)
+def test_every_sqlstate_is_written_out(place: str, rows: Sequence[SqlState | LedgerState]) -> None:
+    said = [(error.what, error.cure) for error in ERRORS if error.place.startswith(place)]
+    assert [row.cause for row in rows if not any(row.cause in what and cure == row.cure for what, cure in said)] == []
+
+
+def test_no_error_of_the_ledger_sends_people_to_the_flow_file() -> None:
+    of_ledger = [error for error in ERRORS if error.place.startswith("switchyard.ledger.errors")]
+    assert [error.cure for error in of_ledger if re.search(r"source|serve\.|lake\.", error.cure or "")] == []
+
+
+def test_a_leg_is_named() -> None:
+    """A command in a cure says which leg: the one that the call names, else both that there are."""
+    assert [error for error in ERRORS if "<leg>" in f"{error.what} {error.where} {error.cure}"] == []
+    commands = [error.cure or "" for error in ERRORS if "switchyard run" in (error.cure or "")]
+    assert [cure for cure in commands if not re.search(r"switchyard run (<ingest\|serve>|ingest|serve)", cure)] == []
 
 
 COMMANDS = sorted({command for error in ERRORS for command in commands_of(error.cure or "", error.what)})
@@ -186,6 +200,32 @@ def collect(names):
 
 def more():
     yield "one more"
+
+def again(leg):
+    return f"run {leg} again"
+
+def ingest():
+    return Refused("no rows", cure=again("ingest"))
+
+def serve():
+    return Refused("no documents", cure=again("serve"))
+
+def either(load):
+    return Refused("no load", cure=again(load.leg))
+
+class Client:
+    def __init__(self, login):
+        self.where = f"connection {login}"
+
+    def call(self):
+        raise Refused(f"user {self.login or 'nobody'} is refused", cure="ask", where=f" {self.where} ".strip())
+
+    @property
+    def _where(self):
+        return f"cache of {self.flow}"
+
+    def get(self):
+        raise Refused("no value", cure="fill it", where=self._where)
 """
 
 
@@ -207,7 +247,26 @@ def test_the_texts_of_a_message_are_paired_with_their_cures() -> None:
         },
         29: {("it says: one <x>", "nothing; cure one"), ("it says: other", "nothing; cure other")},
         41: {(what, cure) for what in ("column <name> is bad", "no names", "one more") for cure in ("mend", "add")},
+        50: {("no rows", "run ingest again")},
+        53: {("no documents", "run serve again")},
+        56: {("no load", "run <ingest|serve> again")},
+        63: {("user <login> / nobody is refused", "ask")},
+        70: {("no value", "fill it")},
     }
+
+
+def test_a_place_that_an_object_keeps_is_written_out() -> None:
+    module = Module("example", ast.parse(SOURCE))
+    writer = Writer(Package({"example": module}), module)
+    places = [
+        variant.text
+        for call in ast.walk(module.tree)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "where"
+        for variant in writer.write(keyword.value)
+    ]
+    assert places == [" connection <login> ", "cache of <flow>"]
 
 
 def test_the_command_prints_them_all() -> None:

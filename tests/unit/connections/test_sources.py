@@ -71,7 +71,7 @@ def test_the_secrets_file_comes_before_the_environment_as_in_airflow(tmp_path: P
 def test_a_step_asks_its_task_for_the_connection_of_a_load_that_it_recovers() -> None:
     given = GivenConnections({"pg": {"conn_type": "postgres", "host": "h"}})
     assert CallConnections(given).get("pg").host == "h"
-    with pytest.raises(ConnectionNotHanded, match="planned with it") as asked:
+    with pytest.raises(ConnectionNotHanded, match="planned with this connection") as asked:
         CallConnections(given).get("old_mongo")
     assert asked.value.conn_id == "old_mongo"
     with pytest.raises(ConnectionMissing):

@@ -213,22 +213,24 @@ def test_types_without_a_bson_type_are_refused_before_any_row(kind: pa.DataType)
 
 
 @pytest.mark.parametrize(
-    ("names", "key", "what"),
+    ("names", "key", "what", "cure"),
     [
-        (["id", "a.b"], ["id"], "'a.b' cannot be a MongoDB field name"),
-        (["id", "$x"], ["id"], "cannot be a MongoDB field name"),
-        (["id", "a", "a"], ["id"], "column a occurs twice"),
-        (["id", "_id"], ["id"], "_id is not the key"),
-        (["id"], ["nope"], "key column nope is missing"),
-        (["id"], [], "one or more"),
-        (["id"], ["id", "id"], "one or more"),
-        (["id", "t", "t_us"], ["id"], "needs the name t_us"),
+        (["id", "a.b"], ["id"], "'a.b' cannot be a MongoDB field name", "`columns: "),
+        (["id", "$x"], ["id"], "cannot be a MongoDB field name", "`columns: "),
+        (["id", "a", "a"], ["id"], "column a occurs twice", "`columns: "),
+        (["id", "_id"], ["id"], "_id is not the key", "correct `serve.key`"),
+        (["id"], ["nope"], "key column nope is missing", "correct `serve.key`"),
+        (["id"], [], "one or more", "correct `serve.key`"),
+        (["id"], ["id", "id"], "one or more", "correct `serve.key`"),
+        (["id", "t", "t_us"], ["id"], "needs the name t_us", "`columns: "),
+        (["id", "a.b"], ["nope"], "key column nope is missing", "correct `serve.key`"),
     ],
 )
-def test_names_and_keys_are_checked_at_once(names: list[str], key: list[str], what: str) -> None:
+def test_names_and_keys_are_checked_at_once(names: list[str], key: list[str], what: str, cure: str) -> None:
     schema = pa.schema([(name, pa.timestamp("us") if name == "t" else pa.int64()) for name in names])
-    with pytest.raises(ValueRefused, match=what.replace("$", r"\$")):
+    with pytest.raises(ValueRefused, match=what.replace("$", r"\$")) as caught:
         DocumentEncoder(schema, key, timestamps="beside")
+    assert cure in caught.value.cure
 
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.list_(pa.int32()), pa.struct([("x", pa.int32())]), pa.null()])

@@ -77,8 +77,7 @@ def test_a_connection_that_does_not_lead_to_the_data_is_refused_with_both(
     with pytest.raises(SwitchyardError) as caught:
         require_data(serve_load(state), servers)
     assert caught.value.what == (
-        f"load own is {state}, planned with connection old, and the server of connection new, which the flow file "
-        f"names now, {reason}"
+        f"load own is {state}, planned with connection old; the flow file names new now, and the server of new {reason}"
     )
     assert caught.value.where == "flow f, leg serve"
     assert "name old in the flow file again" in caught.value.cure

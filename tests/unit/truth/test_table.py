@@ -184,7 +184,10 @@ def test_where_a_load_begins() -> None:
     assert find_start(flow("append"), None, OTHER, LoadRequest(start="beginning")) is None
     assert find_start(flow("merge", sweep="always"), MERGED, OTHER, LoadRequest()) == "B", "a sweep reads everything"
     for mode, shown in (("merge", MERGED), ("append", APPENDED)):
-        with pytest.raises(TruthConflict, match=r"written for other rows: source\.where was not set and is id > 5"):
+        with pytest.raises(
+            TruthConflict,
+            match=r"written for other rows than the flow reads now: source\.where was not set and is id > 5",
+        ):
             find_start(flow(mode), shown, OTHER, LoadRequest())
 
 

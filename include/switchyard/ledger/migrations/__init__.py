@@ -32,7 +32,7 @@ def migrate(session: Session, where: str) -> None:
         raise SwitchyardError(
             f"the ledger has revision {revision}, and Switchyard {__version__} knows none after {HEAD}",
             where=where,
-            cure="use the release of Switchyard that has migrated the ledger, or a newer one",
+            cure="a newer release of Switchyard has changed the ledger's tables: use that release, or a newer one",
         )
     session.execute(sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(_LOCK)))
     _upgrade(session)

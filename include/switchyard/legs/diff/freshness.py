@@ -55,7 +55,7 @@ def judge_flow(runtime: Runtime, flow: Flow) -> StepReport[FreshnessReport]:
         raise SwitchyardError(
             "the flow does not say how fresh it has to be",
             where=f"flow {flow.flow}",
-            cure="add e.g. freshness: 26h to its file",
+            cure="add e.g. `freshness: 26h` to its flow file",
         )
     with runtime.ledger() as ledger:
         ledger.migrate()

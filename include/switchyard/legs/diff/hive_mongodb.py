@@ -54,7 +54,7 @@ def diff_served(runtime: Runtime, flow: Flow, mode: DiffMode, *, heal: bool = Fa
     raise SourceMoved(
         f"the collection was published {_ATTEMPTS} times while it was compared",
         where=f"flow {flow.flow}",
-        cure=f"nothing was changed; when serve is not running all the time: switchyard diff {flow.flow}",
+        cure=f"nothing was changed; wait until no serve run is at work, then: switchyard diff {flow.flow}",
     )
 
 
@@ -124,7 +124,8 @@ def _served(ledger: Ledger, flow: Flow) -> Load:
         raise SourceMoved(
             "a publish is running, or was killed, so that it is not known what MongoDB shows",
             where=f"flow {flow.flow}, leg serve",
-            cure=f"wait until it has ended; after a crash: switchyard run serve {flow.flow} recovers it; compare then",
+            cure=f"wait until it has ended, or after a crash finish it: switchyard run serve {flow.flow}; then "
+            f"switchyard diff {flow.flow}",
         )
     return load
 

@@ -136,7 +136,7 @@ def _read_sides(
         raise SwitchyardError(
             "mode values needs a key to name the rows that differ",
             where=f"flow {flow.flow}",
-            cure="set source.key, or use --mode digest",
+            cure="set source.key in the flow file, or use --mode digest",
         )
     session.rollback()  # a login may be forbidden to idle in a transaction
     files = tables_files.download(runtime.hdfs(flow), version.paths, scratch / "hive")

@@ -91,9 +91,9 @@ def _require_key(flow: Flow, key: Sequence[str], columns: Sequence[CarriedColumn
     missing = set(key) - {column.name for column in columns}
     if missing:
         raise NothingToCompare(
-            f"the version has no column {', '.join(sorted(missing))}, the key by the flow file as it is now",
+            f"the published version has no column {', '.join(sorted(missing))}, which is the key now",
             where=f"flow {flow.flow}",
-            cure=f"publish a version with it: switchyard run ingest {flow.flow}; then compare again",
+            cure=f"load a version with that column: switchyard run ingest {flow.flow}; then compare again",
         )
 
 

@@ -42,7 +42,8 @@ def require_equal(flow: Flow, *results: DiffResult) -> None:
             raise ReconcileMismatch(
                 f"{result.compared.between} differ: {summary(result)}",
                 where=f"flow {flow.flow}",
-                cure=f"switchyard diff {flow.flow} names the keys; --heal serves Hive's version again",
+                cure=f"see which keys: switchyard diff {flow.flow} --mode values; to serve Hive's version anew: "
+                f"switchyard diff {flow.flow} --heal",
             )
 
 

@@ -105,7 +105,7 @@ def _require_foreign(flow: Flow, table: ForeignTable | None) -> ForeignTable:
         raise SwitchyardError(
             f"there is no Hive table {name} to adopt",
             where=where,
-            cure=f"the first load makes it: switchyard run ingest {flow.flow}",
+            cure=f"correct lake.table; a new table is made by the first load: switchyard run ingest {flow.flow}",
         )
     if table.flow == flow.flow:
         raise SwitchyardError(
@@ -115,7 +115,9 @@ def _require_foreign(flow: Flow, table: ForeignTable | None) -> ForeignTable:
         )
     if table.flow:
         raise SwitchyardError(
-            f"Hive table {name} belongs to flow {table.flow!r}", where=where, cure="choose another lake.table"
+            f"Hive table {name} belongs to flow {table.flow!r}",
+            where=where,
+            cure="set another lake.table in the flow file",
         )
     return table
 
@@ -132,7 +134,7 @@ def _plan(runtime: Runtime, flow: Flow, table: ForeignTable) -> NewLoad:
         raise PreflightRefused(
             f"Hive table {table.database}.{table.table} cannot be adopted:",
             where=f"flow {flow.flow}",
-            cure="nothing was changed; cure these, or load into another lake.table",
+            cure=f"nothing was changed; mend these, then switchyard adopt {flow.flow}; or set another lake.table",
             findings=reasons,
             more=f"switchyard adopt {flow.flow}",
         )
@@ -151,7 +153,7 @@ def _plan(runtime: Runtime, flow: Flow, table: ForeignTable) -> NewLoad:
 
 def _mode(flow: Flow) -> Iterator[str]:
     if flow.lake.mode == "append":
-        yield "mode append keeps a partition a load, and this table has one directory: use mode merge or replace"
+        yield "mode append makes a partition of each load, and this table has none: set lake.mode to merge or replace"
 
 
 def _columns(table: ForeignTable, carried: Sequence[CarriedColumn]) -> Iterator[str]:
@@ -159,32 +161,39 @@ def _columns(table: ForeignTable, carried: Sequence[CarriedColumn]) -> Iterator[
     in_table = {column.name: column.type for column in table.columns}
     in_loads = {column.name: column for column in carried}
     for name in sorted(in_loads.keys() - in_table.keys()):
-        key = yaml_key(in_loads[name].source)
+        source = yaml_key(in_loads[name].source)
         yield (
-            f"column {name} of the source is not in it: leave it out, columns: {{{key}: {{leave_out: true}}}}, give it "
-            "the name that it has there, or ALTER TABLE … ADD COLUMNS"
+            f"it has no column {name}, which the source has: leave it out, `columns: {{{source}: {{leave_out: true}}}}`"
+            f"; or give its name in Hive, `columns: {{{source}: {{name: NAME}}}}`; or ALTER TABLE ADD COLUMNS"
         )
     for name in sorted(in_table.keys() - in_loads.keys()):
-        yield f"column {name} is not in the source: give a column this name, columns: {{…: {{name: {name}}}}}"
+        yield f"column {name} is not in the source: say which one fills it, `columns: {{COLUMN: {{name: {name}}}}}`"
     for name in sorted(in_table.keys() & in_loads.keys()):
         column = in_loads[name]
         if in_table[name] != column.hive_type:
-            choice = f"see columns.{yaml_key(column.source)}.as"
-            yield f"column {name} is {in_table[name]}, and a load would make it {column.hive_type}: {choice}"
+            table_type = in_table[name]
+            source = yaml_key(column.source)
+            yield (
+                f"column {name} is {table_type}, and a load would make it {column.hive_type}: cast it in source.query, "
+                f"or set `columns: {{{source}: {{as: string}}}}`, or as decimal(p,s)"
+            )
 
 
 def _place(flow: Flow, hdfs: Hdfs, table: ForeignTable) -> Iterator[str]:
     """The directory must be in our HDFS, and neither contain a directory that we write to nor lie in one."""
     if not table.location.startswith(f"{hdfs.url}/"):
-        place = table.location.split("/", 3)
-        yield f"it lies in {'/'.join(place[:3])}, and connection {flow.lake.hdfs} is {hdfs.url}"
+        its_url = "/".join(table.location.split("/", 3)[:3])
+        yield (
+            f"its files are in {its_url}, and connection {flow.lake.hdfs} leads to {hdfs.url}: set "
+            "lake.hdfs to a connection that leads to its files"
+        )
         return
     lake = flow.lake
     path = hdfs_path(table.location).rstrip("/") + "/"
     ours = [naming.table_root(lake.root, lake.database, lake.table), f"{lake.root}/_staging", f"{lake.root}/_serve"]
     for directory in ours:
         if path.startswith(f"{directory}/") or f"{directory}/".startswith(path):
-            yield f"its directory {path} and the landings in {directory} would mix: choose another lake.root"
+            yield f"its directory {path} and those of loads in {directory} would mix: set another lake.root"
             return
 
 
@@ -195,15 +204,15 @@ def _files(runtime: Runtime, flow: Flow, table: ForeignTable) -> Iterator[str]:
     for file in hdfs.list_files(path):
         differences = list(_differences(hdfs, file.path, table.columns)) if file.bytes else []
         if differences:
-            yield f"file {file.path}: {'; '.join(differences)}; write it anew with Hive or Arrow"
+            yield f"file {file.path}: {'; '.join(differences)}; rewrite the files, e.g. by INSERT OVERWRITE TABLE"
             return
     query = f"select count(*) from {quote_table(f'{table.database}.{table.table}')}"
     hive_rows = int(runtime.hive(flow).query(query)[0][0])
     file_rows = count_rows(hdfs, [path])
     if hive_rows != file_rows:
         yield (
-            f"Hive reads {hive_rows} rows of it, and the files in {path} have {file_rows}: move away what is not the "
-            "table's"
+            f"Hive counts {hive_rows} rows in it, and the files in {path} have {file_rows}: move files that are not "
+            "the table's out of that directory"
         )
 
 
@@ -215,11 +224,11 @@ def _differences(hdfs: Hdfs, file: str, columns: Sequence[HiveColumn]) -> Iterat
     for column in columns:
         kind = types.get(column.name)
         if kind is None:
-            yield f"no column {column.name}"
+            yield f"it has no column {column.name}"
         elif column.name in int96:
-            yield f"column {column.name} is INT96, which does not say in what zone"
+            yield f"column {column.name} is INT96, a timestamp without a known time zone"
         elif not _reads_as(column.type, kind):
-            yield f"column {column.name} is {kind} and Hive's is {column.type}"
+            yield f"column {column.name} is {kind} in the file and {column.type} in Hive"
 
 
 def _reads_as(hive: HiveType, arrow: pa.DataType) -> bool:

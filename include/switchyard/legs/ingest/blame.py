@@ -25,10 +25,10 @@ def blaming_the_source(runtime: Runtime, flow: Flow, planned: Planned) -> Iterat
         if not parts:
             raise
         raise ReconcileMismatch(
-            f"the source is not deterministic: evaluated twice in one snapshot, other values: {', '.join(parts)}",
+            f"the source is not deterministic: evaluated twice in one snapshot, it differs in: {', '.join(parts)}",
             where=f"flow {flow.flow}",
-            cure="nothing was published; take random(), gen_random_uuid() and the like out of the query, give LIMIT an "
-            "ORDER BY that decides, or keep the result in a table or a materialized view and read that",
+            cure="nothing was published; take random(), gen_random_uuid() and the like out of source.query, give LIMIT "
+            "an ORDER BY by unique columns; or read a materialized view that keeps the result",
         ) from mismatch
 
 

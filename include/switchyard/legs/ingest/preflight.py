@@ -50,10 +50,11 @@ def _require_list_reader(runtime: Runtime, flow: Flow, examined: Examined) -> No
     lists = [column.source for column in examined.columns if column.hive_type.is_list]
     if lists and (hive := runtime.hive(flow)).readers_setting(LIST_READER) != "false":
         raise PreflightRefused(
-            f"Hive's readers would see other values in the arrays {', '.join(lists)}: its vectorized reader makes 0 of"
-            " a NULL in a list, and [0] or NULL of an empty one",
+            f"Hive's readers would see other values in the arrays {', '.join(lists)}: its vectorized reader turns a "
+            "NULL in an array into 0, and an empty array into [0] or NULL",
             where=f"flow {flow.flow}, connection {hive.connection.conn_id}",
-            cure=f"set {LIST_READER} to false in HiveServer2's hive-site.xml; or carry their text, with `as: string`",
+            cure=f"set {LIST_READER} to false in HiveServer2's hive-site.xml and restart it; or store the arrays as "
+            "text: `columns: {COLUMN: {as: string}}`",
         )
 
 

@@ -134,11 +134,12 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
     dead = kept - sum(changed.values())
     if not (0 if merge.sweep else counts["deleted"]) <= dead <= counts["deleted"]:
         listed = " + ".join(f"{count} {name}" for name, count in changed.items())
+        deleted = counts["deleted"]
         raise ReconcileMismatch(
-            f"the merge does not account for every row of this load: it read {kept} rows, but {listed} + "
-            f"{counts['deleted']} deleted do not make that many",
+            f"the merge does not account for every row of this load: of {kept} rows that were read, it counts "
+            f"{listed} + {deleted} deleted",
             where=f"flow {flow.flow}",
-            cure=f"nothing was published; {run_again('ingest', flow.flow)}; if it repeats, see HiveServer2's log",
+            cure=f"nothing was published; {run_again('ingest', flow.flow)}; if it happens again, see HiveServer2's log",
         )
     target = f"{naming.STAGING_DATABASE}.{naming.staging_table('typed', batch.load.load_id, batch.try_id)}"
     rows, placed = (int(value) for value in hive.run(merge.placed(target))[0])
@@ -166,9 +167,9 @@ def _require_before(batch: Batch, rows: int) -> None:
     if expected is not None and expected >= 0 and rows != expected:
         raise ReconcileMismatch(
             f"the version before has {rows} rows, and had {expected} when it was published",
-            where=f"flow {batch.flow.flow}, {batch.planned.before_paths[0]}",
-            cure="nothing was published; somebody wrote or deleted files there: restore them; or go back to another "
-            f"version: switchyard rollback {batch.flow.flow}",
+            where=f"flow {batch.flow.flow}, HDFS directory {batch.planned.before_paths[0]}",
+            cure="nothing was published; somebody wrote or deleted files in that directory: restore them, or go back "
+            f"to another version: switchyard rollback {batch.flow.flow}",
         )
 
 
@@ -200,9 +201,9 @@ def _require_quarantine(batch: Batch, table: str) -> None:
     version = batch.metastore.read_version(lake.database, table)
     if version is not None and version.seq >= 0:
         raise SwitchyardError(
-            f"Hive table {version.name}, the quarantine of this flow by its name, is loaded by flow {version.flow!r}",
+            f"this flow keeps its refused rows in Hive table {version.name}, which is loaded by flow {version.flow!r}",
             where=f"flow {batch.flow.flow}",
-            cure="nothing was published; choose another lake.table for one of the two flows",
+            cure="nothing was published; set another lake.table in one of the two flow files",
         )
 
 
@@ -215,7 +216,7 @@ def _check_threshold(batch: Batch, read: int, quarantined: int) -> None:
         f"{quarantined} of {read} rows were refused, more than contract.quarantine_threshold: {threshold}",
         where=f"flow {batch.flow.flow}",
         cure=f"nothing was published; see the reasons in Hive: select * from {table} where load_id = "
-        f"'{batch.load.load_id}'; correct the rows at the source, or raise the threshold",
+        f"'{batch.load.load_id}'; correct the rows at the source, or raise the threshold in the flow file",
     )
 
 
@@ -249,7 +250,7 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
         for sentence in failed:
             log.error("%s", sentence)
         raise CheckFailed(
-            "checks of severity fail do not hold:",
+            "checks of severity fail are broken:",
             where=f"flow {batch.flow.flow}",
             cure="nothing was published; correct the rows at the source, or the check in the flow file; then "
             f"{run_again('ingest', batch.flow.flow)}",

@@ -58,12 +58,12 @@ def _find_load(ledger: Ledger, flow: Flow, load_id: str | None) -> Load:
     for load in waiting_for_replay(published):
         if load_id in (None, load.load_id):
             return load
-    which = f"load {load_id}" if load_id else "no published load"
+    which = f"load {load_id}" if load_id else "the flow's last loads"
     raise SwitchyardError(
-        f"{which} has refused rows that are not replayed yet",
+        f"no refused rows to replay in {which}: none were refused, or all were replayed, or a rollback undid the load",
         where=f"flow {flow.flow}",
-        cure=f"switchyard loads {flow.flow} shows what was quarantined; a load that failed, or that a rollback undid, "
-        f"is simply run again: switchyard run ingest {flow.flow}",
+        cure=f"see what was quarantined: switchyard loads {flow.flow}; after a load that failed, or that a rollback "
+        f"undid, run the next one: switchyard run ingest {flow.flow}",
     )
 
 
@@ -71,7 +71,8 @@ def _require_cursor(flow: Flow, load: Load, bounds: Bounds) -> None:
     """Raise SwitchyardError when the range of an append was one of another cursor than the flow reads by now."""
     if flow.lake.mode == "append" and bounds.column != flow.source.cursor:
         raise SwitchyardError(
-            f"its range is one of {bounds.column}, and source.cursor is {flow.source.cursor} now",
+            f"its range is one of column {bounds.column}, and source.cursor is {flow.source.cursor} now, so the range "
+            "means other rows",
             where=f"flow {flow.flow}, load {load.load_id}",
             cure=_touch(flow),
         )
@@ -84,15 +85,15 @@ def _refused_keys(
     columns = [column for column in planned.columns if column.name in planned.key]
     if not columns:
         raise SwitchyardError(
-            "refused rows are found again by key, and there is none",
+            "a replay finds refused rows by their key, and this flow has none",
             where=f"flow {flow.flow}",
-            cure="set source.key, or give the source a primary key",
+            cure="set source.key in the flow file, or give the source a primary key",
         )
     if any(column.hive_type.is_list for column in columns):
         raise SwitchyardError(
-            "refused rows are found again by key, and the quarantine does not keep the text of a list",
+            "a replay finds refused rows by their key, and the quarantine does not keep a key column that is an array",
             where=f"flow {flow.flow}",
-            cure=f"read their range again: switchyard backfill {flow.flow} --from … --to …",
+            cure=f"read their range again: switchyard backfill {flow.flow} --from START --to END",
         )
     table = quote_table(f"{flow.lake.database}.{naming.quarantine_table(flow.lake.table)}")
     picked = ", ".join(raw_value("raw_row", column) for column in columns)
@@ -100,9 +101,9 @@ def _refused_keys(
     rows = runtime.hive(flow).query(query)
     if len(rows) > _MOST_KEYS:
         raise SwitchyardError(
-            f"more than {_MOST_KEYS} rows were refused",
+            f"more than {_MOST_KEYS} rows were refused, too many to replay by key",
             where=f"flow {flow.flow}, load {load.load_id}",
-            cure=f"read their whole range again: switchyard backfill {flow.flow} --from … --to …",
+            cure=f"read their whole range again: switchyard backfill {flow.flow} --from START --to END",
         )
     keys = [row for row in rows if None not in row]  # a row without a key cannot be looked up again
     missing = refused_rows(load) - len(rows)
@@ -124,16 +125,22 @@ def _judge_lost(flow: Flow, load: Load, usable: int, lost: Sequence[str], *, par
         return ""
     refused = refused_rows(load)
     why = " and ".join(lost)
-    what = f"{refused - usable} of the {refused} refused rows cannot be looked up again: {why}"
+    unusable = refused - usable
+    what = f"{unusable} of the {refused} refused rows cannot be looked up again: {why}"
     if not usable:
         what = f"none of the {refused} refused rows can be looked up again: {why}"
-    merge = f"read their range again: switchyard backfill {flow.flow} --from … --to …"
-    cure = merge if flow.lake.mode == "merge" else _touch(flow)
+    if flow.lake.mode == "merge":
+        cure = f"read their range again: switchyard backfill {flow.flow} --from START --to END"
+    else:
+        cure = _touch(flow)
     if partly and usable:
         return f"{what}; {cure}"
-    rest = f"; or leave them behind: switchyard replay {flow.flow} --load {load.load_id} --partly" if usable else ""
+    rest = f"; or replay without them: switchyard replay {flow.flow} --load {load.load_id} --partly" if usable else ""
     raise SwitchyardError(what, where=f"flow {flow.flow}, load {load.load_id}", cure=f"{cure}{rest}")
 
 
 def _touch(flow: Flow) -> str:
-    return f"correct them at the source with a new cursor value, and read them: switchyard run ingest {flow.flow}"
+    return (
+        f"correct the rows at the source with a new value of {flow.source.cursor}; then the next load reads them: "
+        f"switchyard run ingest {flow.flow}"
+    )

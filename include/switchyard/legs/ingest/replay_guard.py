@@ -43,11 +43,15 @@ def require_replayable(
         _require_no_more(session, flow, request, bounds)
     rows = count_rows(session, flow.source, row_condition(flow.source, bounds))
     if rows == 0:
-        cure = "their keys are gone from the source, so there is nothing to read again"
+        cure = (
+            "do nothing: they were deleted at the source, or their keys were changed, and nothing is left to read again"
+        )
         if appends:
-            cure = f"if they were changed since, the next load reads them: switchyard run ingest {flow.flow}"
+            cure = (
+                f"if they were changed at the source since, the next load reads them: switchyard run ingest {flow.flow}"
+            )
         raise SwitchyardError(
-            f"none of the {len(request.keys)} rows that load {request.replays} refused is at the source by its key",
+            f"the source has none of the {len(request.keys)} rows that load {request.replays} refused, by their keys",
             where=_where(flow),
             cure=cure,
         )
@@ -66,10 +70,10 @@ def _require_in_place(flow: Flow, request: LoadRequest, version: TableVersion | 
     if version is not None and request.replays in {part.load_id for part in version.chain}:
         return
     raise SwitchyardError(
-        f"load {request.replays} is not in the table, so that the next load reads its range: a replay would load rows "
-        "that would be there twice",
+        f"load {request.replays} is not in the table, so that the next load reads its range: with a replay, its rows "
+        "would be there twice",
         where=_where(flow),
-        cure=f"run the flow: switchyard run ingest {flow.flow}",
+        cure=f"run the next load instead: switchyard run ingest {flow.flow}",
     )
 
 
@@ -88,7 +92,7 @@ def _require_no_more(session: Session, flow: Flow, request: LoadRequest, bounds:
     if more:
         raise SwitchyardError(
             f"{more} of the keys ({', '.join(request.keys[0])}) that load {request.replays} refused have more rows in "
-            "its range than were refused: those that were loaded then would be there twice",
+            "its range than were refused: with a replay by key, the others would be there twice",
             where=_where(flow),
             cure=_touch(flow),
         )
@@ -123,10 +127,11 @@ def _identity(planned: Planned, bounds: Bounds) -> list[str]:
 
 def _touch(flow: Flow) -> str:
     return (
-        f"nothing was published; give the mended rows a new value of {flow.source.cursor} at the source, and read "
-        f"them: switchyard run ingest {flow.flow}"
+        f"nothing was published; give the mended rows a new value of {flow.source.cursor} at the source; then the next "
+        f"load reads them: switchyard run ingest {flow.flow}"
     )
 
 
 def _where(flow: Flow) -> str:
-    return f"flow {flow.flow}, {flow.source.table or 'source.query'}"
+    source_table = flow.source.table or "source.query"
+    return f"flow {flow.flow}, {source_table}"

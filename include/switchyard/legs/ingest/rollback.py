@@ -85,7 +85,7 @@ def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: T
     if target is None:
         raise _refused(flow, hdfs, published, current, f"{choice} is not among the published loads")
     if current.partitioned and not set(version_paths(target, current)) <= set(current.paths):
-        why = f"{choice}, seq {target.seq}, was rolled back: an append table goes back, never forth"
+        why = f"{choice}, seq {target.seq}, was rolled back: an append table only goes back"
         raise _refused(flow, hdfs, published, current, why)
     if not _is_there(hdfs, target, current):
         why = f"{choice}, seq {target.seq}, is no longer in HDFS: tidy deletes versions beyond lake.keep_loads"
@@ -128,7 +128,8 @@ def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableV
         raise ReconcileMismatch(
             f"the files of load {target.load_id} have {rows} rows now, and had {proof.hive_rows} when it was published",
             where=f"flow {load.flow}, {target.location}",
-            cure="nothing was changed; roll back to another version, with --to",
+            cure=f"nothing was changed; see the loads: switchyard loads {load.flow}; then roll back to another one: "
+            f"switchyard rollback {load.flow} --to LOAD",
         )
     return ledger.advance(load, "proved", expected=["planned"], result=proof)
 
@@ -138,7 +139,7 @@ def _require_published(flow: Flow, version: TableVersion | None) -> TableVersion
         raise SwitchyardError(
             f"Hive table {flow.lake.database}.{flow.lake.table} has no published version of this flow",
             where=f"flow {flow.flow}",
-            cure=f"there is nothing to roll back; what was published: switchyard loads {flow.flow}",
+            cure=f"do nothing: there is nothing to roll back; see what was published: switchyard loads {flow.flow}",
         )
     return version
 
@@ -163,10 +164,9 @@ def _refused(flow: Flow, hdfs: Hdfs, published: Sequence[Load], current: TableVe
     first = {version_paths(load, current): load for load in published}  # a load, and not its rollbacks
     first.pop(current.paths, None)
     versions = [_described(load) for load in first.values() if _is_there(hdfs, load, current)]
-    listed = "; ".join(versions) or "none"
-    return SwitchyardError(
-        what, where=f"flow {flow.flow}", cure=f"nothing was changed; versions to go back to with --to: {listed}"
-    )
+    listed = "; ".join(versions) or "none is left"
+    cure = f"nothing was changed; versions that you can name with --to: {listed}"
+    return SwitchyardError(what, where=f"flow {flow.flow}", cure=cure)
 
 
 def _described(load: Load) -> str:

@@ -68,24 +68,25 @@ def _require_rewritable(flow: Flow, version: TableVersion, why: str) -> None:
             f"Hive table {version.name} cannot be read from the beginning: mode append never rewrites partitions, and "
             f"{why}",
             where=f"flow {flow.flow}",
-            cure="nothing was changed; load into a new lake.table, or drop this table (no file is deleted) and ask "
-            f"again: switchyard run ingest {flow.flow} --from-beginning",
+            cure=f"nothing was changed; set another lake.table; or DROP TABLE {version.name} (deletes no file), then "
+            f"switchyard run ingest {flow.flow} --from-beginning",
         )
 
 
 def _other_source(flow: Flow, version: TableVersion, changes: list[str], request: LoadRequest) -> TruthConflict:
     run = f"switchyard run ingest {flow.flow}"
     if flow.lake.mode == "append":
-        again = "to read all of it, load into a new lake.table"
+        again = "to read all rows, set another lake.table"
     else:
-        again = f"to read all of it (rows that the source no longer has stay): {run} --from-beginning"
-    cure = f"{again}; if the rows below the bookmark are the same: {run} --trust-bookmark"
+        again = f"to read all rows (those that the source no longer has stay in Hive): {run} --from-beginning"
+    cure = f"{again}; if you know that the rows below the bookmark are the same: {run} --trust-bookmark"
     if flow.source.sweep == "always":
-        cure = f"read all of it first: {run}"
+        cure = f"read all rows first: {run}"
     if request.kind != "load":
         cure = f"{cure}; then ask for the {request.kind} again"
     return TruthConflict(
-        f"the bookmark of Hive table {version.name} was written for other rows: {'; '.join(changes)}",
+        f"the bookmark of Hive table {version.name} was written for other rows than the flow reads now: "
+        f"{'; '.join(changes)}",
         where=f"flow {flow.flow}",
         cure=f"nothing was changed; {cure}",
     )

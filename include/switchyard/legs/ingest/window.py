@@ -126,8 +126,8 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
             continue
         if any(each.is_another_of_its_name(column) for each in before):
             yield (
-                f"key column {column.source!r} is another column than the one of that name before (added again, or "
-                "renamed), so that no row can be known by it: load into a new lake.table"
+                f"key column {column.source!r} is not the column that had this name before (it was added again, or "
+                "renamed), so that no row can be found by it: load into a new lake.table"
             )
         if any(each.renamed_labels(column) for each in before):
             yield (
@@ -182,17 +182,23 @@ def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agre
     findings = []
     if flow.lake.mode == "merge" and agreed.unread:
         findings.append(
-            f"a {request.kind} reads a part of the source, and {', '.join(agreed.unread)} has to be read in every row "
-            f"first: switchyard run ingest {flow.flow}"
+            f"a {request.kind} reads a part of the source, and {', '.join(agreed.unread)} changed, so that every row "
+            f"has to be read first: switchyard run ingest {flow.flow}"
         )
     if request.kind == "replay" and not request.keys:
-        findings.append("a replay names no row, and would read its whole range again: switchyard replay names them")
+        findings.append(
+            "a replay names no row, and would read its whole range again: start it by switchyard replay "
+            f"{flow.flow}, which names them"
+        )
     if flow.lake.mode == "replace":
-        findings.append("a flow of mode replace reads everything in every load: run it, there is nothing to backfill")
+        findings.append(
+            "a flow of mode replace reads everything in every load, so there is nothing to backfill: switchyard run "
+            f"ingest {flow.flow}"
+        )
     elif flow.lake.mode == "append" and request.kind == "backfill":
-        findings.append("the partitions of mode append are never rewritten: use mode merge to read a range again")
+        findings.append("the partitions of mode append are never rewritten: only lake.mode merge reads a range again")
     elif flow.source.cursor is None:
-        findings.append("a backfill reads a range of source.cursor, and the flow has none")
+        findings.append("a backfill reads a range of source.cursor, and the flow has none: set it in the flow file")
     refuse(flow, findings)
     assert flow.source.cursor is not None  # noqa: S101 - just refused
     row = session.execute(

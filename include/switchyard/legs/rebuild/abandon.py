@@ -45,7 +45,7 @@ def abandon(runtime: Runtime, flow: str, leg: Leg, why: str) -> tuple[GivenUp, .
                 raise SwitchyardError(
                     "no load is unfinished",
                     where=f"flow {flow}, leg {leg}",
-                    cure=f"do nothing; its loads: switchyard loads {flow}",
+                    cure=f"do nothing, or name the other leg; the flow's loads: switchyard loads {flow}",
                 )
             given_up = [GivenUp(load.load_id, load.state, _look(runtime, load)) for load in loads]
             for load in loads:
@@ -85,7 +85,8 @@ def _see_table(runtime: Runtime, load: Load) -> str:
         raise StillPublished(
             f"load {load.load_id} is published: Hive table {version.database}.{version.table} shows it",
             where=f"flow {load.flow}, leg ingest",
-            cure=f"nothing was changed; run the leg, which writes it down: switchyard run ingest {load.flow}",
+            cure="nothing was changed; run the ingest leg, which records the load as published: switchyard run ingest "
+            f"{load.flow}",
         )
     if version is not None and any(part.load_id == load.load_id for part in version.strays):
         return "Hive shows its partition already: the next run finishes it"

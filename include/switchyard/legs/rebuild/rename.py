@@ -68,9 +68,9 @@ def _plan(runtime: Runtime, ledger: Ledger, old: str, flow: Flow) -> Renaming:
         if unfinished:
             raise _refused(
                 old,
-                f"load {unfinished[0].load_id} is {unfinished[0].state}",
+                f"load {unfinished[0].load_id} is unfinished: {unfinished[0].state}",
                 f"rename the file back and finish it: switchyard run {unfinished[0].leg} {name}; or give it up: "
-                f"switchyard abandon {name} --leg {unfinished[0].leg} --why …",
+                f"switchyard abandon {name} --leg {unfinished[0].leg} --why 'REASON'",
             )
     in_ledger = knows(ledger, old)
     if in_ledger and knows(ledger, new):
@@ -79,7 +79,8 @@ def _plan(runtime: Runtime, ledger: Ledger, old: str, flow: Flow) -> Renaming:
         raise _refused(
             old,
             f"the ledger knows no flow {old}",
-            "name the flow as its file was called: its table's parameter switchyard.flow has the name",
+            f"give the flow's former name; the Hive table's parameter switchyard.flow has it: SHOW TBLPROPERTIES "
+            f"{flow.lake.database}.{flow.lake.table}",
         )
     _require_same_targets(ledger, old, flow)
     tables = _tables(runtime, old, flow)
@@ -112,8 +113,8 @@ def _require_same_targets(ledger: Ledger, old: str, flow: Flow) -> None:
             theirs, ours = (", ".join(naming.targets(each).values()) for each in (before, flow))
             raise _refused(
                 old,
-                f"{flow.flow} does not write what {old} wrote: {ours}, and not {theirs}",
-                "change the name alone, rename, then change the rest",
+                f"{flow.flow} writes to {ours}, and {old} wrote to {theirs}",
+                "set lake, serve and cache in the flow file as they were, rename, then change them",
             )
 
 
@@ -129,7 +130,11 @@ def _tables(runtime: Runtime, old: str, flow: Flow) -> tuple[TableVersion, ...]:
     owned = [version for version in read if version is not None and version.seq >= 0]  # a quarantine has no seq
     for version in owned:
         if version.flow not in (old, flow.flow):
-            raise _refused(old, f"Hive table {version.name} belongs to flow {version.flow!r}", "look at lake.table")
+            raise _refused(
+                old,
+                f"Hive table {version.name} belongs to flow {version.flow!r}",
+                "correct lake.table in the flow file",
+            )
     return tuple(version for version in owned if version.flow == old)
 
 
@@ -139,7 +144,11 @@ def _collection(runtime: Runtime, old: str, flow: Flow) -> str | None:
     with MongoTarget(runtime.connections.get(flow.serve.connection)) as mongo:
         record = read_shown(mongo, flow.serve.collection).record
     if record is not None and record.flow not in (old, flow.flow):
-        raise _refused(old, f"flow {record.flow!r} serves collection {record.collection}", "look at serve.collection")
+        raise _refused(
+            old,
+            f"flow {record.flow!r} serves collection {record.collection}",
+            "correct serve.collection in the flow file",
+        )
     return flow.serve.collection if record is not None and record.flow == old else None
 
 

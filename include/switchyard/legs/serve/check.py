@@ -105,15 +105,17 @@ def _judge(mongo: MongoTarget, ledger: Ledger, flow: Flow) -> tuple[Shown, Load 
     where = f"flow {flow.flow}, connection {mongo.connection.conn_id}, collection {collection}"
     if judgement.verdict is Verdict.LEDGER_OLDER:
         raise TruthConflict(
-            f"the ledger is older than MongoDB, or another's: {judgement.why}",
+            f"the ledger is older than MongoDB, or of another environment: {judgement.why}",
             where=where,
-            cure="nothing was changed; restore the ledger's newest backup, or make it again: switchyard ledger rebuild",
+            cure="nothing was changed; restore the ledger's newest backup, or make it again: switchyard ledger "
+            "rebuild; or correct SWITCHYARD_LEDGER, the id of its connection",
         )
     if judgement.verdict is Verdict.ANOTHER_FLOW:
         raise SwitchyardError(
             f"the collection is not this flow's: {judgement.why}",
             where=where,
-            cure=f"choose another serve.collection; if the file was renamed: switchyard rename OLD {flow.flow}",
+            cure="set another serve.collection in the flow file; if you renamed the file: switchyard rename OLD "
+            f"{flow.flow}",
         )
     return shown, last, judgement
 

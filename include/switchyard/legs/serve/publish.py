@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from switchyard.catalog.lineage import serve_step
 from switchyard.errors import PublishConflict, ReconcileMismatch
+from switchyard.flow.cures import run_again
 from switchyard.flow.frozen import thaw
 from switchyard.flow.spec import Flow, Serve
 from switchyard.ledger.flow_state import require_standing
@@ -90,10 +91,12 @@ def _apply_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, *,
     except ReconcileMismatch as error:
         if not resumed:
             raise
+        difference = error.what
         raise PublishConflict(
-            f"the publish failed twice: {error.what}",
-            where=error.where,
-            cure=f"readers get what is in MongoDB meanwhile, not what is in the cache; {error.cure}",
+            f"the publish failed twice: {difference}",
+            where=f"flow {flow.flow}, collection {served_part(flow).collection}",
+            cure=f"another client writes to the collection: stop it; then {run_again('serve', flow.flow)}; the new run "
+            "replaces the whole collection; until then readers bypass the cache",
         ) from error
 
 

@@ -47,11 +47,13 @@ def begin_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
     shown = marker.index_name if marker else ""
     counted_on_it = load.result(ServePlanned).previous is not None
     if counted_on_it and planned is not None and shown not in (planned, own_marker(load).index_name):
+        load_before = Marker.load_named(planned)
+        load_now = Marker.load_named(shown)
         raise PublishConflict(
-            f"the collection showed {Marker.load_named(planned)} when this load was planned, and shows "
-            f"{Marker.load_named(shown)} now",
+            f"the collection showed {load_before} when this load was planned, and shows {load_now} now",
             where=f"flow {load.flow}, collection {record.collection}",
-            cure=f"nothing was published; {run_again('serve', load.flow)}: it replaces the whole collection",
+            cure="nothing was published; somebody restored the collection or dropped its marker index: "
+            f"{run_again('serve', load.flow)}; the new run replaces the whole collection",
         )
     write_record(mongo, record, after=load.previous_seq)
 
@@ -72,8 +74,8 @@ def require_files(runtime: Runtime, flow: Flow, load: Load) -> None:
         raise PublishConflict(
             f"the files of changes of load {load.load_id} are gone from HDFS, so its publish cannot be finished",
             where=f"flow {load.flow}, leg serve",
-            cure="this step changed nothing, but the publish may have changed some documents before; "
-            f"{run_again('serve', load.flow)}: it replaces the whole collection",
+            cure="an earlier try of this publish may have changed some documents: "
+            f"{run_again('serve', load.flow)}; the new run replaces the whole collection",
         )
 
 
@@ -92,7 +94,7 @@ def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:
         raise PublishConflict(
             f"MongoDB shows {shown}, and not load {load.load_id}: it was restored, or another run published meanwhile",
             where=f"flow {load.flow}, collection {collection}",
-            cure=f"this step changed nothing; {run_again('serve', load.flow)}: it starts from what MongoDB shows",
+            cure=f"this step changed nothing; {run_again('serve', load.flow)}; it starts from what MongoDB shows then",
         )
 
 

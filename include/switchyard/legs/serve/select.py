@@ -51,7 +51,7 @@ def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
     raise SourceMoved(
         f"{flow.lake.database}.{flow.lake.table} was published {_ATTEMPTS} times while serve.select ran",
         where=f"flow {flow.flow}, leg serve",
-        cure=f"nothing was published; when ingest is not running all the time, {run_again('serve', flow.flow)}",
+        cure=f"nothing was published; wait until no ingest run is at work, then {run_again('serve', flow.flow)}",
     )
 
 
@@ -61,7 +61,8 @@ def _read_source(runtime: Runtime, flow: Flow) -> TableVersion:
         raise SwitchyardError(
             f"Hive table {flow.lake.database}.{flow.lake.table} is gone",
             where=f"flow {flow.flow}, leg serve",
-            cure=f"load it again: switchyard run ingest {flow.flow}",
+            cure=f"somebody dropped it, which deletes no file; run the ingest leg, which says what can be done: "
+            f"switchyard run ingest {flow.flow}",
         )
     return version
 
@@ -90,10 +91,10 @@ def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Pro
     metastore.drop_table(naming.STAGING_DATABASE, typed)
     if rows != expected:
         raise ReconcileMismatch(
-            f"serve.select yields {expected} rows and {rows} landed: each time it is asked it may give another result",
+            f"serve.select yields {expected} rows and {rows} landed: it gives another result each time it runs",
             where=f"flow {flow.flow}, leg serve",
-            cure="nothing was published; give LIMIT an ORDER BY that decides, take rand() and the like out; then "
-            f"{run_again('serve', flow.flow)}",
+            cure="nothing was published; in serve.select give LIMIT an ORDER BY by unique columns, and take rand() and "
+            f"the like out; then {run_again('serve', flow.flow)}",
         )
     return Product(source.seq, source.load_id, landing, rows, columns, source.columns, inputs)
 

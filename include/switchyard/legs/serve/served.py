@@ -31,9 +31,9 @@ def directories(load: Load) -> tuple[str, ...]:
     paths = paths_of(load)
     if paths is None:
         raise LedgerStateError(
-            f"load {load.load_id} has no product yet",
+            f"load {load.load_id} has no product yet: the result of serve.select",
             where=f"flow {load.flow}, leg serve",
-            cure="run step select first",
+            cure=f"run its step select first: switchyard step serve select --load {load.load_id}",
         )
     return paths
 
@@ -49,7 +49,7 @@ def paths_of(load: Load) -> tuple[str, ...] | None:
 def served_part(flow: Flow) -> Serve:
     """The flow's `serve`; raises SwitchyardError when it serves nothing."""
     if flow.serve is None:
-        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", cure="add `serve` to its file")
+        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", cure="add `serve` to its flow file")
     return flow.serve
 
 

@@ -140,11 +140,12 @@ def _write_replacements(
     rows = changed_rows(new, delta.file, served_part(flow).key)
     batches: Iterator[list[bytes]] = _encoder(flow, schema).encode_all(rows) if schema else iter(())
     replacements = write_replacements(batches, scratch / "replacements.bson")
-    if replacements.documents != delta.inserted + delta.updated:
+    upserts = delta.inserted + delta.updated
+    if replacements.documents != upserts:
         raise ReconcileMismatch(
-            f"{delta.inserted + delta.updated} rows changed, but {replacements.documents} documents were made of them",
+            f"{upserts} rows changed, but {replacements.documents} documents were made of them",
             where=f"flow {flow.flow}, leg serve",
-            cure=f"nothing was published; {run_again('serve', flow.flow)}; if it repeats, report it",
+            cure=f"nothing was published; {run_again('serve', flow.flow)}; if it happens again, report it as a bug",
         )
     file = naming.replacements_file(flow.lake.root, flow.flow, load.load_id)
     runtime.hdfs(flow).upload(replacements.file, file)

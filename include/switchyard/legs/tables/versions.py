@@ -82,7 +82,7 @@ def ensure_table(runtime: Runtime, flow: Flow, table: str, columns: Sequence[Hiv
         raise SwitchyardError(
             f"Hive table {lake.database}.{table} was made for mode {mode}, and the flow says {lake.mode}",
             where=f"flow {flow.flow}, connection {lake.metastore}",
-            cure="load into a new lake.table, or set lake.mode back",
+            cure="set another lake.table in the flow file, or set lake.mode back",
         )
     return version
 
@@ -92,12 +92,7 @@ def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
     name = f"{flow.lake.database}.{table}"
     where = f"flow {flow.flow}, connection {flow.lake.metastore}"
     if version is None or version.seq < 0 or version.flow != flow.flow:
-        owner = f"belongs to flow {version.flow!r}" if version and version.flow else "was not made by Switchyard"
-        raise SwitchyardError(
-            f"Hive table {name} {owner}",
-            where=where,
-            cure=_cure(flow, version),
-        )
+        raise _foreign(flow, name, where, version.flow if version else None)
     if version.is_copy:
         raise SwitchyardError(
             f"Hive table {name} has the parameters of {version.named}: it was copied from it (CREATE TABLE LIKE), or "
@@ -107,10 +102,16 @@ def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
         )
 
 
-def _cure(flow: Flow, version: TableVersion | None) -> str:
-    if version is not None and version.flow:
-        return f"choose another lake.table; if the file was renamed: switchyard rename {version.flow} {flow.flow}"
-    return f"choose another lake.table, or take this one over: switchyard adopt {flow.flow}"
+def _foreign(flow: Flow, name: str, where: str, owner: str | None) -> SwitchyardError:
+    if owner:
+        what = f"Hive table {name} belongs to flow {owner!r}"
+        cure = (
+            f"set another lake.table in the flow file; if you renamed the file: switchyard rename {owner} {flow.flow}"
+        )
+    else:
+        what = f"Hive table {name} was not made by Switchyard"
+        cure = f"set another lake.table in the flow file, or take this table over: switchyard adopt {flow.flow}"
+    return SwitchyardError(what, where=where, cure=cure)
 
 
 def hive_columns(columns: Sequence[CarriedColumn]) -> list[HiveColumn]:
@@ -208,7 +209,7 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
         raise PublishConflict(
             f"Hive table {database}.{table} is gone: somebody dropped it",
             where=f"flow {flow.flow}",
-            cure=f"no file in HDFS was deleted; {run_again(load.leg, flow.flow)}: it says what can be done",
+            cure=f"no file in HDFS was deleted; {run_again(load.leg, flow.flow)}; the new run says what can be done",
         )
     if load.kind != "adopt":
         require_own(flow, table, current)
@@ -216,7 +217,7 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
         raise PublishConflict(
             f"another load was published meanwhile: seq {load.previous_seq} was expected and {current.seq} is there",
             where=f"Hive table {database}.{table}",
-            cure=f"nothing was changed; {run_again('ingest', flow.flow)}: it starts from the version that won",
+            cure=f"nothing was changed; {run_again('ingest', flow.flow)}; the new run starts from seq {current.seq}",
         )
     return current
 
@@ -258,6 +259,6 @@ def adopt_version(runtime: Runtime, flow: Flow, load: Load, size: Size, *, prove
         raise PublishConflict(
             "the table was altered during its adoption",
             where=f"Hive table {lake.database}.{lake.table}",
-            cure="nothing was changed; adopt it again",
+            cure=f"nothing was changed; adopt it again: switchyard adopt {flow.flow}",
         )
     return adopt_table(metastore, foreign, seq=load.seq, load_id=load.load_id, flow=flow.flow, stats=size.statistics)

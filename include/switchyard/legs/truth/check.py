@@ -109,11 +109,11 @@ def _older(flow: Flow, inspection: Inspection) -> tuple[str, str]:
     if newest is None:
         remembered = "a newer one, of another lake.table or of a metastore that was newer than this one"
     else:
-        remembered = f"seq {newest.seq}, rev {inspection.memory.rev}: the metastore is older than the ledger"
+        remembered = f"seq {newest.seq}, revision {inspection.memory.rev}: the metastore is older than the ledger"
     again = f"; or read everything again: switchyard run ingest {flow.flow} --from-beginning"
     return (
-        f"Hive table {version.name} shows seq {version.seq}, rev {version.rev}, and the ledger has {remembered}",
-        "restore the metastore's newest backup; or believe the tables as they are: switchyard ledger rebuild"
+        f"Hive table {version.name} shows seq {version.seq}, revision {version.rev}, and the ledger has {remembered}",
+        "restore the metastore's newest backup; or go on from the tables as they are: switchyard ledger rebuild"
         + ("" if flow.lake.mode == "append" else again),
     )
 

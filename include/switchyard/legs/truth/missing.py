@@ -30,7 +30,7 @@ def require_files(hdfs: Hdfs, flow: Flow, version: TableVersion) -> None:
             f"{', '.join(missing[:3])}",
             where=f"flow {flow.flow}",
             cure="nothing was changed; 1. restore the directories, or the metastore's newest backup\n"
-            f"    2. or go back to a version whose files are there: switchyard rollback {flow.flow}\n"
+            f"    2. or go back to a version whose files exist: switchyard rollback {flow.flow}\n"
             "    3. or drop the table (no file is deleted) and load everything again: "
             f"switchyard run ingest {flow.flow} --from-beginning",
         )

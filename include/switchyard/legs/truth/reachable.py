@@ -61,9 +61,9 @@ def keep_connections(ledger: Ledger, load: Load, flow: Flow, planned: Iterable[s
 
 def _elsewhere(load: Load, server: ServerOfLoad, what: str) -> SwitchyardError:
     return SwitchyardError(
-        f"load {load.load_id} is {load.state}, planned with connection {server.planned}, and the server of connection "
-        f"{server.named}, which the flow file names now, {what}",
+        f"load {load.load_id} is {load.state}, planned with connection {server.planned}; the flow file names "
+        f"{server.named} now, and the server of {server.named} {what}",
         where=f"flow {load.flow}, leg {load.leg}",
-        cure=f"nothing was changed; name {server.planned} in the flow file again and run the leg, or give the load "
-        f"up: switchyard abandon {load.flow} --leg {load.leg} --why '…'",
+        cure=f"nothing was changed; name {server.planned} in the flow file again and run the leg; or give the load up: "
+        f"switchyard abandon {load.flow} --leg {load.leg} --why 'REASON'",
     )

@@ -58,16 +58,18 @@ def explained(connection: Connection) -> Iterator[None]:
         if (fault := find_tls_fault(connection, TLS_EXTRAS, error)) is not None:
             raise fault from error
         what = f"Redis at {connection.address} does not answer: {error}"
-        cure = f"start it, or correct host and port; readers use MongoDB meanwhile; then {AGAIN}"
+        cure = f"start it, or correct host and port of the connection; then {AGAIN}; readers use MongoDB meanwhile"
         raise ServerUnavailable(what, where=where, cure=cure) from error
     except RedisError as error:
         if "NOAUTH" in str(error) or "NOPERM" in str(error):
             what = f"Redis at {connection.address} refused the command: {error}"
             raise ConnectionUnusable(
-                what, where=where, cure="correct the login, the password or Redis's ACL"
+                what, where=where, cure="correct login and password of the connection, or the login's ACL in Redis"
             ) from error
         raise StepFailed(
-            f"Redis answered with an error: {error}", where=where, cure=f"see Redis's log and its memory; then {AGAIN}"
+            f"Redis answered with an error: {error}",
+            where=where,
+            cure=f"see Redis's log, and whether it reached maxmemory; then {AGAIN}",
         ) from error
 
 
@@ -85,19 +87,24 @@ def check_volatile(redis: Redis, connection: Connection) -> list[str]:
         replication = _mapping(redis.info("replication"))
         config = _read_config(redis)
     if replication.get("role") != "master" or int(replication.get("connected_slaves", 0)):
-        what = "this Redis has replicas or is one: a failover could bring back an old gate with old values"
-        raise PreflightRefused(
-            what, where=where, cure="use a Redis without replicas: whatever it holds is in MongoDB as well"
-        )
+        what = "this Redis has replicas or is one: after a failover it could serve values of an older load"
+        cure = "name a Redis without replicas in cache.connection; a lost Redis loses nothing: MongoDB has all values"
+        raise PreflightRefused(what, where=where, cure=cure)
     if config is None:
         if read_extras(connection).declared_volatile:
             return ["CONFIG is not allowed; that persistence is off is only declared"]
-        cure = 'allow CONFIG GET, or say that it keeps none by the connection\'s extra: {"switchyard_volatile": true}'
-        raise PreflightRefused("cannot see whether this Redis keeps old state on disk", where=where, cure=cure)
+        what = "cannot see whether this Redis saves its values to disk: it refuses CONFIG GET"
+        cure = 'allow CONFIG GET; or, if it saves nothing, set the connection\'s extra {"switchyard_volatile": true}'
+        raise PreflightRefused(what, where=where, cure=cure)
     if config.get("save") or config.get("appendonly") != "no":
-        what = f"persistence is on (save {config.get('save')!r}, appendonly {config.get('appendonly')!r}): a restart "
-        cure = "turn it off, also in redis.conf: CONFIG SET save '', CONFIG SET appendonly no; then delete its dump.rdb"
-        raise PreflightRefused(what + "could bring back an old gate with old values", where=where, cure=cure)
+        save = config.get("save")
+        appendonly = config.get("appendonly")
+        what = (
+            f"persistence is on (save {save!r}, appendonly {appendonly!r}): after a restart this Redis could serve "
+            "values of an older load"
+        )
+        cure = "run CONFIG SET save '' and CONFIG SET appendonly no, set both in redis.conf, then delete its dump.rdb"
+        raise PreflightRefused(what, where=where, cure=cure)
     return _warn_of_memory(config)
 
 

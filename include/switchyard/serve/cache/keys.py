@@ -16,7 +16,7 @@ from bson import Decimal128
 from switchyard.errors import ValueRefused
 from switchyard.flow.naming import cache_value, encode_key
 
-_PLACE = "a cached key"
+_PLACE = "a key given to the cache"
 _EXACT = decimal.Context(prec=60)
 
 
@@ -48,24 +48,24 @@ def canonical(value: Any) -> Any:
         case bytes():
             return bytes(value)
     raise ValueRefused(
-        f"a {type(value).__name__} cannot be a key's value", where=_PLACE, cure="ask with the key column's own type"
+        f"a {type(value).__name__} cannot be a key's value", where=_PLACE, cure="pass a value of the key column's type"
     )
 
 
 def _number(value: decimal.Decimal) -> int | decimal.Decimal:
     if not value.is_finite():
-        raise ValueRefused(f"{value} cannot be a key's value", where=_PLACE, cure="ask with a finite number")
+        raise ValueRefused(f"{value} cannot be a key's value", where=_PLACE, cure="pass a finite number")
     if value == value.to_integral_value():
         return int(value)
     return value.normalize(_EXACT)
 
 
 def _instant(value: dt.datetime) -> dt.datetime:
-    naive = value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
-    if naive.microsecond % 1000:
+    moment = value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+    if moment.microsecond % 1000:
         raise ValueRefused(
-            f"key {naive.isoformat()} has microseconds, and MongoDB keeps milliseconds",
+            f"{moment.isoformat()} has microseconds, and MongoDB keeps milliseconds",
             where=_PLACE,
-            cure="ask with whole milliseconds",
+            cure="pass a time of whole milliseconds, as MongoDB stores it",
         )
-    return naive
+    return moment

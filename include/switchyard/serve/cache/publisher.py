@@ -112,7 +112,9 @@ class CachePublisher:
                 f"the cache's gate is at seq {gate.seq}, {state}{self._whose(gate)}: another publish was here, so it "
                 f"cannot be closed for serve seq {seq}"
             )
-            cure = f"nothing was removed from the cache; {run_again('serve', self.flow)}: it takes a higher seq"
+            cure = (
+                f"nothing was removed from the cache; {run_again('serve', self.flow)}; the new run takes a higher seq"
+            )
             raise PublishConflict(what, where=self._where, cure=cure)
         return gate
 
@@ -149,8 +151,8 @@ class CachePublisher:
                     raise ReconcileMismatch(
                         what,
                         where=self._where,
-                        cure="the gate stays closed, so readers use MongoDB and get no old value; stop the client that "
-                        f"writes to this cache without looking at the gate; then {run_again('serve', self.flow)}",
+                        cure="a client writes to this cache without the protocol (docs/cache-protocol.md): stop it; "
+                        f"then {run_again('serve', self.flow)}; until then readers use MongoDB",
                     )
             checked += len(chunk)
         return checked
@@ -262,7 +264,7 @@ class CachePublisher:
                 f"the cache's gate is at seq {gate.seq}{self._whose(gate)}: another publish was here, so it cannot be "
                 f"opened for serve seq {seq}"
             )
-            cure = f"readers get no old value; {run_again('serve', self.flow)}: it takes a higher seq"
+            cure = f"readers get no old value; {run_again('serve', self.flow)}; the new run takes a higher seq"
             raise PublishConflict(what, where=self._where, cure=cure)
         return gate
 
@@ -277,8 +279,8 @@ class CachePublisher:
             raise ReconcileMismatch(
                 f"the cache has no gate that can be read, after the script {name} should have written it",
                 where=self._where,
-                cure="readers use MongoDB meanwhile; remove what is in the gate's place (docs/cache-protocol.md, "
-                f"reset); then {run_again('serve', self.flow)}",
+                cure=f"another client wrote to key {self.gate_key}: delete it (redis-cli DEL); then "
+                f"{run_again('serve', self.flow)}; until then readers use MongoDB",
             )
         return answer, gate
 

@@ -225,11 +225,10 @@ class ReadThroughCache:
             values = [key]
         if len(values) != max(1, len(self.key)):
             names = ", ".join(self.key) or "one value"
-            what = f"the key of flow {self.flow} is ({names}), and {len(values)} values are given"
             raise ValueRefused(
-                what,
+                f"the key of flow {self.flow} is ({names}), and {len(values)} values are given",
                 where="ReadThroughCache",
-                cure="give each of its columns; tell ReadThroughCache their names with key=",
+                cure="pass one value for each key column; if the columns are others, correct ReadThroughCache's key=",
             )
         return values
 

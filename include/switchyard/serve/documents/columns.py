@@ -50,7 +50,8 @@ class Place:
         """Raise RefusedAt for the first true position of `bad`, if there is one."""
         if bad.any():
             first = int(np.argmax(bad))
-            raise RefusedAt(self.column, int(self.rows[first]), f"{_show(array, first)} {what}", cure)
+            value = _show(array, first)
+            raise RefusedAt(self.column, int(self.rows[first]), f"{value} {what}", cure)
 
 
 def elements(name: str, array: Array, place: Place) -> list[Array]:
@@ -58,8 +59,7 @@ def elements(name: str, array: Array, place: Place) -> list[Array]:
     name_z = _scalar(name.encode() + b"\0")
     parts = [_element(name_z, array, place)]
     if _keeps_micros_beside(array.type, place):
-        beside = _scalar(MICROSECONDS_FIELD.format(name).encode() + b"\0")
-        parts.append(_element(beside, micros(array, place), place))
+        parts.append(_element(_scalar(MICROSECONDS_FIELD.format(name).encode() + b"\0"), micros(array, place), place))
     return parts
 
 
@@ -82,7 +82,8 @@ def micros(array: Array, place: Place) -> Array:
     return moments
 
 
-_CAST = "carry it as text: columns: {…: {as: string}}, or cast it to string in serve.select"
+_CAST = "store the column as text: `columns: {COLUMN: {as: string}}` in the flow file, or a cast in `serve.select`"
+_BYTES = "serve it as binary: cast(COLUMN as binary) in `serve.select`"
 
 
 def _scaled_micros(array: Array, place: Place) -> Array:
@@ -146,7 +147,7 @@ def _encode_string(array: Array, place: Place) -> tuple[bytes, Array]:
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise RefusedAt(place.column, int(place.rows[0]), "a text is not UTF-8", "serve it as binary") from error
+        raise RefusedAt(place.column, int(place.rows[0]), "a text is not UTF-8", _BYTES) from error
     text = pc.fill_null(array.cast(pa.large_string()).cast(_BINARY), b"")
     return b"\x02", _join(_int32(pc.add(pc.binary_length(text), 1)), text, _scalar(b"\0"))
 
@@ -169,9 +170,9 @@ def _encode_timestamp(array: Array, place: Place) -> tuple[bytes, Array]:
         return _encode_string(_iso_text(moments), place)
     values = _numbers(moments)
     if place.timestamps == "refuse" or place.in_list or place.in_key:
-        what = "is finer than MongoDB's millisecond"
-        cure = "set `serve.timestamps: string`" + ("" if place.in_list or place.in_key else " or `beside`")
-        place.refuse(values % 1000 != 0, array, what, cure)
+        beside = "" if place.in_list or place.in_key else "; or `beside`, which adds a field with microseconds"
+        cure = f"set `serve.timestamps: string` in the flow file, which stores text{beside}"
+        place.refuse(values % 1000 != 0, array, "is finer than MongoDB's millisecond", cure)
     return b"\x09", _fixed(values // 1000, 8)
 
 

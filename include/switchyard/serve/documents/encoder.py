@@ -63,9 +63,8 @@ class DocumentEncoder:
         self, schema: pa.Schema, key: Sequence[str], *, timestamps: Timestamps = "refuse", where: str = ""
     ) -> None:
         self.schema, self.key, self.timestamps, self.where = schema, tuple(key), timestamps, where
-        findings = [*_check_key(schema, self.key), *_check_fields(list(schema), self.key, timestamps)]
-        if findings:
-            raise ValueRefused("; ".join(findings), where=where, cure="rename or cast these columns in `serve.select`")
+        _require_key(schema, self.key, where)
+        _require_fields(list(schema), timestamps, where)
 
     def encode(self, batch: pa.RecordBatch) -> list[bytes]:
         """One BSON document per row, `_id` first, then the columns in their order."""
@@ -76,8 +75,8 @@ class DocumentEncoder:
         try:
             parts = self._ids(batch) + self._fields(batch)
         except RefusedAt as error:
-            where = f"{self.where} column {error.column}, row {self.show_key(batch, error.row)}".strip()
-            raise ValueRefused(error.what, where=where, cure=error.cure) from error
+            place = f"{self.where} column {error.column}, row {self.show_key(batch, error.row)}".strip()
+            raise ValueRefused(error.what, where=place, cure=error.cure) from error
         encoded = document(parts, batch.num_rows)
         self._require_size(batch, encoded)
         documents: list[bytes] = encoded.to_pylist()
@@ -89,7 +88,7 @@ class DocumentEncoder:
 
     def show_key(self, batch: pa.RecordBatch, row: int) -> str:
         """A row's key for a message: `id=7, day=2024-01-01`."""
-        return ", ".join(f"{name}={_show(batch.column(name), row)}" for name in self.key)
+        return ", ".join(f"{key_column}={_show(batch.column(key_column), row)}" for key_column in self.key)
 
     def _ids(self, batch: pa.RecordBatch) -> list[Array]:
         rows = np.arange(batch.num_rows)
@@ -112,7 +111,8 @@ class DocumentEncoder:
             raise ReconcileMismatch(
                 f"a file's columns differ from the first file's: {_difference(self.schema, batch.schema)}",
                 where=self.where,
-                cure="the version's directory holds files of two tables: load it again",
+                cure="files of another table are in the version's directory in HDFS: run the ingest leg, which loads a "
+                "new version, then the serve leg",
             )
 
     def _require_keys(self, batch: pa.RecordBatch) -> None:
@@ -121,7 +121,7 @@ class DocumentEncoder:
                 raise ValueRefused(
                     f"{nulls} rows have NULL in key column {name}",
                     where=self.where,
-                    cure="choose a key that is never NULL, or leave those rows out with `serve.select`",
+                    cure="name columns that are never NULL in `serve.key`, or leave those rows out with `serve.select`",
                 )
 
     def _require_size(self, batch: pa.RecordBatch, encoded: Array) -> None:
@@ -159,16 +159,23 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     return max(1, min(BATCH_ROWS, BATCH_BYTES * metadata.num_rows // max(size, 1)))
 
 
-def _check_key(schema: pa.Schema, key: Sequence[str]) -> Iterator[str]:
+def _require_key(schema: pa.Schema, key: Sequence[str], where: str) -> None:
+    faults = list(_key_faults(schema, key))
+    if faults:
+        cure = "correct `serve.key` in the flow file; or rename or cast these columns in `serve.select`"
+        raise ValueRefused("; ".join(faults), where=where, cure=cure)
+
+
+def _key_faults(schema: pa.Schema, key: Sequence[str]) -> Iterator[str]:
     if not key or len(set(key)) != len(key):
-        yield "the key needs one or more different columns"
+        yield "the key has to be one or more different columns"
     for name in key:
         if name not in schema.names:
             yield f"key column {name} is missing; the columns are {', '.join(schema.names)}"
         elif not _can_be_key(schema.field(name).type):
             yield f"key column {name} is of type {schema.field(name).type}, which identifies no row exactly"
     if "_id" in schema.names and tuple(key) != ("_id",):
-        yield "column _id is not the key; MongoDB has one _id"
+        yield "column _id is not the key, and MongoDB makes _id of the key"
 
 
 def _can_be_key(kind: pa.DataType) -> bool:
@@ -176,20 +183,30 @@ def _can_be_key(kind: pa.DataType) -> bool:
     return not any(test(kind) for test in unfit)
 
 
-def _check_fields(fields: list[Any], key: Sequence[str], timestamps: Timestamps, path: str = "") -> Iterator[str]:
+def _require_fields(fields: list[Any], timestamps: Timestamps, where: str) -> None:
+    faults = list(_field_faults(fields, timestamps, ()))
+    if faults:
+        cure = (
+            "in the flow file rename them, `columns: {COLUMN: {name: NAME}}`, or store them as text, "
+            "`columns: {COLUMN: {as: string}}`; or do so in `serve.select`"
+        )
+        raise ValueRefused("; ".join(faults), where=where, cure=cure)
+
+
+def _field_faults(fields: list[Any], timestamps: Timestamps, parents: tuple[str, ...]) -> Iterator[str]:
     names = [field.name for field in fields]
     for field in fields:
-        where = path + field.name
+        column = ".".join([*parents, field.name])
         if not field.name or "\0" in field.name or "." in field.name or field.name.startswith("$"):
-            yield f"column {where!r} cannot be a MongoDB field name"
+            yield f"column {column!r} cannot be a MongoDB field name"
         if names.count(field.name) > 1:
-            yield f"column {where} occurs twice"
+            yield f"column {column} occurs twice"
         if not is_supported(field.type):
-            yield f"column {where} is of type {field.type}, which has no exact BSON type: cast to string"
+            yield f"column {column} is of type {field.type}, which has no exact BSON type: cast to string"
         beside = MICROSECONDS_FIELD.format(field.name)
         if timestamps == "beside" and pa.types.is_timestamp(field.type) and beside in names:
-            yield f"column {where} needs the name {beside} for its microseconds"
-        yield from _check_fields(_struct_fields(field.type), (), timestamps, where + ".")
+            yield f"column {column} needs the name {beside} for its microseconds, and there is a column of that name"
+        yield from _field_faults(_struct_fields(field.type), timestamps, (*parents, field.name))
 
 
 def _struct_fields(kind: Any) -> list[Any]:

@@ -41,7 +41,7 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoCli
     except (PyMongoError, ValueError, TypeError) as error:
         what = f"the connection cannot be used for MongoDB: {error}"
         where = f"connection {connection.conn_id}"
-        raise ConnectionUnusable(what, where=where, cure="correct its host, port or extra") from error
+        raise ConnectionUnusable(what, where=where, cure="correct the connection's host, port or extra") from error
 
 
 def server_of_connection(connection: Connection) -> str:

@@ -110,8 +110,8 @@ def check_applied(
             f"{changed.documents} replacements, {remaining} of {deletions} deleted keys still exist"
             + ("; replaced documents differ in content" if stored.hex != changed.digest else ""),
             where=f"flow {flow}, collection {collection}",
-            cure="the collection was changed, not as it should be: another client writes to it; stop that client, then "
-            f"{run_again('serve', flow)}: it replaces the whole collection",
+            cure=f"another client writes to the collection: stop it; then {run_again('serve', flow)}; the new run "
+            "replaces the whole collection",
         )
     return InPlaceReport(changed.documents, deletions, counted)
 

@@ -15,6 +15,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from switchyard.errors import PublishConflict, SwitchyardError
+from switchyard.flow.cures import run_again
 from switchyard.flow.identifiers import OWN_COLLECTION
 from switchyard.serve.mongo.connection import explained
 from switchyard.serve.mongo.marker import Marker
@@ -77,10 +78,12 @@ class ServedRecord:
                 heal=None if document.get("heal") is None else str(document["heal"]),
             )
         except (KeyError, ValueError, TypeError) as error:
+            name = document.get("_id")
             raise SwitchyardError(
-                f"the document {document.get('_id')!r} is not one that Switchyard wrote: {error!r}",
+                f"the document {name!r} is not one that Switchyard wrote: {error!r}",
                 where=f"collection {OWN_COLLECTION}",
-                cure="restore it from MongoDB's backup; or delete it and run the serve leg, which compares anew",
+                cure="restore that document from MongoDB's backup; or delete it and run the serve leg again, which "
+                "then compares all documents",
             ) from error
 
     def document(self) -> dict[str, Value]:
@@ -147,10 +150,12 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
                 records.insert_one(record.document())
                 return
         current = records.find_one({"_id": record.collection}) or {}
+    newest = current.get("serve_seq", 0)
+    planned_on = after or 0
     raise PublishConflict(
-        f"another run recorded serve seq {current.get('serve_seq', 0)} after this load was planned on {after or 0}",
+        f"another run recorded serve seq {newest} after this load was planned on {planned_on}",
         where=f"connection {mongo.connection.conn_id} collection {OWN_COLLECTION}, document {record.collection}",
-        cure="nothing was published by this run; run the whole serve leg again: it starts from the record",
+        cure=f"this run published nothing; {run_again('serve', record.flow)}; the new run starts from that record",
     )
 
 

@@ -62,7 +62,7 @@ class MongoTarget:
             raise ConnectionUnusable(
                 "the connection names no database",
                 where=f"connection {connection.conn_id}",
-                cure="set its schema to the database's name",
+                cure="write the database's name into the connection's schema field",
             )
         self.connection = connection
         self.client = connect(connection, timeout_seconds=timeout_seconds)
