@@ -56,8 +56,9 @@ LEDGER_STATES: tuple[LedgerState, ...] = (
     ),
     LedgerState(
         "08P01",
-        "was asked through a pooler that refuses startup parameters",
-        "set ignore_startup_parameters = extra_float_digits,options in PgBouncer's configuration, or connect past it",
+        "was asked through a pooler that does not take what is asked",
+        "let PgBouncer keep one session for one client (pool_mode = session) and set ignore_startup_parameters = "
+        "extra_float_digits,options; or connect past it",
     ),
     LedgerState(
         "08",
