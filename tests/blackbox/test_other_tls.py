@@ -128,7 +128,7 @@ def try_to_use(flow: FlowUnderTest, server: str) -> Ended:
         (HIVE, {"extra": HTTP, "host": "127.0.0.1"}, "does not hold.*not valid for '127.0.0.1'"),
         (HIVE, {"extra": HTTP, "password": "another"}, "opened no session for user etl: HTTP 401"),
         (HIVE, {"extra": {**HTTP, "use_ssl": None, "ca_cert": None}}, "without TLS, by HTTP at /cliservice"),
-        (HIVE, {"extra": {**HTTP, "http_path": "elsewhere"}}, "HTTP 404.*HTTP at /elsewhere"),
+        (HIVE, {"extra": {**HTTP, "http_path": "elsewhere"}}, "HTTP 405.*HTTP at /elsewhere"),
     ],
 )
 def test_a_server_that_is_not_verified_is_not_used(

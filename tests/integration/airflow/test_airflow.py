@@ -233,7 +233,7 @@ def test_a_shell_uses_a_connection_that_only_airflows_database_has(servers: Serv
     programs = Path(sys.executable).parent
     source = EnvironmentConnections().get("powergrid_postgres")
     stored = tmp_path / "connections.json"
-    stored.write_text(json.dumps({conn_id: source.fields()}))
+    stored.write_text(json.dumps({conn_id: {**source.fields(), "extra": json.dumps(dict(source.extra))}}))
     for name in ("defaults.yaml", "telemetry.yaml"):
         (tmp_path / name).write_text((FLOWS / name).read_text().replace("powergrid_postgres", conn_id))
     look = ["preflight", "telemetry", "--flows", tmp_path]
