@@ -21,6 +21,7 @@ from switchyard_stack import artifacts, environment, run
 from switchyard_stack.datasets.command import load_and_show
 from switchyard_stack.errors import StackError
 from switchyard_stack.layout import Layout
+from switchyard_stack.own_connections import read_own
 from switchyard_stack.processes import end_processes, find_ours, memory_bytes
 from switchyard_stack.render import Site, render_all
 from switchyard_stack.services import SERVICES, Service, with_needs
@@ -84,6 +85,8 @@ def _ready_site(layout: Layout) -> Site:
         )
         site = run.open_site(layout)  # it took a while: a port may be taken that was free
     render_all(site)
+    if own := read_own(layout.own_connections):
+        _tell("connections", f"from {layout.own_connections.name}, over the stack's: {', '.join(own)}")
     Supervisor(site).ensure()
     return site
 

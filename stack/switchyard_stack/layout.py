@@ -101,6 +101,11 @@ class Layout:
         return self.state / "catalog"
 
     @property
+    def own_connections(self) -> Path:
+        """Somebody's own Airflow connections, which we only read."""
+        return self.state / "own-connections.json"
+
+    @property
     def ports_file(self) -> Path:
         """The ports this stack has chosen."""
         return self.state / "ports.json"

@@ -17,9 +17,11 @@ import jinja2
 
 from switchyard_stack.jars import pack
 from switchyard_stack.layout import Layout
+from switchyard_stack.own_connections import lay_over, read_own
 from switchyard_stack.passwords import write_private
 from switchyard_stack.prerequisites import POSTGRES_USER, Programs
 
+_CONNECTIONS = "connections.json"
 _FILES: Mapping[str, str] = {  # template → path under <state>
     "core-site.xml": "conf/hadoop/core-site.xml",
     "hdfs-site.xml": "conf/hadoop/hdfs-site.xml",
@@ -38,7 +40,7 @@ _FILES: Mapping[str, str] = {  # template → path under <state>
     "jvm-metastore.args": "conf/jvm/metastore.args",
     "jvm-hiveserver2.args": "conf/jvm/hiveserver2.args",
     "jvm-sqoop.args": "conf/jvm/sqoop.args",
-    "connections.json": "airflow/connections.json",
+    _CONNECTIONS: "airflow/connections.json",
     "airflow-passwords.json": "airflow/passwords.json",
 }
 _SQOOP = ("sqoop.sh", "bin/sqoop")  # names the archive of its classes
@@ -175,7 +177,10 @@ def render_all(site: Site) -> None:
     for template, target in _FILES.items():
         path = layout.state / target
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_private(path, render(site, template))
+        text = render(site, template)
+        if template == _CONNECTIONS:
+            text = lay_over(text, read_own(layout.own_connections))
+        write_private(path, text)
         if template in _WORLD_READABLE:
             path.chmod(0o644)
     layout.conf.chmod(0o711)

@@ -173,6 +173,24 @@ def test_a_changed_port_changes_the_digest_of_the_servers_that_read_it(site: Sit
     assert [line.split('"')[1] for line in moved] == ["metastore", "hiveserver2"]
 
 
+def test_somebodys_own_connections_survive_and_win(site: Site) -> None:
+    own = {"my_pg": {"conn_type": "postgres", "host": "db.example"}, "powergrid_redis": "redis://elsewhere"}
+    site.layout.own_connections.write_text(json.dumps(own))
+    for _ in range(2):
+        render_all(site)
+        rendered = json.loads((site.layout.airflow_home / "connections.json").read_text())
+        assert {name: rendered[name] for name in own} == own
+        assert rendered["powergrid_postgres"]["host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"my_pg": 5}', "null"])
+def test_a_file_without_connections_is_refused_before_anything_starts(site: Site, content: str) -> None:
+    site.layout.own_connections.write_text(content)
+    with pytest.raises(StackError, match="own-connections") as caught:
+        render_all(site)
+    assert "conn_type" in caught.value.cure
+
+
 def test_every_address_in_the_configuration_is_loopback(site: Site) -> None:
     render_all(site)
     for path in site.layout.conf.rglob("*"):
