@@ -33,36 +33,38 @@ _LOGIN = f"correct the connection's login and password, or the server's pg_hba.c
 _STATEMENT = "correct source.table, source.columns, source.where or source.query"
 _VALUE = "mend the rows, leave them out with source.where, or cast them in source.query"
 _RETRY = f"nothing was published; {_AGAIN}"
-_POOLER = "let the pooler keep one session for one client (pgbouncer: pool_mode = session), or connect past it"
+_POOLER = (
+    "let the pooler keep one session for one client (PgBouncer: pool_mode = session), or connect to PostgreSQL itself"
+)
 
 SQLSTATES: tuple[SqlState, ...] = (
     # What the drivers say of TLS before the server has answered: there is no code yet.
     SqlState(
         "",
-        "speaks no TLS, and the connection asks for it",
-        "let the server speak TLS (ssl = on), or correct the connection's extra.sslmode",
+        "offers no TLS, and the connection asks for it",
+        "set ssl = on in postgresql.conf, or correct the connection's extra.sslmode",
         words=r"does not support SSL",
     ),
     SqlState(
         "",
-        "asks for a client's certificate",
-        "name one, and its key, in the connection's extra: sslcert, sslkey; its common name is the login",
+        "asks for a client certificate",
+        "set sslcert and sslkey in the connection's extra; the certificate's common name (CN) has to be the login",
         words=r"valid client certificate|certificate required|certificate authentication failed|alert handshake",
     ),
     SqlState(
         "",
         "shows a certificate that the connection does not accept",
-        "correct extra.sslrootcert (the file with the CA's certificate), or the host, which the certificate has to "
-        "name; or renew the server's certificate",
+        "set extra.sslrootcert to the file with the CA's certificate, and the host to a name in the server's "
+        "certificate; or renew the server's certificate",
         words=r"certificate verify failed|server certificate for|PKIX path|could not be verified by hostnameverifier"
         r"|valid certification path|root certificate file|CertificateExpired|NotAfter",
     ),
     SqlState(
         "08P01",
-        "was asked through a pooler that does not take what is asked",
-        "let PgBouncer keep one session for one client (pool_mode = session) and take startup parameters "
-        "(ignore_startup_parameters = extra_float_digits,options: it drops what they set, and the preflight says which "
-        "the login needs); or connect past the pooler",
+        "was asked through a pooler that refuses what Switchyard asks for",
+        "connect to PostgreSQL itself, not to the pooler; or set pool_mode = session and ignore_startup_parameters = "
+        "extra_float_digits,options in pgbouncer.ini: the next preflight then prints the `alter role` that the login "
+        "needs",
         words=r"unsupported startup parameter|transaction blocks not allowed",
     ),
     SqlState(
@@ -75,10 +77,8 @@ SQLSTATES: tuple[SqlState, ...] = (
         r"|could not receive data|no connection to the server|Connection reset|failed to resolve host|No route to host"
         r"|Network is unreachable|Temporary failure in name resolution",
     ),
-    SqlState("0A000", "does not have what the statement asks for", _STATEMENT),
-    SqlState(
-        "21", "found several rows where the statement allows one", _STATEMENT, words=r"more than one row returned"
-    ),
+    SqlState("0A000", "does not support what the statement asks for", _STATEMENT),
+    SqlState("21", "got several rows where the SQL allows one", _STATEMENT, words=r"more than one row returned"),
     SqlState("22012", "divided by zero", _VALUE, words=r"division by zero"),
     SqlState(
         "22",
@@ -86,23 +86,23 @@ SQLSTATES: tuple[SqlState, ...] = (
         _VALUE,
         words=r"invalid input syntax|out of range|invalid byte sequence|has no equivalent in encoding",
     ),
-    SqlState("23", "refused the statement by a constraint", _STATEMENT),
+    SqlState("23", "refused the statement because of a constraint", _STATEMENT),
     SqlState(
         "25P03",
-        "ended the session, which had idled in a transaction",
-        "raise the login's limit: alter role … set idle_in_transaction_session_timeout",
+        "ended the session, which was idle in a transaction for too long",
+        "raise the login's limit, e.g. alter role LOGIN_NAME set idle_in_transaction_session_timeout = '1h'",
         words=r"idle-in-transaction timeout",
     ),
     SqlState(
         "25P04",
         "ended the session, whose transaction took too long",
-        "raise the login's limit: alter role … set transaction_timeout",
+        "raise the login's limit, e.g. alter role LOGIN_NAME set transaction_timeout = '2h'",
         words=r"due to transaction timeout",
     ),
     SqlState(
         "25006",
         "refused to write: sessions on a source are read-only",
-        "take out of source.query and source.where what writes, such as nextval() or a function that stores something",
+        "remove what writes from source.query and source.where, e.g. nextval() or a function that inserts",
         words=r"in a read-only transaction",
     ),
     SqlState("25", "says that the transaction is in another state than expected", _RETRY, passes=True),
@@ -125,22 +125,23 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "40001",
         "cancelled the statement, because rows that it reads were changed meanwhile",
-        f"{_AGAIN}; on a standby also: hot_standby_feedback = on, or a larger max_standby_streaming_delay",
+        f"{_AGAIN}; if a standby does so often, set hot_standby_feedback = on there, or raise "
+        "max_standby_streaming_delay",
         passes=True,
         words=r"conflict with recovery|could not serialize access",
     ),
     SqlState("40", "rolled the transaction back", _RETRY, passes=True, words=r"deadlock detected"),
     SqlState(
         "42501",
-        "does not let the login read it",
+        "does not give the login the right to read this",
         "grant the login SELECT on the table, USAGE on its schema, EXECUTE on functions",
         words=r"permission denied for",
     ),
-    SqlState("42601", "cannot read the SQL", "correct source.where or source.query", words=r"syntax error at"),
+    SqlState("42601", "cannot parse the SQL", "correct source.where or source.query", words=r"syntax error at"),
     SqlState(
         "42703",
         "has no column of that name",
-        "correct source.columns, source.where or source.query; names with capitals want double quotes",
+        "correct source.columns, source.where or source.query; in SQL, names with capitals need double quotes",
         words=r"column .* does not exist",
     ),
     SqlState(
@@ -165,20 +166,20 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "53200",
         "is out of memory",
-        "ask for less at once (source.columns, source.where), or give the database's server more memory",
+        "read less at once (source.columns, source.where), or give the database's server more memory",
         words=r"ERROR: +out of memory|FATAL: +out of memory",
     ),
     SqlState(
         "53300",
         "has no connection left for the login",
-        f"when others have ended, {_AGAIN}; or raise max_connections, or the login's CONNECTION LIMIT, or lower the "
-        "source's Airflow pool",
+        f"when other sessions have ended, {_AGAIN}; or raise max_connections or the login's CONNECTION LIMIT; or give "
+        "the source's Airflow pool fewer slots",
         passes=True,
         words=r"too many (clients|connections)|remaining connection slots|no more connections allowed",
     ),
     SqlState(
         "53400",
-        "reached a limit that is configured",
+        "reached a configured limit",
         "raise the limit that the message names",
         words=r"exceeds temp_file_limit",
     ),
@@ -186,7 +187,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "54",
         "was asked for more than it can do in one statement",
-        "carry fewer columns (source.columns), or divide the table between two flows",
+        "read fewer columns (source.columns), or divide the table between two flows",
         words=r"target lists can have at most|stack depth limit exceeded|row is too big",
     ),
     SqlState(
@@ -198,28 +199,28 @@ SQLSTATES: tuple[SqlState, ...] = (
     ),
     SqlState(
         "55",
-        "has the object in another state than the statement needs",
-        f"bring it into that state, as REFRESH does with a materialized view; then {_AGAIN}",
+        "has a table or view that cannot be read in its present state",
+        f"bring it into a state that can be read, e.g. REFRESH MATERIALIZED VIEW; then {_AGAIN}",
         words=r"has not been populated",
     ),
     SqlState(
         "57014",
-        "cut the statement off",
-        "raise the login's limit (alter role … set statement_timeout), or read less at once; if a person cancelled "
-        f"it, {_AGAIN}",
+        "cancelled the statement, by statement_timeout or because somebody asked for it",
+        "raise the login's limit, e.g. alter role LOGIN_NAME set statement_timeout = '2h', or read less at once; if "
+        f"a person cancelled it, {_AGAIN}",
         words=r"canceling statement due to (statement timeout|user request)",
     ),
     SqlState(
         "57P03",
         "does not take connections yet, or no longer",
-        f"wait until the server has started (or was promoted), then {_AGAIN}",
+        f"wait until the server has started (a standby: until it takes connections), then {_AGAIN}",
         passes=True,
         words=r"the database system is (starting up|shutting down|in recovery|not yet accepting)",
     ),
     SqlState(
         "57P05",
-        "ended the session, which had idled",
-        "raise the login's limit: alter role … set idle_session_timeout",
+        "ended the session, which was idle for too long",
+        "raise the login's limit, e.g. alter role LOGIN_NAME set idle_session_timeout = '1h'",
         words=r"due to idle-session timeout",
     ),
     SqlState(

@@ -177,5 +177,5 @@ def test_a_param_that_is_no_moment_fails_before_anything_is_asked(low: str, high
     context: Any = {"params": {"backfill_from": low, "backfill_to": high, "start": "bookmark"}, "dag_run": run}
     plan = dag.get_task("plan")
     assert isinstance(plan, StepOperator)
-    with pytest.raises(AirflowFailException, match=r"backfill_(from|to).*is not a moment"):
+    with pytest.raises(AirflowFailException, match=r"backfill_(from|to).*is not a date or a timestamp"):
         plan._request(context)

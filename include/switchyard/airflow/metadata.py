@@ -103,7 +103,8 @@ class CheckCatalogOperator(BaseOperator):
             error = StepFailed(
                 "lineage names tables or columns that are not in the catalog:",
                 where="DAG metadata_sync",
-                cure="flows are not affected; see the warnings of the tasks before this one; without any, report it",
+                cure="flows are not affected; read the warnings in the logs of earlier tasks of this run; if there "
+                "are none, report this as a bug",
                 findings=mismatched,
                 more="the log of this task has all",
             )

@@ -225,17 +225,17 @@ class StepOperator(BaseOperator):
             end_group(self._child)
         if not answer.strip():
             error: SwitchyardError = StepFailed(
-                f"step {call.step} ended with exit code {code} and no outcome:\n{last}",
-                where=f"leg {call.leg}",
-                cure="clear the task: running it again is safe; a traceback in its log is worth a report",
+                f"the process of step {call.step} ended with exit code {code} and no result; its last lines:\n{last}",
+                where=f"task {self.dag_id}.{self.task_id}",
+                cure="clear the task: running it again is safe; if its log has a Python traceback, report it as a bug",
             )
             raise AirflowException(str(error))
         outcome = StepOutcome.read(answer)
         if outcome.call_id != call.call_id:
             error = StepFailed(
-                f"step {call.step} answered call {outcome.call_id} instead of {call.call_id}",
-                where=f"leg {call.leg}",
-                cure="clear the task; if it happens again, report it with the task's log",
+                f"the process of step {call.step} answered call {outcome.call_id} instead of {call.call_id}",
+                where=f"task {self.dag_id}.{self.task_id}",
+                cure="clear the task; if it happens again, report it as a bug, with the task's log",
             )
             raise AirflowException(str(error))
         return outcome

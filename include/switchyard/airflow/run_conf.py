@@ -30,7 +30,7 @@ def require_obeyed(context: Context) -> None:
         error = SwitchyardError(
             "; ".join(faults),
             where=f"DAG {dag.dag_id}, the run's conf",
-            cure=f"nothing was run; the Params of this DAG are {names}",
+            cure=f"nothing was run; trigger the DAG again with its own Params only: {names}",
         )
         raise AirflowFailException(str(error))
 
@@ -51,7 +51,8 @@ def find_faults(
             meant = f", did you mean `{match}`?" if match else ""
             yield f"unknown key `{_cut(key)}`{meant}"
         elif obeyed[key] != value:
-            yield f"`{key}` is given, and Airflow ignores it while `core.dag_run_conf_overrides_params` is off"
+            setting = "core.dag_run_conf_overrides_params"
+            yield f"`{key}` is given, and Airflow ignores it while `{setting}` is off: turn it on in airflow.cfg"
 
 
 def _cut(text: str) -> str:

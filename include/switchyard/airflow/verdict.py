@@ -54,9 +54,21 @@ class VerdictOperator(BaseOperator):
         stale, judged = self._read(context, states, self.judged, "fresh", "could not be judged")
         refused = [] if context["params"]["plan"] else self._refused(context["params"]["flows"])
         chapters = [
-            _Chapter("stores differ", differing, "switchyard diff FLOW names the keys"),
-            _Chapter("data is older than its flow allows", stale, "switchyard loads FLOW shows what ran; run the leg"),
-            _Chapter("flow files cannot be used, and no run of theirs begins", refused, "switchyard lint shows all"),
+            _Chapter(
+                "stores differ",
+                differing,
+                "see which keys differ: switchyard diff FLOW; to serve MongoDB anew: switchyard diff FLOW --heal",
+            ),
+            _Chapter(
+                "data is older than its flow allows",
+                stale,
+                "see what ran: switchyard loads FLOW; then run the late leg: switchyard run ingest FLOW, or serve",
+            ),
+            _Chapter(
+                "flow files cannot be used, and no run of theirs begins",
+                refused,
+                "see all that is wrong in them: switchyard lint",
+            ),
         ]
         wrong = [chapter for chapter in chapters if chapter.sentences]
         if wrong:

@@ -36,5 +36,5 @@ def read_records(place: Path) -> Iterator[Record]:
             raise SwitchyardError(
                 f"not a metadata file: {error}",
                 where=str(path),
-                cure="move it away; `datahub check metadata-file` shows the details",
+                cure=f"move it out of the catalog's directory; datahub check metadata-file {path} shows the details",
             ) from error

@@ -111,7 +111,11 @@ def _build_hive(key: SourceKey, flows: list[Flow], connections: Connections) -> 
     connection = connections.get(key.connection)
     if metastore_access(connection).tls:
         what = "DataHub's source of a Hive metastore does not speak TLS, which this connection asks for"
-        raise unusable(connection, what, "loads are not affected; leave this source out of metadata_sync, by its Param")
+        raise unusable(
+            connection,
+            what,
+            "loads are not affected; name only the other sources in the Param `sources` of the DAG metadata_sync",
+        )
     expected = [lineage.lake_urn(flow) for flow in flows]
     expected += [lineage.served_urn(flow) for flow in flows if flow.serve is not None]
     config = {

@@ -169,9 +169,9 @@ def _run_child(request: _RecipeRequest | _FieldsRequest, secrets: tuple[str, ...
         )
     except subprocess.TimeoutExpired as error:
         raise StepFailed(
-            f"ingestion was stopped after {timeout_seconds:.0f} s",
+            f"reading schemas into the catalog took longer than {timeout_seconds:.0f} s and was stopped",
             where="DAG metadata_sync",
-            cure="flows are not affected; find the server that does not answer: the task is named like it; then "
+            cure="flows are not affected; look at the server that the task is named after, which does not answer; then "
             + AGAIN,
         ) from error
     messages = _hide(child.stderr, secrets)
@@ -180,9 +180,10 @@ def _run_child(request: _RecipeRequest | _FieldsRequest, secrets: tuple[str, ...
         answer = _Answer.from_text(child.stdout.strip().splitlines()[-1], str(_SCRIPT))
     except (IndexError, RecordUnreadable) as error:
         raise StepFailed(
-            f"the ingestion process ended with code {child.returncode} and no report: {messages[-2000:]}",
+            f"the process that reads schemas ended with exit code {child.returncode} and no report: {messages[-2000:]}",
             where=PYTHON_VARIABLE,
-            cure="install the ingestion environment: uv pip sync --require-hashes requirements/ingestion.txt",
+            cure="install requirements/ingestion.txt into the environment of that Python: uv pip sync "
+            "--require-hashes requirements/ingestion.txt",
         ) from error
     return answer.without(secrets)
 
@@ -191,7 +192,7 @@ def _python() -> str:
     python = os.environ.get(PYTHON_VARIABLE, "")
     if not Path(python).is_file():
         raise StepFailed(
-            f"the ingestion environment has no Python at {python!r}",
+            f"the environment that reads schemas has no Python at {python!r}",
             where=PYTHON_VARIABLE,
             cure=f"set {PYTHON_VARIABLE} to the Python of an environment made from requirements/ingestion.txt",
         )

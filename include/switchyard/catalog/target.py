@@ -51,7 +51,7 @@ def find_target(connections: Connections) -> Target:
     raise SwitchyardError(
         f"metadata_sync cannot write to a connection of type {connection.conn_type!r}",
         where=f"connection {connection.conn_id}",
-        cure="make it datahub-rest (host: the server's URL) or datahub-file (host: a directory)",
+        cure="change the type to datahub-rest (host: the server's URL) or datahub-file (host: a directory)",
     )
 
 

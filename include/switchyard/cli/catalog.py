@@ -46,8 +46,8 @@ def sync_metadata(
     if failed:
         raise SwitchyardError(
             f"the schemas of {', '.join(failed)} were not ingested; those of the others were",
-            where="sync-metadata",
-            cure="see above why each one failed; then run it again",
+            where="switchyard sync-metadata",
+            cure="the lines above say why each one failed; mend that, then run switchyard sync-metadata again",
         )
 
 

@@ -78,9 +78,9 @@ def _compare(
     chosen = (between.value,) if between else compared_pairs(flow)
     if heal and "hive-mongodb" not in chosen:
         raise SwitchyardError(
-            "only a MongoDB collection can be healed",
+            "only a MongoDB collection can be healed, and this comparison has none",
             where=f"flow {flow.flow}",
-            cure="leave --heal out, or choose --between hive-mongodb",
+            cure="leave --heal out, or compare with MongoDB: --between hive-mongodb",
         )
     return [diff_stores(runtime, flow, _mode(flow, mode), pair, heal=heal) for pair in chosen]
 

@@ -100,6 +100,12 @@ would do and changes nothing, and refuses a key that is none of its Params; none
 work at a time. What to do when one fails is in [operations.md](operations.md).
 """
 
+_ERRORS_HEAD = """\
+Each error: its class and the line of code that raises it; where, and what is wrong; after the arrow, what to do.
+<words> stand for what varies: <flow> for a flow's name, `<a> / <b>` for one of the two. FLOW is the name to put in.
+`source.where`, `lake.mode` and other dotted words are keys of the flow file, flows/<flow>.yaml; extra.NAME is a key of
+the Extra of an Airflow connection. Flow, leg, load, seq, bookmark, publish and ledger: see "Words" in README.md.
+"""
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -120,13 +126,14 @@ def docs(
 
 @app.command()
 def errors(output: OutputFormat = Format.TEXT) -> None:
-    """Print every error with its place and its cure; `…` stands for what varies."""
+    """Print every error with its place and its cure; `<…>` stands for what varies."""
     from switchyard.cli.error_list import list_errors
 
     texts = list_errors()
     if output is Format.JSON:
         typer.echo(json.dumps([asdict(text) for text in texts], indent=2, ensure_ascii=False))
         return
+    typer.echo(_ERRORS_HEAD)
     for text in texts:
         where = f"{text.where}: " if text.where else ""
         typer.echo(f"{text.kind}  {text.place}\n  {where}{text.what}\n  → {text.cure or 'said where it is raised'}\n")

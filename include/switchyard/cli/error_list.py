@@ -20,13 +20,39 @@ _BASE = "SwitchyardError"
 _OF_FLOW_FILES = "FlowFileError"
 _PROBLEM = "Problem"
 _REFUSAL = "switchyard.flow.refusal"
+_FILE = "flows/<flow>.yaml:<line>"
+_DEFAULTS = "flows/defaults.yaml:<line>"
+_HOMES = {
+    "Flow": "",
+    "Source": "source",
+    "Lake": "lake",
+    "Serve": "serve",
+    "Engine": "engine",
+    "Reconcile": "reconcile",
+    "Runs": "runs",
+    "Check": "checks[<number>]",
+    "Between": "checks[<number>].between",
+    "ColumnChoice": "columns.<column>",
+    "check_as": "columns.<column>.as",
+    "check_collection": "serve.collection",
+    "check_condition": "checks[<number>].sql",
+    "check_connection": "<section>.connection",
+    "check_flow": "flow",
+    "check_query": "source.query",
+    "check_root": "lake.root",
+    "check_schedule": "schedule",
+    "check_select": "serve.select",
+    "check_where": "source.where",
+    "parse_pg_table": "source.table",
+}
+"""The key of a flow file that a model or a function judges; of others several keys have the values."""
 
 
 @dataclass(frozen=True)
 class ErrorText:
     """One text of an error: its class, `module:line` of the raise, and its three parts as written there.
 
-    `where` and `cure` are None where the call does not give them; a flow file's own place is added by its loader.
+    `where` and `cure` are None where the call does not give them. The place in a flow file is what its loader adds.
     """
 
     kind: str
@@ -129,6 +155,8 @@ def _texts(package: Package, module: Module, call: ast.Call, kind: Variant) -> I
         what, cure = call.args[2:3], call.args[3:4]
     where = [named["where"]] if "where" in named else []
     parts = [writer.write(part[0]) if part else [Variant("")] for part in (what, where, cure)]
+    if kind.text == _OF_FLOW_FILES and not where:
+        parts[1] = [Variant(_place_in_file(module, call))]
     if "findings" in named and (items := writer.write_items(named["findings"])):
         head = parts[0]
         parts[0] = [Variant(f"{texts[0]}\n  - {texts[1]}", ways) for texts, ways in combine([head, items])]
@@ -136,3 +164,17 @@ def _texts(package: Package, module: Module, call: ast.Call, kind: Variant) -> I
     for name, sentence, place, advice in listed:
         if VALUE.sub("", sentence).strip():
             yield ErrorText(name, f"{module.name}:{call.lineno}", sentence, place or None, advice or None)
+
+
+def _place_in_file(module: Module, call: ast.Call) -> str:
+    """Where the loader says that a fault of a flow file is; of a value that a validator refuses also its key."""
+    if not (isinstance(call.func, ast.Name) and call.func.id == "refuse"):
+        return _DEFAULTS if module.name.endswith(".defaults") else _FILE
+    below = next((keyword.value for keyword in call.keywords if keyword.arg == "at"), None)
+    parts = below.elts if isinstance(below, ast.List) else []
+    names = [str(part.value) if isinstance(part, ast.Constant) else f"<{ast.unparse(part)}>" for part in parts]
+    is_whole = bool(parts) and isinstance(parts[0], ast.Constant)
+    function = module.function_around(call)
+    judge = module.class_around(call) or (function.name if function else "")
+    home = _HOMES.get(judge, "" if is_whole else "<key>")
+    return f"{_FILE}: `{'.'.join(filter(None, [home, *names]))}`"

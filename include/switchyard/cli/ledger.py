@@ -56,8 +56,8 @@ def rebuild(
         raise SwitchyardError(
             "refused without --dags-paused: the ledger holds the locks that keep two runs apart",
             where="switchyard ledger rebuild",
-            cure="pause the DAGs (airflow dags pause), end runs that are at work, then confirm it by --dags-paused; "
-            "--plan shows what would be written",
+            cure="pause the flows' DAGs (airflow dags pause), wait until no run is at work, then add --dags-paused; "
+            "--plan only shows what would be written",
         )
     runtime = open_runtime("switchyard ledger rebuild")
     with runtime.ledger() as opened:

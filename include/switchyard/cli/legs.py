@@ -111,9 +111,9 @@ def _request(leg: Leg, from_beginning: bool, trust_bookmark: bool) -> LoadReques
         return ORDINARY
     if leg is not Leg.INGEST or (from_beginning and trust_bookmark):
         raise SwitchyardError(
-            "give either --from-beginning or --trust-bookmark, and only with the ingest leg",
+            "--from-beginning and --trust-bookmark exclude each other, and only the ingest leg takes one",
             where="switchyard run",
-            cure="leave the other out; the serve leg serves what Hive shows",
+            cure="give one of them, or none; with the serve leg none: it serves what Hive shows",
         )
     return LoadRequest(start="beginning" if from_beginning else "trusted-bookmark")
 
@@ -132,8 +132,8 @@ def _require_named(call: StepCall, leg: StepLeg, name: str) -> None:
     if (call.leg, call.step) != (leg.value, name):
         raise SwitchyardError(
             f"the call is for step {call.step} of leg {call.leg}, but the command line names {name} of {leg.value}",
-            where="the call of this step",
-            cure="start `switchyard step` with the call's leg and step",
+            where="switchyard step",
+            cure=f"start it as the call on standard input says: switchyard step {call.leg} {call.step} --from-stdin",
         )
 
 

@@ -12,7 +12,8 @@ from switchyard.cli.message_syntax import (
     arguments_of,
     binds,
     called_name,
-    names_in,
+    item_class,
+    returned_value,
     statements_before,
     without_none,
 )
@@ -21,6 +22,7 @@ Way = tuple[tuple[str, int | str], int | str]
 """A choice, and the way that was taken."""
 _CAUSES = {"what", "cause", "why", "says"}
 _CURES = {"cure", "says"}
+_DEEPEST = 4
 _NO_ROWS = {"Problem", "SwitchyardError", "StepError"}
 """Classes whose instances pass on what others say."""
 
@@ -127,7 +129,7 @@ class Module:
             if isinstance(parent, ast.comprehension | ast.ListComp | ast.GeneratorExp):
                 for each in getattr(parent, "generators", ()):
                     if name.id in ast.unparse(each.target):
-                        return _item_class(self, each.iter, parent)
+                        return item_class(self.function_around(parent), each.iter)
             if isinstance(parent, Function):
                 for argument in arguments_of(parent):
                     if argument.arg == name.id and argument.annotation is not None:
@@ -184,6 +186,10 @@ class Package:
             return module
         return self.home_of(home, name) if name in home.imports else home  # a package may pass a name on
 
+    def imported(self, module: Module, name: str) -> Module | None:
+        """Return the module that a name stands for, `from package import module`; None for any other name."""
+        return self.modules.get(f"{module.imports.get(name, '')}.{name}")
+
     def function_of(self, module: Module, call: ast.expr) -> tuple[Module, Function] | None:
         """Return the function of ours that a call leads to, and its module."""
         match call:
@@ -191,6 +197,8 @@ class Package:
                 home = self.home_of(module, name)
             case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
                 home = module
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)) if self.imported(module, owner):
+                home = self.imported(module, owner) or module
             case _:
                 return None
         return (home, home.functions[name]) if name in home.functions else None
@@ -202,11 +210,11 @@ class Package:
             return []
         home, function = called
         way: Way = (("call", id(function)), id(call))
-        values = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None]
+        values = [value for node in ast.walk(function) if (value := returned_value(node)) is not None]
         return [Row(home, value, (way, (("return", id(function)), id(value)))) for value in values]
 
-    def tuples(self, module: Module, value: ast.expr) -> list[Row]:
-        """Return the tuples that a value may be: written out, returned, or returned by the functions of a table."""
+    def tuples(self, module: Module, value: ast.expr, depth: int = 0) -> list[Row]:
+        """Return the tuples that a value may be: written out, returned by a function or its own calls, of a table."""
         match value:
             case ast.Tuple():
                 return [Row(module, value)]
@@ -216,12 +224,13 @@ class Package:
                     call = ast.Call(func=row.node, args=[], keywords=[])
                     rows += [Row(each.module, each.node, row.ways) for each in self.returned(row.module, call)]
             case ast.Call():
-                rows = self.returned(module, value)
+                rows = self.returned(module, value) if depth < _DEEPEST else []
             case ast.Subscript(value=ast.Name(id=table)):
                 rows = self.table(module, table)
             case _:
                 return []
-        return [row for row in rows if isinstance(row.node, ast.Tuple)]
+        listed = [(row, self.tuples(row.module, row.node, depth + 1)) for row in rows if row.node is not value]
+        return [Row(each.module, each.node, (*row.ways, *each.ways)) for row, inner in listed for each in inner]
 
     def table(self, module: Module, name: str) -> list[Row]:
         """Return the values of a dict that a module defines, or imports."""
@@ -286,14 +295,3 @@ class Package:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
                 return node.value
         return None
-
-
-def _item_class(module: Module, iterated: ast.expr, node: ast.AST) -> str:
-    """The class of the items that are gone through, by the annotation of the parameter that holds them."""
-    function = module.function_around(node)
-    names = {each.id for each in names_in(iterated)}
-    for argument in arguments_of(function) if function else ():
-        annotation = argument.annotation
-        if argument.arg in names and isinstance(annotation, ast.Subscript):
-            return ast.unparse(annotation.slice)
-    return ""

@@ -45,3 +45,19 @@ def names_in(node: ast.expr) -> list[ast.Name]:
 def without_none(annotation: str) -> str:
     """An annotation without its `| None`."""
     return annotation.removesuffix(" | None")
+
+
+def returned_value(node: ast.AST) -> ast.expr | None:
+    """What a `return` gives; None for one that gives nothing, and for any other node."""
+    value = node.value if isinstance(node, ast.Return) else None
+    return None if isinstance(value, ast.Constant) and value.value is None else value
+
+
+def item_class(function: Function | None, iterated: ast.expr) -> str:
+    """The class of the items that are gone through, by the annotation of the parameter that holds them."""
+    names = {each.id for each in names_in(iterated)}
+    for argument in arguments_of(function) if function else ():
+        annotation = argument.annotation
+        if argument.arg in names and isinstance(annotation, ast.Subscript):
+            return ast.unparse(annotation.slice)
+    return ""

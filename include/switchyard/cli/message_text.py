@@ -17,12 +17,29 @@ from switchyard.cli.message_names import Module, Package, Row
 _UNKNOWN = "…"
 VALUE = re.compile(r"<[^<>]*>|…")
 _DEEPEST = 8
-_VALUES = {"leg": "ingest|serve", "conn id": "connection"}
-"""Names that say more to the reader than the source's own: what a value may be, or the word that docs have for it."""
-_SAME = {"upper", "lower", "strip", "encode", "isoformat", "splitlines", "removesuffix", "removeprefix"}
+_SAME = {"upper", "lower", "strip", "rstrip", "encode", "isoformat", "splitlines", "removesuffix", "removeprefix"}
 """Methods whose value is named like what they are called on."""
 _PLAIN = {"name", "value", "text", "id"}
 """Attributes that say nothing without their owner."""
+_SPOKEN = {
+    "leg": "ingest|serve",
+    "address": "host:port",
+    "conn id": "connection",
+    "ca": "CA file",
+    "client": "client certificate",
+    "conn type": "connection type",
+    "dag id": "DAG id",
+    "dbname": "database",
+    "doing": "do this",
+    "error": "error message",
+    "on": "TLS switch",
+    "orig": "the server's message",
+    "request name": "job name",
+    "returncode": "exit code",
+    "strerror": "the system's message",
+    "words": "the server's message",
+}
+"""Names that say more to the reader than the source's own: what a value may be, or the word that docs have for it."""
 
 Choice = tuple[str, int | str]
 """Where a way divides: a statement, a function that is called, a class that a table has rows of."""
@@ -103,19 +120,27 @@ class Writer:
     def _look_up(self, node: ast.expr, depth: int, *, inside: bool) -> list[Variant]:
         """Write what a name, a call, a row's attribute or a joined list stands for; nothing when that has no words."""
         match node:
-            case ast.Name(id=name) if name != "where":
-                return self._write_all(self._module.values_of(node, self._package), depth, inside=inside)
-            case ast.Subscript(value=ast.Name(id=table)):
-                return self._write_all(self._package.table(self._module, table), depth, inside=inside)
             case ast.Attribute(value=ast.Name(id="self"), attr="where" | "_where"):
                 return self._write_each(self._module.kept_values(node), depth)
             case ast.Name(id="where"):
                 return self._write_each(self._module.values_of(node, self._package), depth)
+            case ast.Name(id=name):
+                values = self._module.values_of(node, self._package)
+                number = values[0].node if name.isupper() and values else None
+                if isinstance(number, ast.Constant) and isinstance(number.value, int):
+                    return [Variant(f"{number.value:,}")]
+                return self._write_all(values, depth, inside=inside)
+            case ast.Subscript(value=ast.Name(id=table)):
+                return self._write_all(self._package.table(self._module, table), depth, inside=inside)
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if self._package.imported(self._module, owner):
+                home = self._package.imported(self._module, owner) or self._module
+                return self._write_all(home.of_module(name, self._package), depth, inside=inside)
             case ast.Attribute(value=ast.Name() as owner, attr=attribute):
                 rows = self._package.rows(self._module.class_of(owner, self._package))
                 return self._write_rows(rows, attribute, depth)
-            case ast.Call(func=ast.Attribute(attr="join"), args=[values]):
-                return self.write_items(values, depth)
+            case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(between)), attr="join"), args=[listed]):
+                words = self._written_out(listed)
+                return [Variant(between.join(words))] if words else self.write_items(listed, depth)
             case ast.Call():
                 return self._write_all(self._package.returned(self._module, node), depth, inside=inside)
         return []
@@ -134,6 +159,15 @@ class Writer:
 
     def _writer_of(self, value: Row) -> Writer:
         return Writer(self._package, value.module, {**self._chosen, **dict(value.ways)})
+
+    def _written_out(self, listed: ast.expr) -> list[str]:
+        """The items of a list of plain texts; none of a list that has anything else in it, or that callers give."""
+        values = [Row(self._module, listed)]
+        if isinstance(listed, ast.Name):
+            values = self._module.values_of(listed, self._package)
+        items = [item for each in values[:1] for item in elements_of(self._package, each.module, each.node)]
+        texts = [item.node.value for item in items if isinstance(item.node, ast.Constant)]
+        return list(map(str, texts)) if len(values) == 1 and len(texts) == len(items) else []
 
     def write_items(self, values: ast.expr, depth: int = 0) -> list[Variant]:
         """The items of a list that is joined, each a text of its own, but for those that only pass something on."""
@@ -162,7 +196,7 @@ def _has_words(text: str) -> bool:
 
 def _placeholder(node: ast.expr) -> str:
     words = _words(node)
-    return f"<{_VALUES.get(words, words)}>" if words else _UNKNOWN
+    return f"<{_SPOKEN.get(words, words)}>" if words else _UNKNOWN
 
 
 def _words(node: ast.expr) -> str:
@@ -176,7 +210,7 @@ def _words(node: ast.expr) -> str:
         case ast.Call(func=ast.Name(id="len"), args=[values]):
             return f"number of {_words(values)}"
         case ast.Call(func=ast.Attribute(attr="join"), args=[values]):
-            return f"{_words(values)}, …"
+            return f"{_words(values) or 'one'}, …"
         case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in _SAME:
             return _words(owner)
         case ast.Call(args=[value]) | ast.Call(func=ast.Name(id="getattr"), args=[value, *_]):

@@ -65,7 +65,7 @@ def find_flow(directory: Path, name: str, remembered: Collection[str] = ()) -> F
     from difflib import get_close_matches
 
     near = get_close_matches(name[:_LONGEST_NAME], sorted({*flows, *remembered}), 3)
-    cure = f"did you mean {' or '.join(near)}?" if near else f"switchyard flows --flows {directory} lists them"
+    cure = f"did you mean {' or '.join(near)}?" if near else f"list the flows: switchyard flows --flows {directory}"
     raise SwitchyardError(f"no flow has the name {name!r}", where=str(directory), cure=cure)
 
 

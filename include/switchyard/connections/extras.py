@@ -58,8 +58,8 @@ class KnownExtras:
 
     def _judge(self, connection: Connection, name: str, value: object) -> str:
         if name in self.refused:
-            what = f"the extra {name!r} cannot be honoured"
-            raise unusable(connection, what, f"{self.refused[name]}; then {AGAIN}")
+            advice = self.refused[name]
+            raise unusable(connection, f"the extra {name!r} is not supported here", f"{advice}; then {AGAIN}")
         if name not in self.honoured:
             near = difflib.get_close_matches(name, self.honoured, n=1)
             others = ", ".join(self.honoured) or "none"
@@ -67,7 +67,8 @@ class KnownExtras:
             raise unusable(connection, f"{name!r} is not an extra of a {self.kind} connection", cure)
         extra = self.honoured[name]
         if value is None or isinstance(value, (dict, list)):
-            raise unusable(connection, f"the extra {name!r} is not a plain value", "write a text or a number")
+            what = f"the extra {name!r} is a list, an object or null"
+            raise unusable(connection, what, "write a text or a number")
         text = str(value).lower() if isinstance(value, bool) else str(value).strip()
         if extra.values == FLAG:
             text = _AS_FLAG.get(text.lower(), text.lower())
@@ -86,7 +87,7 @@ def read_file(connection: Connection, name: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        what = f"{name} cannot be read: {path}: {error.strerror}"
+        what = f"the file of the extra {name!r} cannot be read: {path}: {error.strerror}"
         raise unusable(connection, what, "name a file that every worker has, and that its user can read") from error
 
 

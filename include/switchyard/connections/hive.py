@@ -78,8 +78,8 @@ def hiveserver2_access(connection: Connection) -> ThriftAccess:
     """
     access = _read(connection, _OF_SERVER)
     if access.mechanism in _WITH_PASSWORD and not (connection.login and connection.password):
-        what = f"auth_mechanism {access.mechanism} needs a login and a password, and the connection lacks one"
-        raise unusable(connection, what, "write both into the connection")
+        what = f"auth_mechanism {access.mechanism} needs a login and a password, and the connection lacks one of them"
+        raise unusable(connection, what, "write login and password into the connection")
     return access
 
 
@@ -95,8 +95,8 @@ def _read(connection: Connection, all_extras: KnownExtras) -> ThriftAccess:
     extras = all_extras.read(connection)
     tls = extras.get("use_ssl") == "true"
     if "ca_cert" in extras and not tls:
-        what = "ca_cert is given and use_ssl is not true, so that no certificate would be looked at"
-        raise unusable(connection, what, "write use_ssl: true, or leave ca_cert out")
+        what = "extra.ca_cert is set and extra.use_ssl is not true, so that no certificate would be verified"
+        raise unusable(connection, what, "set extra.use_ssl to true, or remove extra.ca_cert")
     return ThriftAccess(
         extras.get("auth_mechanism", NO_SASL), tls, extras.get("ca_cert", ""), _http_path(connection, extras)
     )
@@ -107,10 +107,11 @@ def _http_path(connection: Connection, extras: Mapping[str, str]) -> str | None:
     if extras.get("use_http_transport") == "true":
         return (path or _HTTP_PATH).strip("/")
     if path is not None:
-        what = "http_path is given and use_http_transport is not true, so that it would not be used"
-        raise unusable(connection, what, "write use_http_transport: true, or leave http_path out")
+        what = "extra.http_path is set and extra.use_http_transport is not true, so that it would not be used"
+        raise unusable(connection, what, "set extra.use_http_transport to true, or remove extra.http_path")
     return None
 
 
 def _without_kerberos(all_extras: KnownExtras) -> str:
-    return f"use a server with auth_mechanism {' or '.join(all_extras.honoured['auth_mechanism'].values)}"
+    supported = all_extras.honoured["auth_mechanism"].values
+    return f"use a server that takes another login, and set extra.auth_mechanism to {' or '.join(supported)}"

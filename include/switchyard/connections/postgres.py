@@ -110,8 +110,8 @@ class PostgresExtras:
 def read_extras(connection: Connection) -> PostgresExtras:
     """Judge and translate the extras of a PostgreSQL connection; raises ConnectionUnusable, by name and with a cure."""
     if connection.extra.get("sslrootcert") == "system":
-        cure = "name the file with the CA's certificates"
-        raise unusable(connection, "sslrootcert 'system' is libpq's alone", cure)
+        cure = "set extra.sslrootcert to the file with the CA's certificates"
+        raise unusable(connection, "extra.sslrootcert is 'system', which libpq knows and Sqoop's driver does not", cure)
     libpq = _KNOWN.read(connection)
     if "keepalives" in libpq:
         libpq["keepalives"] = {"true": "1", "false": "0"}[libpq["keepalives"]]
@@ -149,12 +149,13 @@ def _require_plain_pkcs8(connection: Connection, path: str, key: bytes) -> None:
     if b"ENCRYPTED" in head:
         raise unusable(
             connection,
-            "sslkey has a passphrase",
-            "name a key without a passphrase, which only the worker's user can read",
+            "the key in extra.sslkey has a passphrase, which nobody could type",
+            "set extra.sslkey to a key without a passphrase that only the worker's user can read",
         )
     if head.startswith(b"-----BEGIN") and b"BEGIN PRIVATE KEY" not in head:
-        cure = f"convert it: openssl pkcs8 -topk8 -nocrypt -in {path} -out {path}.pk8.pem"
-        raise unusable(connection, "sslkey is not in PKCS#8, and Sqoop's driver reads no other form", cure)
+        convert = f"openssl pkcs8 -topk8 -nocrypt -in {path} -out {path}.pk8.pem"
+        what = "the key in extra.sslkey is not in PKCS#8, and Sqoop's driver reads no other form"
+        raise unusable(connection, what, f"convert it: {convert}; then set extra.sslkey to {path}.pk8.pem")
 
 
 def _key_algorithm(key: bytes) -> str:

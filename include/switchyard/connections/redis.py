@@ -53,13 +53,15 @@ def read_extras(connection: Connection) -> RedisExtras:
     extras = _KNOWN.read(connection)
     database = extras.get("db") or connection.schema or "0"
     if not database.isdecimal():
-        raise unusable(connection, f"database {database!r} is not a number", "set extra.db to a number")
+        raise unusable(
+            connection, f"the Redis database {database!r} is not a number", "set extra.db to a number, e.g. 0"
+        )
     tls = {name: extras[name] for name in _TLS if name in extras}
     if tls and tls.get("ssl") != "true":
         others = [name for name in tls if name != "ssl"]
         if others:
-            what = f"{', '.join(others)} is given and ssl is not true, so that the session would be in clear"
-            raise unusable(connection, what, "write ssl: true, or leave it out")
+            what = f"extra {', '.join(others)} is set and extra.ssl is not true, so that nothing would be encrypted"
+            raise unusable(connection, what, f"set extra.ssl to true, or remove {', '.join(others)}")
         tls = {}
     values = {name: value == "true" if HONOURED[name].values == FLAG else value for name, value in tls.items()}
     if values.get("ssl_cert_reqs") == "none":

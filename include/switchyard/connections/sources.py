@@ -120,7 +120,9 @@ class GivenConnections:
         """Return the connection; raises ConnectionMissing."""
         if conn_id not in self.by_id:
             raise ConnectionMissing(
-                "it was not handed to this step", where=f"connection {conn_id}", cure=how_to_add(conn_id)
+                "its task did not hand it to this step: Airflow has none with this id",
+                where=f"connection {conn_id}",
+                cure=how_to_add(conn_id),
             )
         return Connection.from_fields(conn_id, self.by_id[conn_id])
 
@@ -185,8 +187,9 @@ def read_extra(conn_id: str, extra: object) -> Mapping[str, Any]:
         return {}
     if isinstance(value, Mapping):
         return value
+    value_kind = _KINDS.get(type(value), "not JSON")
     raise ConnectionMissing(
-        f"its extra is {_KINDS.get(type(value), 'not JSON')}; it has to be a JSON object",
+        f"its extra is {value_kind}; it has to be a JSON object",
         where=f"connection {conn_id}",
         cure='write names and values, {"name": "value"}, or leave the extra empty',
     )
@@ -218,7 +221,10 @@ def _normal_type(conn_type: str) -> str:
 
 def how_to_add(conn_id: str) -> str:
     """The cure for a connection that Airflow does not have."""
-    return f"add it: airflow connections add {conn_id} --conn-uri '…', or set AIRFLOW_CONN_{conn_id.upper()}"
+    uri = "TYPE://LOGIN:PASSWORD@HOST:PORT/SCHEMA"
+    return (
+        f"add it: airflow connections add {conn_id} --conn-uri '{uri}', or set AIRFLOW_CONN_{conn_id.upper()} to that"
+    )
 
 
 def _how_to_set(conn_id: str) -> str:

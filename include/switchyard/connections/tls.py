@@ -37,22 +37,25 @@ def find_tls_fault(connection: Connection, extras: TlsExtras, error: BaseExcepti
     code = match["code"]
     words = match["words"].strip().removeprefix("certificate verify failed: ")
     if code == _NOT_VERIFIED:
-        what = f"the certificate of {connection.address} does not hold: {words}"
-        cure = f"name the CA's file in extra.{extras.ca} and the host as the certificate has it, or renew the server's"
+        what = f"the certificate of {connection.address} could not be verified: {words}"
+        cure = (
+            f"set extra.{extras.ca} to the CA's file, and the connection's host to a name in the certificate; or renew "
+            "the certificate"
+        )
     elif code.endswith(_OURS_REFUSED) and extras.client:
-        what = f"{connection.address} refused the client's certificate, or the lack of one: {words}"
-        cure = f"name a certificate that the server accepts in extra.{extras.client}"
+        what = f"{connection.address} refused TLS without a client certificate that it accepts: {words}"
+        cure = f"set extra.{extras.client} to the file of a certificate that the server accepts"
     else:
         what = f"{connection.address} does not speak TLS with us: {words}"
-        cure = f"see whether this port of the server has TLS; if not, take extra.{extras.on} away"
+        cure = f"check whether this port of the server has TLS; if not, remove extra.{extras.on}"
     return unusable(connection, what, f"{cure}; then {AGAIN}")
 
 
 def _hung_up(connection: Connection, extras: TlsExtras) -> ConnectionUnusable:
     """The error of a server that ends the handshake without a word, as one does that has no TLS or wants more."""
-    cure = f"see whether this port of the server has TLS; if not, take extra.{extras.on} away"
+    cure = f"check whether this port of the server has TLS; if not, remove extra.{extras.on}"
     if extras.client:
-        cure += f"; and whether it asks for a client's certificate, which is named in extra.{extras.client}"
+        cure += f"; and whether it asks for a client certificate, which belongs into extra.{extras.client}"
     return unusable(
         connection, f"{connection.address} ended the TLS handshake without a reason", f"{cure}; then {AGAIN}"
     )

@@ -39,8 +39,11 @@ def unknown_lake_names(
     """Findings: names that no column of the lake table has. `reasons`: see `missing_names`."""
     for place, name in dict.fromkeys(places):
         if name not in lake_names:
-            why = reasons.get(name) or _near(name, lake_names)
-            yield f"{place} names {name!r}, which is not a column of the lake table{why}"
+            what = f"{place} names {name!r}, which is not a column of the lake table"
+            if name in reasons:
+                yield f"{what}{reasons[name]}"
+            else:
+                yield f"{what}{_near(name, lake_names)}"
 
 
 def missing_names(flow: Flow, names: Iterable[LakeName]) -> dict[str, str]:
@@ -56,9 +59,9 @@ def _unknown_choices(flow: Flow, shape: SourceShape) -> Iterator[str]:
         if name in existing:
             continue
         if flow.source.columns is not None and name not in flow.source.columns:
-            yield f"columns names {name!r}, which is not among source.columns: add it there, or take it out here"
+            yield f"`columns` names {name!r}, which source.columns does not list: add it there, or remove it here"
         else:
-            yield f"columns names {name!r}, which the source does not have{_near(name, existing)}"
+            yield f"`columns` names {name!r}, which the source does not have{_near(name, existing)}"
 
 
 def _source_names(flow: Flow, shape: SourceShape) -> Iterator[str]:
@@ -72,14 +75,14 @@ def _source_names(flow: Flow, shape: SourceShape) -> Iterator[str]:
 def _keys_left_out(flow: Flow, shape: SourceShape) -> Iterator[str]:
     for key in shape.primary_key:
         if key in shape.left_out:
-            yield f"column {key!r} is left out, and it is a part of the key: read it, or name others in source.key"
+            yield f"key column {key!r} is left out: remove its leave_out, or name other columns in source.key"
 
 
 def _merge_keys(flow: Flow, shape: SourceShape) -> Iterator[str]:
     if flow.lake.mode != "merge":
         return
     if not shape.primary_key:
-        yield "mode merge changes rows by key, and there is no primary key: set source.key"
+        yield "mode merge finds rows by key, and there is no primary key: set source.key to columns that identify a row"
     existing = {column.name for column in shape.columns} | set(shape.left_out)
     for key in shape.primary_key:
         if key not in existing and key not in flow.source.key:
@@ -93,6 +96,8 @@ def _near(name: str, names: Sequence[str]) -> str:
     spaced = {each.replace("_", " "): original for each, original in by_folded.items()}
     nearest = difflib.get_close_matches(folded, spaced, n=1, cutoff=0.6)
     if nearest:
-        return f"; did you mean {spaced[nearest[0]]!r}?"
-    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    return f"; it has {shown}"
+        near_name = spaced[nearest[0]]
+        return f"; did you mean {near_name!r}?"
+    shown_names = names[:_SHOWN]
+    rest = ", …" if len(names) > _SHOWN else ""
+    return f"; it has {', '.join(shown_names)}{rest}"

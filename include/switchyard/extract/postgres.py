@@ -232,8 +232,9 @@ def _describe(session: Session, source: Source, flow: str, leave_out: Collection
         state = explain(error.sqlstate, str(error))
         if state.passes:
             raise
+        words = _first_line(error)
         raise PreflightRefused(
-            f"the source cannot be read: {_first_line(error)}",
+            f"the source cannot be read: {words}",
             where=f"flow {flow}, connection {source.connection}",
             cure=f"PostgreSQL {state.cause}: {state.cure}",
         ) from error

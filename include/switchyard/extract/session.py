@@ -180,7 +180,12 @@ def begin(session: Session) -> SourceSession:
         session.execute(f"select {calls}".encode(), [text for pair in changes.items() for text in pair])
         held = _look(session)
     if wrong := held.not_held():
-        raise _refused(held, wrong, "psycopg's session", "ask the server's administrator to set them")
+        raise _refused(
+            held,
+            wrong,
+            "Switchyard's own session",
+            "some may need the server's administrator",
+        )
     by_driver = {setting.name for setting in HELD if setting.by_driver}
     options = {name: value for name, value in changes.items() if name not in by_driver}
     if order_is_the_logins:
@@ -194,12 +199,14 @@ def require_options(session: Session, options: str) -> None:
     A pooler can drop them without a word, and then `search_path` would lead to another table.
     """
     names = [name.lower().replace("-", "_") for name in _OPTION.findall(options)]
-    rows = session.execute(_DROPPED_OPTIONS, [names]).fetchall()
-    if rows:
+    settings = [str(row[0]) for row in session.execute(_DROPPED_OPTIONS, [names])]
+    user = session.info.user
+    if settings:
         raise SourceRefused(
-            f"the session began without what the extra `options` asks for: {', '.join(str(row[0]) for row in rows)}",
-            where=f"database {session.info.dbname}, user {session.info.user}",
-            cure="nothing was published; let the pooler pass startup options on, or set it by alter role … set",
+            f"the session began without what extra.options of the connection asks for: {', '.join(settings)}",
+            where=f"database {session.info.dbname}, user {user}",
+            cure="nothing was published; let the pooler pass startup options on, or set them for the login: "
+            f'alter role "{user}" set NAME = VALUE',
         )
 
 
@@ -215,14 +222,14 @@ def require_same(reader: str, read: SourceSession, planned: SourceSession | None
     `planned` is None for a load that an earlier release planned.
     """
     if wrong := read.not_held():
-        dropped = f"a pooler between {reader} and PostgreSQL drops startup options (or let it pass them)"
+        dropped = f"or let the pooler between {reader} and PostgreSQL pass startup options on"
         raise _refused(read, wrong, f"the session of {reader}", dropped)
     if planned is not None and (differences := read.differences(planned)):
         raise SourceRefused(
             f"{reader} read from another server or with other settings than step plan: {'; '.join(differences)}",
             where=f"database {planned.database}, user {planned.login}",
-            cure="nothing was published; if the server was restarted or a setting of its login was changed meanwhile, "
-            "run the whole leg again; else let the connection lead to one server and one database",
+            cure="nothing was published; run the whole leg again, which helps after a restart or a changed setting; if "
+            "it fails so again, let the connection lead to one server and one database",
         )
 
 
@@ -242,13 +249,23 @@ def _look(session: Session) -> SourceSession:
 
 
 def _refused(session: SourceSession, wrong: Sequence[Setting], whose: str, or_else: str) -> SourceRefused:
-    listed = ", ".join(f"{s.name} is {session.settings.get(s.name)!r} ({s.why} depends on it)" for s in wrong)
-    cure = "; ".join(f'alter role "{session.login}" set {s.name} = {_literal(s)}' for s in wrong)
+    listed = ", ".join(_describe(session, setting) for setting in wrong)
+    statements = "; ".join(_statement(session, setting) for setting in wrong)
     return SourceRefused(
-        f"settings do not hold in {whose}: {listed}",
+        f"settings in {whose} are not what a load needs: {listed}",
         where=f"database {session.database}, user {session.login}",
-        cure=f"nothing was published; {cure}; {or_else}",
+        cure=f"nothing was published; set them for the login: {statements}; {or_else}",
     )
+
+
+def _describe(session: SourceSession, setting: Setting) -> str:
+    value = session.settings.get(setting.name)
+    return f"{setting.name} is {value!r} ({setting.why} depends on it)"
+
+
+def _statement(session: SourceSession, setting: Setting) -> str:
+    value = _literal(setting)
+    return f'alter role "{session.login}" set {setting.name} = {value}'
 
 
 def _literal(setting: Setting) -> str:

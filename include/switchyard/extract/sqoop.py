@@ -135,8 +135,9 @@ def _query(request: ExtractRequest) -> list[str]:
     if len(query.encode()) < _LONGEST_ARGUMENT:
         return ["--query", query]
     if "\n" in query:  # a line of the file is an option
+        length = len(query.encode())
         raise StepFailed(
-            f"the statement has {len(query.encode()):,} bytes and several lines, which Sqoop does not take",
+            f"the statement has {length:,} bytes in several lines, and Sqoop takes one so long in one line only",
             where=f"Sqoop job {request.name}",
             cure="write source.query and source.where in one line (YAML: >-), or make the query a view",
         )
@@ -156,7 +157,9 @@ def _write_password(scratch: Path, password: str) -> Path:
 
 
 def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Exception:
-    whole, text = "\n".join(tail), "\n  ".join(tail[-6:]) or "Sqoop gave no reason"
+    whole = "\n".join(tail)
+    last_lines = tail[-6:]
+    text = "\n  ".join(last_lines) or "Sqoop gave no reason"
     source, hdfs = request.source, request.hdfs
     if _NO_MEMORY.search(whole):
         return _no_memory(request)
@@ -179,10 +182,10 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
             where=f"connection {hdfs.conn_id}",
             cure="nothing was published; check that NameNode and DataNode run and are out of safe mode; then " + AGAIN,
         )
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return StepFailed(
-        f"Sqoop {how}:\n  {text}", where=f"Sqoop job {request.name}", cure=f"nothing was published; {AGAIN}"
-    )
+    signal = -code
+    how = f"was killed by signal {signal}" if code < 0 else f"ended with exit code {code}"
+    cure = f"nothing was published; {AGAIN}; if it fails again, read Sqoop's whole output in the log of the task"
+    return StepFailed(f"Sqoop {how}:\n  {text}", where=f"Sqoop job {request.name}", cure=cure)
 
 
 def _answer_of_postgres(lines: Sequence[str]) -> tuple[str, str] | None:
@@ -200,6 +203,6 @@ def _no_memory(request: ExtractRequest) -> Exception:
     return StepFailed(
         f"Sqoop's heap was too small: it held {request.fetch_rows} rows at once",
         where=f"Sqoop job {request.name}",
-        cure="nothing was published; give Sqoop's JVM more (-Xmx in HADOOP_CLIENT_OPTS, on YARN "
+        cure="nothing was published; give Sqoop's JVM more memory (-Xmx in HADOOP_CLIENT_OPTS, on YARN "
         "mapreduce.map.java.opts), or leave the widest rows out with source.where",
     )

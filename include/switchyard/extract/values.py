@@ -23,7 +23,7 @@ _SPLIT_NULL = (
     "are NULL, and the column divides the rows among the mappers: Sqoop would drop them; choose another"
     " engine.split_by, or set engine.mappers to 1"
 )
-_KEEP_OUT = "mend them, or raise contract.quarantine_threshold to keep such rows out"
+_KEEP_OUT = "mend them at the source, or raise contract.quarantine_threshold to put such rows into quarantine"
 _MICROSECONDS = (
     "are finer than MongoDB's millisecond, and the serve leg will refuse them; set serve.timestamps to beside or string"
 )
@@ -121,6 +121,7 @@ def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedC
             why = str(error).strip().splitlines()[0]
             findings.append(
                 f"column {column.source!r} has text that cannot be written in UTF-8, in a database of encoding "
-                f"{encoding} ({why}); correct it, or load the bytes: source.query with convert_to(…, '{encoding}')"
+                f"{encoding} ({why}); correct it, or load its bytes by source.query: convert_to({column.source}, "
+                f"'{encoding}')"
             )
     return findings

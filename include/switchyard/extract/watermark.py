@@ -137,7 +137,8 @@ def _check_server(session: Session) -> list[str]:
         findings.append("the connection is to a standby, which does not show the open transactions: use the primary")
     if not row[1]:
         cure = "grant pg_read_all_stats to the connection's login"
-        findings.append(f"the login may not see others' transactions, and one could slip under the watermark; {cure}")
+        what = "the login may not see the transactions of others, so that rows of an open one could be missed"
+        findings.append(f"{what}; {cure}")
     return findings
 
 
@@ -146,14 +147,15 @@ def _check_hidden(session: Session) -> list[str]:
     row = session.execute(_HIDDEN.encode()).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM
     findings = []
-    if row[0]:
-        cure = "set track_activities to on, for the server and its logins, and let these sessions begin anew; or "
+    hidden, prepared = row
+    if hidden:
+        cure = "set track_activities = on for the server and its logins, and reconnect these sessions; or "
         findings.append(
-            f"{row[0]} sessions have track_activities off, which hides when their transactions began; {cure}{_SWEEP}"
+            f"{hidden} sessions have track_activities off, which hides when their transactions began; {cure}{_SWEEP}"
         )
-    if row[1]:
+    if prepared:
         cure = "commit them or roll them back (pg_prepared_xacts), and run again"
-        findings.append(f"{row[1]} prepared transactions are open, and may commit rows below any watermark; {cure}")
+        findings.append(f"{prepared} prepared transactions are open, and may commit rows below any watermark; {cure}")
     return findings
 
 

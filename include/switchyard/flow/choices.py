@@ -35,8 +35,8 @@ class ColumnChoice(Closed):
     def _nothing_else_of_one_left_out(self) -> ColumnChoice:
         for key, value in (("as", self.as_), ("name", self.name), ("description", self.description)):
             if self.leave_out and value:
-                what = f"`{key}` says how a column is carried, and this one is left out"
-                raise refuse(what, cure=f"leave out either `{key}` or `leave_out`", at=[key])
+                what = f"`leave_out: true` skips this column, so that `{key}` has no effect"
+                raise refuse(what, cure=f"remove either `{key}` or `leave_out`", at=[key])
         return self
 
 
@@ -84,7 +84,7 @@ def _refuse_one_name_for_two(carried: Sequence[LakeName]) -> None:
             chosen = each.source if each.chosen else holder
             raise refuse(
                 f"columns {holder!r} and {each.source!r} would both be called {each.name!r} in the lake",
-                cure="give one of them another name: columns: {…: {name: …}}",
+                cure=f"give one of them another name: columns: {{{yaml_key(chosen)}: {{name: {each.name}_2}}}}",
                 at=["columns", chosen],
             )
 
@@ -95,6 +95,6 @@ def _refuse_use_of_one_left_out(uses: Uses, omitted: Mapping[str, str]) -> None:
         for source in (omitted[column] for column in columns if column is not None and column in omitted):
             raise refuse(
                 f"column {source!r} is left out, and {place} needs it",
-                cure=f"read it, without columns.{yaml_key(source)}.leave_out; or name another column in {place}",
+                cure=f"remove leave_out from columns.{yaml_key(source)}, or name another column in {place}",
                 at=["columns", source, "leave_out"],
             )

@@ -21,7 +21,7 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, str) and re.fullmatch(_PATTERN, value):
         return timedelta(seconds=dict(_SECONDS)[value[-1]] * int(value[:-1]))
     cure = f"write {value}s for seconds" if isinstance(value, int) and value > 0 else "write e.g. 90s, 15m, 2h or 1d"
-    raise refuse(f"{value!r} is not a span of time with a unit", cure=cure)
+    raise refuse(f"{value!r} is not a duration with a unit (s, m, h or d)", cure=cure)
 
 
 def format_duration(value: timedelta) -> str:

@@ -42,22 +42,26 @@ def check_table(text: str) -> str:
 def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
     """Check that a text is one piece of SQL, which stays inside its brackets; `starts`: the words it may begin with."""
     if len(text) > _LONGEST_SQL:
-        raise refuse(f"{len(text):,} characters of SQL are too many: at most {_LONGEST_SQL:,}", cure="make it a view")
-    if fault := find_fault(text, dialect):
-        raise refuse(f"this SQL {fault}", cure="write one piece of SQL that can stand in brackets")
+        length = len(text)
+        what = f"this SQL has {length:,} characters, and the limit is {_LONGEST_SQL:,}"
+        raise refuse(what, cure="create a view of this SQL in the database, and read from the view")
+    fault = find_fault(text, dialect)
+    if fault:
+        raise refuse(f"this SQL {fault}", cure="correct it: Switchyard puts it into a statement, between brackets")
     if starts and first_word(text) not in starts:
-        raise refuse("this is not a query", cure=f"make {' or '.join(starts)} its first word")
+        raise refuse("this is not a query", cure=f"write SQL that begins with {' or '.join(starts)}")
     if not text.strip():
         raise refuse("the condition is empty", cure="write a condition, or leave the key out of the flow file")
     if "$CONDITIONS" in text or "${" in text:
-        raise refuse("this SQL has a placeholder, which nothing fills in", cure="leave out $CONDITIONS and ${…}")
+        what = "this SQL has a placeholder, $CONDITIONS or ${name}, and Switchyard does not replace any"
+        raise refuse(what, cure="remove the placeholder, or write the value that it stands for")
     return text
 
 
 def check_where(text: str) -> str:
     """Check a SQL condition on the rows of the source."""
     if first_word(text) == "where":
-        raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only")
+        raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only, e.g. where: id > 10")
     return check_sql(text, "postgres", ())
 
 
@@ -74,14 +78,15 @@ def check_select(text: str) -> str:
 def check_condition(text: str) -> str:
     """Check a HiveQL condition on one row."""
     if first_word(text) == "where":
-        raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only")
+        raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only, e.g. sql: wattage > 0")
     return check_sql(text, "hive", ())
 
 
 def check_as(text: str) -> str:
     """Check a type that a flow chooses for a column."""
     if not _is_choice(text):
-        raise refuse(f"{text!r} is not a type that a column can be carried as", cure="write string, or decimal(p,s)")
+        what = f"{text!r} is not a type that a column can be carried as"
+        raise refuse(what, cure='write string, or decimal with precision and scale, e.g. "decimal(20,2)"')
     return text
 
 

@@ -55,9 +55,10 @@ def thaw(spec: Mapping[str, Any]) -> Flow:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         flow = spec.get("flow", "?")
+        reason = first["msg"]
         raise LedgerStateError(
-            f"this version of Switchyard cannot read the flow that the load was planned with: {place}: {first['msg']}",
+            f"this version of Switchyard cannot read the flow that the load was planned with: {place}: {reason}",
             where=f"flow {flow}",
-            cure="finish it with the version of Switchyard that planned it; or give it up, for the leg that failed: "
-            f"switchyard abandon {flow} --leg ingest --why '…', or --leg serve",
+            cure="run it with the version of Switchyard that planned it; or give the load up: "
+            f"switchyard abandon {flow} --leg ingest --why REASON, or --leg serve if that leg failed",
         ) from error

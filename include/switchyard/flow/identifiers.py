@@ -62,7 +62,7 @@ def check_flow(name: str) -> str:
     """A flow's name: the file's stem, a part of DAG ids, cache keys and ledger rows."""
     if not FLOW.fullmatch(name):
         raise refuse(
-            f"{name!r} cannot name a flow: lower-case letters, digits and _ only, a letter first, at most 64",
+            f"{name!r} cannot name a flow: lower-case letters, digits and _ only, a letter first, at most 64 in all",
             cure=f"rename the file to {_plain(name)}.yaml",
         )
     return name
@@ -72,8 +72,9 @@ def check_connection(name: str) -> str:
     """An Airflow connection id."""
     if not CONNECTION.fullmatch(name):
         # The text is not shown: it may be a URL with a password in it.
-        cure = "write the id; host, login and password stay in Airflow's connection"
-        raise refuse("this cannot be a connection id: letters, digits, _, - and . only, at most 128", cure=cure)
+        cure = "write the id of an Airflow connection; host, login and password belong into that connection"
+        what = "this cannot be a connection id: letters, digits, _, - and . only, at most 128 characters"
+        raise refuse(what, cure=cure)
     return name
 
 
@@ -85,15 +86,16 @@ def check_hive(name: str) -> str:
             cure=f"write {_plain(name)}",
         )
     if name in RESERVED:
-        raise refuse(f"{name!r} is a reserved word of Hive, which every reader would have to quote", cure="rename it")
+        raise refuse(f"{name!r} is a reserved word of Hive, which every query would have to quote", cure="rename it")
     if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
         raise refuse(
-            f"{name!r} ends like the tables that switchyard diff writes", cure="choose a name that ends otherwise"
+            f"{name!r} ends in {DIFF_SUFFIX} or {SOURCE_DIFF_SUFFIX}, as the tables do that `switchyard diff` writes",
+            cure="choose a name that ends otherwise",
         )
     if len(name) > HIVE_LENGTH:
-        raise refuse(
-            f"{len(name)} characters are too long for Hive's metastore: at most {HIVE_LENGTH}", cure="shorten it"
-        )
+        length = len(name)
+        what = f"the name is too long for Hive's metastore: {length} characters, and {HIVE_LENGTH} are allowed"
+        raise refuse(what, cure="shorten it")
     return name
 
 
@@ -101,11 +103,12 @@ def check_lake_column(name: str) -> str:
     """A column of a lake table or product, which is also a field of the documents."""
     if not LAKE_COLUMN.fullmatch(name):
         what = f"{name!r} cannot name a lake column: letters, digits and _ only, no digit first, not _id"
-        cure = f"write one such as {suggest(name)}; a source column gets its name by columns: {{…: {{name: …}}}}"
+        near_name = suggest(name)
+        cure = f"write e.g. {near_name}; a source column gets that name by columns: {{COLUMN: {{name: {near_name}}}}}"
         raise refuse(what, cure=cure)
     if name != name.lower():
         raise refuse(
-            f"{name!r} is not how Hive spells it: it folds column names to lower case", cure=f"write {name.lower()}"
+            f"{name!r} has capitals, and Hive keeps the names of columns in lower case", cure=f"write {name.lower()}"
         )
     return name
 
@@ -118,25 +121,28 @@ def check_postgres_column(name: str) -> str:
 def check_collection(name: str) -> str:
     """A MongoDB collection. Source: https://www.mongodb.com/docs/manual/reference/limits/ (Naming Restrictions)."""
     if name.startswith("system."):
-        raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", cure=f"write {name[7:]}")
+        rest = name.removeprefix("system.")
+        raise refuse(f"{name!r}: collections that start with system. are MongoDB's own", cure=f"write {rest}")
     if not COLLECTION.fullmatch(name):
         what = f"{name!r} cannot name a collection: letters, digits, _, - and . only, no digit first"
         raise refuse(what, cure="choose such a name, e.g. grid_nodes")
     if name == OWN_COLLECTION:
         raise refuse(f"collection {name} holds Switchyard's own records", cure="choose another name")
     if len(name) > COLLECTION_BYTES:
-        raise refuse(
-            f"{len(name)} characters are too long for a collection: at most {COLLECTION_BYTES}", cure="shorten it"
-        )
+        length = len(name)
+        what = f"the name is too long for a collection: {length} characters, and {COLLECTION_BYTES} are allowed"
+        raise refuse(what, cure="shorten it")
     if STAGING_COLLECTION.fullmatch(name):
-        raise refuse(f"{name!r} looks like a staging collection, which a publish would drop", cure="rename it")
+        what = f"{name!r} looks like a staging collection, which Switchyard drops after a publish"
+        raise refuse(what, cure="rename it: no name may end like __s7_ab12")
     return name
 
 
 def check_root(path: str) -> str:
     """The HDFS directory of all landings."""
     if not HDFS_ROOT.fullmatch(path):
-        raise refuse(f"{path!r} is not an absolute HDFS path of plain names", cure="write one such as /lake")
+        what = f"{path!r} is not an absolute HDFS path of plain names (letters, digits, _, - and .)"
+        raise refuse(what, cure="write a path such as /lake")
     return path
 
 
@@ -144,8 +150,8 @@ def check_label(text: str) -> str:
     """A tag or domain; Airflow's tags have at most 100 characters."""
     if not LABEL.fullmatch(text):
         raise refuse(
-            f"{_shown(text)} is not a plain word or two, of at most 100 characters",
-            cure="write e.g. grid operations",
+            f"{_shown(text)} is no label: letters, digits, spaces and _ . : / @ - only, at most 100 characters",
+            cure="write a label such as grid operations",
         )
     return text
 
@@ -161,11 +167,13 @@ def parse_pg_table(text: str) -> PgTable:
             break
         at += 1
     if at != len(text):
-        raise refuse(f"{_shown(text)} is not schema.table", cure='quote what is not a plain name: public."My Table"')
+        cure = 'write names that have capitals, spaces or dots in double quotes: public."My Table"'
+        raise refuse(f"{_shown(text)} is not schema.table", cure=cure)
     if len(parts) == 1:
         raise refuse(f"{text!r} does not name its schema", cure=f"write public.{text}, or the schema it is in")
     if len(parts) != 2:
-        raise refuse(f"{_shown(text)} is not schema.table", cure="leave the database out: the connection chooses it")
+        what = f"{_shown(text)} has more than two parts; it is not schema.table"
+        raise refuse(what, cure="leave the database out: the connection chooses it")
     return PgTable(*map(_check_postgres_name, parts))
 
 
@@ -175,14 +183,14 @@ def check_schedule(text: str) -> str:
     if text in _CRON_PRESETS:
         return text
     if text.startswith("@"):
-        raise refuse(f"{text!r} is not a preset", cure=f"write one of {', '.join(_CRON_PRESETS)}")
+        raise refuse(f"{text!r} is not a preset of a schedule", cure=f"write one of {', '.join(_CRON_PRESETS)}")
     if len(text.split()) != 5:
         raise refuse(f"{text!r} is not a cron expression of five fields", cure='write e.g. "30 2 * * *", or "@hourly"')
     from croniter import CroniterBadDateError, CroniterError, croniter
 
     fields = 'write five fields, minute hour day month weekday, e.g. "30 2 * * *"'
     if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
-        raise refuse(f"{text!r} asks for a random time", cure="write a fixed time, e.g. 30 2 * * *")
+        raise refuse(f"{text!r} asks for a random time, by R", cure="write a fixed time, e.g. 30 2 * * *")
     try:
         croniter(text).get_next()
     except CroniterBadDateError as error:
@@ -197,29 +205,32 @@ def _unquote(match: re.Match[str], text: str) -> str:
         return match["quoted"].replace('""', '"')
     bare = match["bare"]
     if bare != bare.lower():
-        cure = f'write "{bare}" in double quotes if it has capitals, else {bare.lower()}'
+        folded = bare.lower()
+        cure = f'write "{bare}", with the double quotes, if PostgreSQL has it with capitals; else write {folded}'
         raise refuse(f"{text!r}: PostgreSQL folds {bare} to lower case unless it is quoted", cure=cure)
     return bare
 
 
 def _check_postgres_name(name: str) -> str:
     if not name or "\0" in name:
-        raise refuse(f"{name!r} cannot be a name in PostgreSQL", cure="write the name as PostgreSQL has it")
+        what = f"{name!r} cannot be a name in PostgreSQL: it is empty, or has a NUL character"
+        raise refuse(what, cure="write the column's or table's name as psql shows it (\\d)")
     if "$CONDITIONS" in name:
         raise refuse(
-            f"{_shown(name)} cannot be read: Sqoop puts something else in the place of $CONDITIONS",
-            cure="read it through a view, under another name",
+            f"{_shown(name)} cannot be read: Sqoop replaces $CONDITIONS in every statement",
+            cure="create a view in PostgreSQL that gives it another name, and read the view",
         )
     if len(name.encode()) > POSTGRES_NAME_BYTES:
-        what = f"{_shown(name)} has {len(name.encode())} bytes; PostgreSQL cuts names at {POSTGRES_NAME_BYTES}"
-        raise refuse(what, cure="write the name as PostgreSQL has it")
+        length = len(name.encode())
+        what = f"{_shown(name)} has {length} bytes, and PostgreSQL cuts names after {POSTGRES_NAME_BYTES}"
+        raise refuse(what, cure="write the name as psql shows it (\\d)")
     return name
 
 
 def _plain(name: str) -> str:
     """A legal name near to `name`, to suggest."""
-    word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:64]
-    return word if word[:1].isalpha() else f"t_{word}".rstrip("_")
+    near_name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:64]
+    return near_name if near_name[:1].isalpha() else f"t_{near_name}".rstrip("_")
 
 
 def _shown(text: str) -> str:

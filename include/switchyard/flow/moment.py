@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from switchyard.errors import SwitchyardError
 
-_CURE = "write a day or a moment in ISO 8601, in UTC unless it has a zone: 2026-01-31, 2026-01-31T06:00:00+01:00"
+_CURE = "write a date or timestamp in ISO 8601, e.g. 2026-01-31 or 2026-01-31T06:00:00+01:00; without a zone it is UTC"
 
 
 def parse_range(low: str, high: str, names: tuple[str, str]) -> tuple[str, str]:
@@ -29,5 +29,5 @@ def _parse(text: str, name: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise SwitchyardError(f"{text!r} is not a moment", where=name, cure=_CURE) from error
+        raise SwitchyardError(f"{text!r} is not a date or a timestamp", where=name, cure=_CURE) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

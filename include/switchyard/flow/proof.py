@@ -90,10 +90,11 @@ class Check(Closed):
     def _one_kind(self) -> Check:
         kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
-            what = f"a check is one of {', '.join(KINDS)}, and this item has {', '.join(kinds) or 'none'}"
-            raise refuse(what, cure="write one of them in each item of the list")
+            what = f"a check is one of {', '.join(KINDS)}; this item of the list has {' and '.join(kinds) or 'none'}"
+            raise refuse(what, cure="write exactly one of them in each item of the list")
         if self.severity == "quarantine" and kinds[0] in OF_THE_LOAD:
-            raise refuse(f"`{kinds[0]}` judges the whole load, not single rows", cure="set severity to warn or fail")
+            what = f"`{kinds[0]}` judges the whole load, so that no single row can be quarantined"
+            raise refuse(what, cure="set severity to warn or fail")
         return self
 
     @property

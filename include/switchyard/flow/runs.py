@@ -64,12 +64,12 @@ class Runs(Closed):
             what = "`longest_delay` is shorter than `retry_delay`, the first wait"
             raise refuse(what, cure="raise longest_delay, or lower retry_delay", at=["longest_delay"])
         if self.step_timeout is not None and self.step_timeout > self.timeout:
-            what = "`step_timeout` is longer than `timeout`, after which the whole run is ended"
+            what = "`step_timeout`, of one step, is longer than `timeout`, of the whole run"
             raise refuse(what, cure="raise timeout, or lower step_timeout", at=["step_timeout"])
         if self.shortest_waiting >= self.timeout:
             waited = format_duration(self.shortest_waiting)
-            what = f"the retries of one step alone wait {waited}, and `timeout` ends the run before the last one"
-            raise refuse(what, cure="set fewer retries, shorter waits, or a longer timeout", at=["retries"])
+            what = f"a step that is retried waits {waited} between its tries, and `timeout` ends the run before"
+            raise refuse(what, cure="set fewer retries, a shorter retry_delay, or a longer timeout", at=["retries"])
         return self
 
     @property

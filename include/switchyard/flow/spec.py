@@ -162,14 +162,14 @@ class Serve(Closed):
     @model_validator(mode="after")
     def _product_has_a_table(self) -> Serve:
         if self.select is None and self.table is not None:
-            what = "`table` names the product of `select`, which this flow does not have"
-            raise refuse(what, cure="leave serve.table out, or add serve.select", at=["table"])
+            what = "`table` names the Hive table of what `select` yields, and this flow has no `select`"
+            raise refuse(what, cure="remove serve.table, or add serve.select", at=["table"])
         if self.select is not None and self.table is None:
             try:
                 identifiers.check_hive(self.collection)
             except ValueError as error:
-                cure = "give the product's Hive table a name: serve.table"
-                what = f"the product's table would be called {self.collection!r} as the collection: not a Hive name"
+                cure = "name a Hive table for it in serve.table"
+                what = f"the Hive table of what `select` yields cannot be called {self.collection!r}, as the collection"
                 raise refuse(what, cure=cure, at=["select"]) from error
         return self
 
@@ -205,10 +205,8 @@ class Engine(Closed):
             what = f"{self.mappers} mappers need `split_by`, the column that divides the rows"
             raise refuse(what, cure="name an integer column, e.g. split_by: id; or set mappers to 1", at=["mappers"])
         if self.mappers == 1 and self.split_by is not None:
-            cure = "set mappers to 2 or more, or leave split_by out"
-            raise refuse(
-                "`split_by` divides rows among mappers, and this flow has one mapper", cure=cure, at=["split_by"]
-            )
+            what = "`split_by` divides rows among mappers, and this flow has one mapper"
+            raise refuse(what, cure="set mappers to 2 or more, or leave split_by out", at=["split_by"])
         return self
 
 
@@ -261,26 +259,28 @@ def _check_mode(source: Source, lake: Lake) -> None:
     if lake.mode == "append" and source.cursor is None:
         raise refuse(
             "mode append needs a cursor column to find new rows",
-            cure="set source.cursor to a column that every change of a row sets anew, e.g. updated_at",
+            cure="set source.cursor to a timestamp column that every insert and update sets, e.g. updated_at",
             at=["lake", "mode"],
         )
     if lake.mode == "merge" and source.cursor is None and source.sweep == "never":
-        cure = "set source.cursor, or source.sweep: always"
+        cure = "set source.cursor to a timestamp column that every change sets; or set source.sweep: always"
         raise refuse("mode merge needs a way to find what changed", cure=cure, at=["lake", "mode"])
     if lake.mode != "merge":
         for name in ("tombstone", "sweep"):
             if getattr(source, name) not in (None, "never"):
-                what = f"`{name}` is for mode merge, and this flow's is {lake.mode}"
+                what = f"`{name}` is for mode merge, and lake.mode of this flow is {lake.mode}"
                 raise refuse(what, cure=f"set lake.mode to merge, or leave {name} out", at=["source", name])
 
 
 def _check_product(lake: Lake, serve: Serve, select: str) -> None:
     if not mentions(select, lake.table):
-        cure = f"read from {lake.database}.{lake.table}"
+        cure = f"write a select that reads from {lake.database}.{lake.table}"
         raise refuse("`select` does not read this flow's lake table", cure=cure, at=["serve", "select"])
     if (serve.table or serve.collection) == lake.table:
         cure = "set serve.table to another name"
-        raise refuse(f"the product would overwrite the lake table {lake.table}", cure=cure, at=["serve", "select"])
+        raise refuse(
+            f"what `select` yields would overwrite the lake table {lake.table}", cure=cure, at=["serve", "select"]
+        )
 
 
 def _source_uses(flow: Flow) -> Uses:

@@ -19,7 +19,8 @@ def check_amount(value: object) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str) and re.fullmatch(f"{_PERCENT}|{_ROWS}", text):
         return text
-    cure = f"write {value}% for a part" if isinstance(value, float) and 0 <= value <= 100 else "write e.g. 100 or 0.1%"
+    is_part = isinstance(value, float) and 0 <= value <= 100
+    cure = f"write {value}% for a percentage" if is_part else "write e.g. 100 (rows) or 0.1% (of the rows)"
     raise refuse(f"{value!r} is neither a number of rows nor a percentage", cure=cure)
 
 

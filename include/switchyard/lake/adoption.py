@@ -117,6 +117,6 @@ def adopt_table(
             raise PublishConflict(
                 f"the table was altered during its adoption: {getattr(error, 'message', error)}",
                 where=f"Hive table {foreign.database}.{foreign.table}",
-                cure="nothing was changed; adopt it again",
+                cure=f"nothing was changed; run switchyard adopt {flow} again",
             ) from error
     return _FIRST_REV

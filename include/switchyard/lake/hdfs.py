@@ -158,17 +158,23 @@ class Hdfs:
         if isinstance(error, PermissionError) or _NOT_ALLOWED.search(str(error)):
             login = self.connection.login or "of this process"
             what = f"HDFS at {address} does not let user {login} {doing}: {words}"
-            return ConnectionUnusable(what, where=where, cure=f"grant the user that path; then {AGAIN}")
+            return ConnectionUnusable(
+                what, where=where, cure=f"give the user that right (hdfs dfs -chown, -setfacl); then {AGAIN}"
+            )
         if "SafeModeException" in str(error):
             what = f"HDFS at {address} is in safe mode, and could not {doing}: {words}"
             return ServerUnavailable(
-                what, where=where, cure=f"wait until hdfs dfsadmin -safemode wait ends; then {AGAIN}"
+                what, where=where, cure=f"wait until it has left safe mode (hdfs dfsadmin -safemode wait); then {AGAIN}"
             )
         if isinstance(error, OSError):
             what = f"the NameNode at {address} does not answer, so HDFS could not {doing}: {words}"
-            return ServerUnavailable(what, where=where, cure=f"start it, or correct host and port; then {AGAIN}")
+            return ServerUnavailable(
+                what, where=where, cure=f"start it, or correct the connection's host and port; then {AGAIN}"
+            )
         what = f"HDFS at {address} could not {doing}: {words}"
-        return ServerUnavailable(what, where=where, cure=f"check that its DataNodes run and have space; then {AGAIN}")
+        return ServerUnavailable(
+            what, where=where, cure=f"check that its DataNodes run and have space (hdfs dfsadmin -report); then {AGAIN}"
+        )
 
 
 class _Explained:

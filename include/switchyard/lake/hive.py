@@ -132,8 +132,9 @@ class HiveSession:
         return self._cursor.fetchall() if self._cursor.description else []
 
     def _failed(self, hiveql: str, message: str) -> StepFailed:
+        statement = " ".join(hiveql.split())[:400]
         return StepFailed(
-            f"Hive could not run a statement: {_shorten(message)}\n  statement: {' '.join(hiveql.split())[:400]}",
+            f"Hive could not run a statement: {_shorten(message)}\n  statement: {statement}",
             where=f"connection {self._hive.connection.conn_id}",
             cure=f"nothing was published; see HiveServer2's log, and whether HDFS has space left; then {AGAIN}",
         )

@@ -254,14 +254,14 @@ class Metastore:
             raise ServerUnavailable(
                 f"the Hive metastore at {self.connection.address} does not answer: {error}",
                 where=f"connection {self.connection.conn_id}",
-                cure="check that the metastore runs, the connection's host and port, and that it takes a client "
-                f"{access.described}; then {AGAIN}",
+                cure="check that the metastore runs, that the connection's host and port are right, and that it takes "
+                f"clients with {access.described}; then {AGAIN}",
             ) from error
         except TException as error:
             raise StepFailed(
-                f"the Hive metastore refused it: {type(error).__name__}: {getattr(error, 'message', error)}",
+                f"the Hive metastore refused a call: {type(error).__name__}: {getattr(error, 'message', error)}",
                 where=f"connection {self.connection.conn_id}",
-                cure=f"nothing was published; see the metastore's log, mend what it names; then {AGAIN}",
+                cure=f"nothing was published; see the metastore's log, and mend what it names; then {AGAIN}",
             ) from error
         finally:
             transport.close()

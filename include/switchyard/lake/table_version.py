@@ -193,10 +193,10 @@ def _bookmark(record: str | None, name: str) -> Bookmark | None:
         return Bookmark.of(record)
     except ValueError as error:
         raise SwitchyardError(
-            f"the parameter {naming.BOOKMARK_PROPERTY} is not one that Switchyard wrote: somebody changed it",
+            f"the table's parameter {naming.BOOKMARK_PROPERTY} is not one that Switchyard wrote: somebody changed it",
             where=f"Hive table {name}",
-            cure="nothing was changed; restore the metastore's newest backup; or give the parameter the bookmark of "
-            "the last published load: switchyard loads FLOW --format json",
+            cure="nothing was changed; restore the metastore's newest backup; or, by ALTER TABLE, set the parameter to "
+            "the bookmark of the last published load: switchyard loads FLOW --format json",
         ) from error
 
 

@@ -40,7 +40,22 @@ def test_there_are_many_of_many_kinds() -> None:
 def test_it_has_a_place_and_a_cure(error: ErrorText) -> None:
     assert error.cure
     assert VALUE.sub("", error.cure).strip(), "the words of the cure are known before anything has run"
-    assert error.where or error.kind == "FlowFileError", "only a flow file's loader adds the place by itself"
+    assert error.where
+
+
+@pytest.mark.parametrize(
+    ("where", "what", "cure"),
+    [
+        ("flows/<flow>.yaml:<line>", "unknown key `<written>`", "did you mean `<meant>`?"),
+        ("flows/<flow>.yaml:<line>: `engine.mappers`", "<mappers> mappers need `split_by`", "name an integer column"),
+        ("flows/<flow>.yaml:<line>: `lake.mode`", "mode append needs a cursor", "set source.cursor"),
+        ("flows/<flow>.yaml:<line>: `source.where`", "Switchyard writes the word WHERE", "write the condition only"),
+        ("flows/defaults.yaml:<line>", "`<name>` cannot be shared by all flows", "into each flow's own file"),
+    ],
+)
+def test_a_fault_of_a_flow_file_has_its_line_and_key(where: str, what: str, cure: str) -> None:
+    listed = [error for error in ERRORS if error.where == where and error.what.startswith(what)]
+    assert [error for error in listed if cure in (error.cure or "")]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=ids)

@@ -59,5 +59,5 @@ def test_a_name_that_no_flow_has(command: str, name: str) -> None:
 def test_names_of_the_ledger_are_near_too(tmp_path: Path) -> None:
     with pytest.raises(SwitchyardError, match="did you mean orders_old or orders_new"):
         find_flow(tmp_path, "orders_ol", ["orders_old", "orders_new", "telemetry"])
-    with pytest.raises(SwitchyardError, match="lists them"):
+    with pytest.raises(SwitchyardError, match="list the flows: switchyard flows"):
         find_flow(tmp_path, "orders_ol", ["telemetry"])

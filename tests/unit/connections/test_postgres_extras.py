@@ -100,7 +100,7 @@ def test_what_shapes_only_airflows_own_objects_changes_nothing(name: str) -> Non
         ("connect_timeout", "10s", "e.g. 10"),
         ("connect_timeout", -1, "e.g. 10"),
         ("target_session_attrs", "master", "read-write"),
-        ("sslrootcert", "system", "name the file"),
+        ("sslrootcert", "system", "set extra.sslrootcert to the file"),
         ("sslrootcert", "/nonexistent/ca.pem", "every worker"),
         ("sslcert", "", "every worker"),
     ],

@@ -31,22 +31,22 @@ FINDINGS: list[tuple[Flow, SourceShape, str]] = [
     (
         flow(columns={"mixed case": {"as": "string"}}),
         shape("Mixed Case", "id"),
-        "columns names 'mixed case', which the source does not have; did you mean 'Mixed Case'?",
+        "`columns` names 'mixed case', which the source does not have; did you mean 'Mixed Case'?",
     ),
     (
         flow(columns={"secrt": {"leave_out": True}}),
         shape("id", "secret"),
-        "columns names 'secrt', which the source does not have; did you mean 'secret'?",
+        "`columns` names 'secrt', which the source does not have; did you mean 'secret'?",
     ),
     (
         flow(columns={"qqq": {"leave_out": True}}),
         shape("id", "n"),
-        "columns names 'qqq', which the source does not have; it has id, n",
+        "`columns` names 'qqq', which the source does not have; it has id, n",
     ),
     (
         flow(source={"columns": ["id"]}, columns={"n": {"leave_out": True}}),
         shape("id"),
-        "columns names 'n', which is not among source.columns",
+        "`columns` names 'n', which source.columns does not list",
     ),
     (
         flow(source={"key": ["mixed_case"]}),
@@ -56,7 +56,7 @@ FINDINGS: list[tuple[Flow, SourceShape, str]] = [
     (
         flow(columns={"id": {"leave_out": True}}),
         shape("n", key=("id",), left_out=("id",)),
-        "column 'id' is left out, and it is a part of the key",
+        "key column 'id' is left out",
     ),
     (
         flow(serve={**SERVED, "key": ["n"]}, columns={"n": {"name": "amount"}}),
@@ -68,7 +68,11 @@ FINDINGS: list[tuple[Flow, SourceShape, str]] = [
         shape("id", "total"),
         "serve.indexes names 'totl', which is not a column of the lake table; did you mean 'total'?",
     ),
-    (flow("merge", source={"cursor": "at"}), shape("id", "at"), "mode merge changes rows by key"),
+    (
+        flow("merge", source={"cursor": "at"}),
+        shape("id", "at"),
+        "mode merge finds rows by key, and there is no primary key",
+    ),
     (
         flow("merge", source={"cursor": "at", "columns": ["at"]}),
         shape("at", key=("id",)),

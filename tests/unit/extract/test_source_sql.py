@@ -129,7 +129,7 @@ def request(**over: object) -> ExtractRequest:
         (
             "Caused by: org.postgresql.util.PSQLException: ERROR: canceling statement due to statement timeout",
             SourceRefused,
-            "57014|cut the",
+            "57014|cancelled the",
         ),
         ("PSQLException: ERROR: division by zero", SourceRefused, "divided by zero"),
         ("PSQLException: FATAL: unsupported startup parameter: options", SourceRefused, "pooler"),

@@ -151,7 +151,7 @@ def test_deep_nesting_does_not_end_the_process(directory: Path, opener: str, tim
 def test_an_alias_bomb_is_counted(directory: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 15)]
-    with pytest.raises(FlowFileError, match="aliases counted"):
+    with pytest.raises(FlowFileError, match="its YAML aliases repeat"):
         load(directory, "bomb", "\n".join(lines).encode())
 
 

@@ -92,8 +92,18 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
         ("  table: telemetry", "  table: telemetry\n  mode: append", "needs a cursor column", "set source.cursor"),
         ("  key: [id]\nlake", "  tombstone: gone\nlake", "`tombstone` is for mode merge", ""),
         ("  table: telemetry", "  table: telemetry\n  mode: replce", "cannot be 'replce'", "did you mean replace?"),
-        ("  table: telemetry", "  table: telemetry\n  partition_by: [day]", "not yet: `lake.partition_by`", "leave"),
-        ("cache:", "engine: {name: copy}\ncache:", "not yet: `engine.name: copy`", "accepted: sqoop"),
+        (
+            "  table: telemetry",
+            "  table: telemetry\n  partition_by: [day]",
+            "`lake.partition_by` is not supported yet",
+            "leave",
+        ),
+        (
+            "cache:",
+            "engine: {name: copy}\ncache:",
+            "`engine.name: copy` is not supported yet",
+            "write engine.name: sqoop",
+        ),
         ("cache:", "contract: {columns: evolv}\ncache:", "cannot be 'evolv'", "did you mean evolve?"),
         ("cache:", "contract: {quarantine_threshold: 0.1}\ncache:", "neither a number of rows", "write 0.1%"),
         ("cache:", "checks: [{betwen: {column: id}}]\ncache:", "unknown key `betwen`", "did you mean `between`?"),
@@ -108,9 +118,9 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
             "cache:",
             "columns: {Mixed Case: {name: Mixed Case}}\ncache:",
             "'Mixed Case' cannot name a lake column",
-            "write one such as mixed_case",
+            "write e.g. mixed_case",
         ),
-        ("cache:", "columns: {A: {name: Total}}\ncache:", "not how Hive spells it", "write total"),
+        ("cache:", "columns: {A: {name: Total}}\ncache:", "has capitals", "write total"),
         (
             "cache:",
             "columns: {a b: {name: c}, a.b: {name: c}}\ncache:",
@@ -118,10 +128,20 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
             "give one of them another name",
         ),
         ("cache:", "columns: {x: {name: y}, Y: {as: string}}\ncache:", "'x' and 'Y' would both be called 'y'", ""),
-        ("cache:", "columns: {x: {leave_out: true, name: y}}\ncache:", "this one is left out", "either `name` or"),
+        (
+            "cache:",
+            "columns: {x: {leave_out: true, name: y}}\ncache:",
+            "skips this column, so that `name` has no effect",
+            "either `name` or",
+        ),
         ("cache:", "columns: {x: {leave_out: yes please}}\ncache:", "true or false", ""),
         ("cache:", "columns: {x: {leaveout: true}}\ncache:", "unknown key `leaveout`", "did you mean `leave_out`?"),
-        ("cache:", "columns: {id: {leave_out: true}}\ncache:", "'id' is left out, and source.key needs it", "read it"),
+        (
+            "cache:",
+            "columns: {id: {leave_out: true}}\ncache:",
+            "'id' is left out, and source.key needs it",
+            "remove leave_out from columns.id",
+        ),
         (
             "  key: [id]\nlake",
             "  columns: [a, id]\nchecks: [{unique: b}]\ncolumns: {a: {leave_out: true}}\nlake",
@@ -132,7 +152,7 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
             "  key: [id]\nlake",
             "  cursor: at\ncolumns: {at: {leave_out: true}}\nlake",
             "'at' is left out, and source.cursor needs it",
-            "without columns.at.leave_out",
+            "remove leave_out from columns.at",
         ),
         (
             "cache:",
@@ -152,8 +172,8 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
             "'Id' is left out, and serve.key needs it",
             "",
         ),
-        ("15m", "900", "900 is not a span of time", "write 900s"),
-        ("15m", "1:30", "'1:30' is not a span of time", "15m"),
+        ("15m", "900", "900 is not a duration", "write 900s"),
+        ("15m", "1:30", "'1:30' is not a duration", "15m"),
         ('"@hourly"', '"@horly"', "is not a preset", "@hourly"),
         ('"@hourly"', '"61 * * * *"', "is not a cron expression", "minute"),
         ('"@hourly"', '"0 0 30 2 *"', "a day that never comes", "choose a day"),
@@ -184,9 +204,14 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
         ("collection: telemetry", "collection: telemetry\n  key: [_id]", "occurs twice", "line"),
         ("collection: telemetry", "collection: telemetry\n  indexes: [[]]", "at least 1", ""),
         ("collection: telemetry", "collection: telemetry\n  indexes: [[name], [name]]", "listed twice", ""),
-        ("collection: telemetry", "collection: telemetry\n  indexes: [[Name]]", "folds column names", "write name"),
+        (
+            "collection: telemetry",
+            "collection: telemetry\n  indexes: [[Name]]",
+            "Hive keeps the names of columns in lower case",
+            "write name",
+        ),
         ("collection: telemetry", "collection: telemetry\n  indexes: name", "must be a list", "[name]"),
-        ("collection: telemetry", "collection: telemetry\n  table: x", "`table` names the product of `select`", ""),
+        ("collection: telemetry", "collection: telemetry\n  table: x", "this flow has no `select`", ""),
         ("collection: telemetry", "collection: t\n  select: select 1", "does not read this flow's lake table", "read"),
         (
             "collection: telemetry",
@@ -194,7 +219,12 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
             "overwrite",
             "serve.table",
         ),
-        ("collection: telemetry", "collection: a-b\n  select: select 1 from telemetry", "not a Hive name", "serve"),
+        (
+            "collection: telemetry",
+            "collection: a-b\n  select: select 1 from telemetry",
+            "cannot be called 'a-b'",
+            "serve.table",
+        ),
         ("collection: telemetry", "collection: a\n  select: select ${x} from telemetry", "placeholder", ""),
         ("cache:", "engine: {mappers: 4}\ncache:", "4 mappers need `split_by`", ""),
         ("cache:", "engine: {split_by: id}\ncache:", "has one mapper", "mappers to 2"),
@@ -219,7 +249,7 @@ def test_what_is_refused_says_what_to_write(flows: Path, instead: str, written: 
 def test_a_connection_url_is_not_repeated(flows: Path) -> None:
     text = refusal(flows, GOOD.replace("powergrid_postgres", "postgres://root:hunter2@db/x"))
     assert "hunter2" not in text
-    assert "Airflow's connection" in text
+    assert "the id of an Airflow connection" in text
 
 
 @pytest.mark.parametrize(
@@ -234,7 +264,7 @@ def test_a_connection_url_is_not_repeated(flows: Path) -> None:
         ("owner: x\n".encode("utf-16"), "not UTF-8"),
         (b"owner: a\nowner: b\n", "`owner` occurs twice, first in line 1"),
         (b"owner: [a\n", "not YAML"),
-        (b"owner: a\n---\nowner: b\n", "a second document"),
+        (b"owner: a\n---\nowner: b\n", "a second YAML document"),
         (b"#" * 300_000, "larger than 256 KiB"),
     ],
 )
@@ -249,7 +279,7 @@ def test_a_byte_order_mark_is_skipped(flows: Path) -> None:
 
 @pytest.mark.parametrize("name", ["telemetry.yml", "telemetry.json", "telemetry.YAML"])
 def test_another_extension_is_refused_with_the_right_one(flows: Path, name: str) -> None:
-    assert "rename it telemetry.yaml" in refusal(flows, GOOD, name)
+    assert "rename the file to telemetry.yaml" in refusal(flows, GOOD, name)
     assert [error.path.name for error in load_flows(flows)[1]] == [name]
 
 
@@ -334,7 +364,7 @@ def test_errors_of_the_defaults_name_their_file(flows: Path) -> None:
     lines = str(load_flows(flows)[1][0]).splitlines()
     assert [line for line in lines if not line.startswith("  ")] == [
         "flows/defaults.yaml:1: unknown key `ower`",
-        "flows/defaults.yaml:3: `lake.table` cannot be shared",
+        "flows/defaults.yaml:3: `lake.table` cannot be shared by all flows",
         "flows/defaults.yaml:4: unknown key `rot`",
         "flows/defaults.yaml:5: `engine.mappers`: 4 mappers need `split_by`, the column that divides the rows",
     ]

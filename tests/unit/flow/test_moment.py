@@ -23,10 +23,10 @@ NO_MOMENT = [
 
 @pytest.mark.parametrize("text", NO_MOMENT)
 def test_what_is_no_moment_is_refused_by_the_name_of_its_option(text: str) -> None:
-    with pytest.raises(SwitchyardError, match=r"--from.*is not a moment") as caught:
+    with pytest.raises(SwitchyardError, match=r"--from.*is not a date or a timestamp") as caught:
         parse_range(text, "2026-03-01", NAMES)
     assert "ISO 8601" in caught.value.cure
-    with pytest.raises(SwitchyardError, match=r"--to.*is not a moment"):
+    with pytest.raises(SwitchyardError, match=r"--to.*is not a date or a timestamp"):
         parse_range("2026-03-01", text, NAMES)
 
 

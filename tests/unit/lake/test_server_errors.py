@@ -27,9 +27,9 @@ DENIED = 'Permission denied: user=grid, access=WRITE, inode="/lake":hdfs:supergr
             RuntimeError(f"RPC error: AccessControlException: {DENIED}"),
             ConnectionUnusable,
             "let user grid list",
-            "grant",
+            "that right",
         ),
-        (PermissionError(DENIED), ConnectionUnusable, "does not let user grid", "grant the user that path"),
+        (PermissionError(DENIED), ConnectionUnusable, "does not let user grid", "give the user that right"),
         (
             RuntimeError("org.apache.hadoop.hdfs.server.namenode.SafeModeException"),
             ServerUnavailable,

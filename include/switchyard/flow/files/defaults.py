@@ -80,7 +80,8 @@ def _check_section(section: str, tree: Map) -> tuple[Map, list[Problem]]:
 
 
 def _per_flow(mark: Mark, name: str) -> Problem:
-    return Problem(mark.path, mark.line, f"`{name}` cannot be shared", "move it into each flow's own file")
+    what = f"`{name}` cannot be shared by all flows"
+    return Problem(mark.path, mark.line, what, "remove it here, and write it into each flow's own file")
 
 
 def _complete(mark: Mark) -> Map:

@@ -14,7 +14,7 @@ from switchyard.errors import FlowFileError, Problem, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.files.defaults import DEFAULTS_FILE, check_defaults, merge
 from switchyard.flow.files.validate import validate
-from switchyard.flow.files.yaml_tree import MAX_BYTES, Map, Mark, Unreadable, mark_at, read_tree
+from switchyard.flow.files.yaml_tree import MAX_BYTES, MAX_KIB, Map, Mark, Unreadable, mark_at, read_tree
 from switchyard.flow.spec import Flow
 
 _LOOKALIKES = frozenset({".yml", ".json", ".toml"})
@@ -106,10 +106,10 @@ def _is_flow_file(name: str) -> bool:
 
 def _wrong_name(path: Path) -> Problem:
     if path.name == DEFAULTS_FILE:
-        return Problem(path, 1, "this file holds what flows share, not a flow", "name the file of a flow")
-    return Problem(
-        path, 1, f"a flow file ends in .yaml, not {path.suffix or 'without one'}", f"rename it {path.stem}.yaml"
-    )
+        what = f"{DEFAULTS_FILE} holds what all flows share; it is not a flow"
+        return Problem(path, 1, what, "name the file of one flow, e.g. flows/telemetry.yaml")
+    what = f"a flow file ends in .yaml, not in {path.suffix or 'a word without a dot'}"
+    return Problem(path, 1, what, f"rename the file to {path.stem}.yaml")
 
 
 def _read(path: Path) -> tuple[Map, list[Problem]]:
@@ -118,17 +118,20 @@ def _read(path: Path) -> tuple[Map, list[Problem]]:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Unreadable(
-            Problem(path, 1, f"cannot be read: {error.strerror}", "check the file and its rights")
+            Problem(
+                path, 1, f"the file cannot be read: {error.strerror}", f"look at its rights and owner: ls -l {path}"
+            )
         ) from error
     if len(content) > MAX_BYTES:
         raise Unreadable(
-            Problem(path, 1, f"larger than {MAX_BYTES // 1024} KiB", "make it smaller: one file holds one flow")
+            Problem(path, 1, f"the file is larger than {MAX_KIB} KiB", "shorten it: one file holds one flow")
         )
     try:
         return read_tree(path, content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        what = f"not UTF-8: byte 0x{content[error.start]:02x}"
+        byte = content[error.start]
+        what = f"not UTF-8: byte 0x{byte:02x} in this line"
         raise Unreadable(Problem(path, line, what, "save the file as UTF-8")) from error
 
 
@@ -163,5 +166,5 @@ def _shared_target(directory: Path, flow: Flow, shared: dict[str, list[str]]) ->
         if others:
             what = f"{target} is also written by {', '.join(others)}"
             mark = mark_at(tree, place)
-            problems.append(Problem(path, mark.line, what, "give each flow a target of its own"))
+            problems.append(Problem(path, mark.line, what, "give each flow a table and a collection of its own"))
     return FlowFileError(flow.flow, path, problems)

@@ -7,5 +7,5 @@ KEYS: dict[tuple[str, ...], str] = {
 }
 
 VALUES: dict[tuple[str, ...], dict[str, str]] = {
-    ("engine", "name"): {"copy": "accepted: sqoop"},
+    ("engine", "name"): {"copy": "sqoop"},
 }

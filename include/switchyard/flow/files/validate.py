@@ -9,9 +9,25 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from switchyard.errors import Problem
-from switchyard.flow.files import not_yet
+from switchyard.flow.files.not_yet import KEYS, VALUES
 from switchyard.flow.files.unions import NO_BRANCH, join_branches
-from switchyard.flow.files.yaml_tree import Map, Node, Seq, mark_at
+from switchyard.flow.files.wording import (
+    CURE_MAPPING,
+    SCALARS,
+    WANTED,
+    Path,
+    any_of,
+    cure_list,
+    cure_missing,
+    cure_scalar,
+    cure_text,
+    cure_value,
+    cut,
+    dotted,
+    shortened,
+    shown,
+)
+from switchyard.flow.files.yaml_tree import Map, Mark, Node, Seq, mark_at
 from switchyard.flow.proof import Contract, Diff, LedgerPolicy, Reconcile
 from switchyard.flow.refusal import REFUSED, nearest
 from switchyard.flow.runs import Runs
@@ -30,18 +46,6 @@ SECTIONS: Mapping[str, type[BaseModel]] = {
     "runs": Runs,
 }
 
-Path = tuple[str | int, ...]
-
-_WANTED = {
-    "string_type": "a text",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
-    "dict_type": "a mapping of keys to values",
-}
 _ROUNDS = 3
 
 
@@ -86,36 +90,52 @@ def _explain_round(tree: Map, details: list[ErrorDetails]) -> Iterator[Problem]:
         path = detail["loc"]
         if detail["type"] == "missing" and path in meant:
             continue  # the key exists, misspelt
-        what, cure = _explain(tree, detail)
         mark = mark_at(tree, _place(detail))
         if detail["type"] == "missing" and mark.path != tree.mark.path:
             mark = tree.mark  # what the defaults began, this file has to finish
-        yield Problem(mark.path, mark.line, _shorten(what), _shorten(cure))
+        if detail["type"] == REFUSED:
+            yield shortened(_hand_on(detail, mark))
+            continue
+        what, cure = _explain(tree, detail)
+        yield shortened(Problem(mark.path, mark.line, what, cure))
+
+
+def _hand_on(detail: ErrorDetails, mark: Mark) -> Problem:
+    """The problem that a validator of ours named, at the key that it is about."""
+    path = _place(detail)
+    what = detail["ctx"]["what"]
+    if path:
+        what = f"`{dotted(path)}`: {what}"
+    return Problem(mark.path, mark.line, what, detail["ctx"]["cure"])
 
 
 def _explain(tree: Map, detail: ErrorDetails) -> tuple[str, str]:
     kind = detail["type"]
     path = _place(detail)
     context = detail.get("ctx", {})
-    name = f"`{_dotted(path)}`"
+    key = dotted(path)
+    value = shown(detail["input"])
     match kind:
         case "extra_forbidden":
             return _explain_unknown(tree, path)
         case "missing":
-            return f"{name} is missing", _describe(path)
+            return f"`{key}` is missing", cure_missing(_describe(path))
         case "literal_error":
             return _explain_literal(path, detail["input"], str(context["expected"]))
-        case _ if kind == REFUSED:
-            what = context["what"] if not path else f"{name}: {context['what']}"
-            return what, context["cure"]
         case _ if kind == NO_BRANCH:
             kinds = context["wanted"]
-            wanted = _any_of([_WANTED[each] for each in kinds if each != "int_type" or "float_type" not in kinds])
-            cure = _cure_type("string_type", detail["input"]) or _describe(path) or f"write {wanted}"
-            return f"{name} must be {wanted}, not {_shown(detail['input'])}", cure
-        case _ if kind in _WANTED:
-            return f"{name} must be {_WANTED[kind]}, not {_shown(detail['input'])}", _cure_type(kind, detail["input"])
-    return f"{name}: {_lower(detail['msg'])}, not {_shown(detail['input'])}", _describe(path)
+            wanted = any_of([WANTED[each] for each in kinds if each != "int_type" or "float_type" not in kinds])
+            return f"`{key}` must be {wanted}, not {value}", cure_text(detail["input"], wanted)
+        case "string_type":
+            return f"`{key}` must be a text, not {value}", cure_text(detail["input"], "a text")
+        case "list_type":
+            return f"`{key}` must be a list, not {value}", cure_list(detail["input"])
+        case "int_type" | "float_type" | "bool_type":
+            return f"`{key}` must be {SCALARS[kind]}, not {value}", cure_scalar(detail["input"], SCALARS[kind])
+        case _ if kind in WANTED:
+            return f"`{key}` must be a mapping of keys to values, not {value}", CURE_MAPPING
+    rule = detail["msg"][:1].lower() + detail["msg"][1:]
+    return f"`{key}`: {rule}, not {value}", cure_value(_describe(path))
 
 
 def _place(detail: ErrorDetails) -> Path:
@@ -126,9 +146,10 @@ def _place(detail: ErrorDetails) -> Path:
 def _explain_unknown(tree: Map, path: Path) -> tuple[str, str]:
     key = str(path[-1])
     names = tuple(str(part) for part in path)
-    if names in not_yet.KEYS:
-        return f"not yet: `{_dotted(path)}`", not_yet.KEYS[names]
-    what = f"unknown key `{_cut(key)}`"
+    if names in KEYS:
+        return f"`{'.'.join(names)}` is not supported yet", KEYS[names]
+    written = cut(key)
+    what = f"unknown key `{written}`"
     if key == "<<":
         return what, "YAML 1.2 has no merge keys; what flows share goes into defaults.yaml"
     meant = _meant(tree, path)
@@ -139,18 +160,21 @@ def _explain_unknown(tree: Map, path: Path) -> tuple[str, str]:
         return what, f"`{key}` belongs to the top level of the file"
     if homes:
         return what, f"`{key}` belongs to {' or '.join(f'`{home}`' for home in homes)}"
-    return what, f"known here: {', '.join(_fields(path))}"
+    known_keys = _fields(path)
+    return what, f"remove it; known here: {', '.join(known_keys)}"
 
 
 def _explain_literal(path: Path, value: object, expected: str) -> tuple[str, str]:
     names = tuple(str(part) for part in path)
-    cure = not_yet.VALUES.get(names, {}).get(str(value))
-    if cure:
-        return f"not yet: `{_dotted(path)}: {value}`", cure
+    key = dotted(path)
+    written = str(value)
+    supported = VALUES.get(names, {})
+    if written in supported:
+        return f"`{key}: {written}` is not supported yet", f"write {key}: {supported[written]}"
     accepted = expected.replace("'", "").replace(" or ", ", ")
-    match = nearest(str(value), accepted.split(", "))
-    what = f"`{_dotted(path)}` cannot be {_shown(value)}"
-    return what, f"did you mean {match}?" if match else f"accepted: {accepted}"
+    match = nearest(written, accepted.split(", "))
+    what = f"`{key}` cannot be {shown(value)}"
+    return what, f"did you mean {match}?" if match else f"write one of: {accepted}"
 
 
 def _meant(tree: Map, path: Path) -> Path | None:
@@ -223,50 +247,3 @@ def _model_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, get_args(annotation))), None)
-
-
-def _cure_type(kind: str, value: object) -> str:
-    if kind == "string_type" and isinstance(value, int | float):
-        return f'put it into quotes: "{_shown(value)}"'
-    if kind == "list_type" and isinstance(value, str):
-        return f"write a list: [{_cut(value)}]"
-    if kind in ("int_type", "bool_type") and isinstance(value, str):
-        return "write it without quotes"
-    return ""
-
-
-def _any_of(kinds: list[str]) -> str:
-    """`a whole number, a number or a text`."""
-    *head, last = dict.fromkeys(kinds)
-    return f"{', '.join(head)} or {last}" if head else last
-
-
-def _dotted(path: Path) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" for part in path)
-    return text.removeprefix(".")
-
-
-def _shown(value: object) -> str:
-    match value:
-        case Map():
-            return "a mapping"
-        case Seq():
-            return "a list"
-        case None:
-            return "empty"
-        case bool():
-            return str(value).lower()
-    return _cut(repr(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _shorten(sentence: str) -> str:
-    """Cut a long sentence down to its beginning and its end."""
-    return sentence if len(sentence) <= 380 else f"{sentence[:150]} … {sentence[-220:]}"
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

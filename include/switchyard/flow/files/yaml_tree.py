@@ -16,7 +16,8 @@ import yaml
 
 from switchyard.errors import Problem
 
-MAX_BYTES = 256 * 1024
+MAX_KIB = 256
+MAX_BYTES = MAX_KIB * 1024
 MAX_DEPTH = 20
 MAX_NODES = 20_000
 
@@ -85,7 +86,7 @@ def read_tree(path: Path, text: str) -> tuple[Map, list[Problem]]:
         parser.dispose()
     if not isinstance(builder.root, Map):
         what = "the file is empty" if builder.root is None else "the file is not a mapping of keys to values"
-        raise Unreadable(Problem(path, 1, what, "start with `source:` and `lake:`, see CONTRIBUTING.md"))
+        raise Unreadable(Problem(path, 1, what, "write at least `source:` and `lake:`; README.md has a whole file"))
     return builder.root, builder.problems
 
 
@@ -131,7 +132,7 @@ class _Builder:
         elif kind is yaml.DocumentStartEvent:
             self._documents += 1
             if self._documents > 1:
-                raise self._stop(event, "a second document starts here", "remove `---`: one file holds one flow")
+                raise self._stop(event, "a second YAML document starts here", "remove `---`: one file holds one flow")
 
     def _take_scalar(self, event: Any) -> None:
         if event.tag is not None:
@@ -165,7 +166,8 @@ class _Builder:
                 "put text that starts with [, { or ? into quotes",
             )
         if len(self._open) >= MAX_DEPTH:
-            raise self._stop(event, f"more than {MAX_DEPTH} levels are nested", "write it flatter: five are enough")
+            what = f"the YAML has more than {MAX_DEPTH} levels"
+            raise self._stop(event, what, "remove levels: a flow file needs five at most")
         value = container(self._mark(event))
         self._add(event, value, 1)
         self._open.append(value)
@@ -192,9 +194,8 @@ class _Builder:
     def _add(self, event: Any, value: Node, size: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise self._stop(
-                event, f"the file holds more than {MAX_NODES:,} values, aliases counted", "make it smaller"
-            )
+            what = f"the file holds more than {MAX_NODES:,} values, with what its YAML aliases repeat"
+            raise self._stop(event, what, "shorten it, or remove aliases (words that start with *)")
         if not self._open:
             self.root = value
             return
@@ -212,7 +213,11 @@ class _Builder:
         return bool(self._open) and self._keys[-1] is None and isinstance(self._open[-1], Map)
 
     def _refuse_tag(self, event: Any) -> None:
-        self._report(event, f"`{event.tag[:60]}` is a YAML tag, which flow files cannot have", "remove it; quote text")
+        self._report(
+            event,
+            f"`{event.tag[:60]}` is a YAML tag, which flow files cannot have",
+            "remove it; text that starts with ! needs quotes",
+        )
 
     def _mark(self, event: Any) -> Mark:
         return Mark(self.path, event.start_mark.line + 1)
@@ -246,8 +251,8 @@ def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
     lines = text.splitlines() or [""]
     at = min(mark.line, len(lines) - 1)
     written = lines[at]
-    what = getattr(error, "problem", None) or getattr(error, "context", None) or "the text is not YAML"
-    return Problem(path, at + 1, f"not YAML: {what}", _syntax_cure(written, mark.column))
+    parsers_message = getattr(error, "problem", None) or getattr(error, "context", None) or "no reason given"
+    return Problem(path, at + 1, f"not YAML: {parsers_message}", _syntax_cure(written, mark.column))
 
 
 def _syntax_cure(written: str, column: int) -> str:
@@ -255,5 +260,6 @@ def _syntax_cure(written: str, column: int) -> str:
     if "\t" in written[: len(written) - len(written.lstrip())] or at == "\t":
         return "indent with spaces; YAML takes no tabs"
     if at in ("@", "`", "%") or re.search(r"[:\[,-]\s+[*&]", written):
-        return f'quote text that starts with one of @ ` % * &: "{written.partition(":")[2].strip() or "…"}"'
+        value = written.partition(":")[2].strip() or "text"
+        return f'quote text that starts with one of @ ` % * &: "{value}"'
     return "look at the quotes, colons and indentation of this line and the one before"
