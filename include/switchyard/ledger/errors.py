@@ -37,15 +37,15 @@ def _raise_limit(setting: str) -> str:
 LEDGER_STATES: tuple[LedgerState, ...] = (
     LedgerState(
         "",
-        "speaks no TLS, and the connection asks for it",
+        "offers no TLS, and the connection asks for it",
         "switch TLS on at the server (ssl = on), or correct extra.sslmode of the connection",
-        drivers="speaks no TLS, and the connection asks for it",
+        drivers="offers no TLS, and the connection asks for it",
     ),
     LedgerState(
         "",
-        "asks for a client's certificate",
+        "asks for a client certificate",
         "name certificate and key in extra.sslcert and extra.sslkey of the connection; its common name is the login",
-        drivers="asks for a client's certificate",
+        drivers="asks for a client certificate",
     ),
     LedgerState(
         "",

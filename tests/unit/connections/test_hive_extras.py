@@ -104,7 +104,7 @@ def test_a_wrong_name_or_value_is_refused(access: Any, extra: dict[str, Any], wo
 
 def test_a_path_is_not_dropped_in_silence() -> None:
     error = refusal(hiveserver2_access, connection(http_path="cliservice"))
-    assert "write use_http_transport: true" in error.cure
+    assert "set extra.use_http_transport to true" in error.cure
 
 
 @pytest.mark.parametrize("mechanism", ["LDAP", "CUSTOM"])
