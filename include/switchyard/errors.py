@@ -113,7 +113,7 @@ class FlowFileError(SwitchyardError):
             if len("\n".join([*shown, str(problem)]).splitlines()) >= MOST_LINES:
                 break
             shown.append(str(problem))
-        left = f"and {len(self.problems) - len(shown)} more: switchyard lint {self.path.parent}"
+        left = f"and {len(self.problems) - len(shown)} more: switchyard lint --flows {self.path.parent}"
         return "\n".join([*(shown or [_cut(str(self.problems[0]), MOST_LINES - 1)]), left])
 
     def __reduce__(self) -> tuple[type[FlowFileError], tuple[str, Path, tuple[Problem, ...]]]:

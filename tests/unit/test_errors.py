@@ -45,5 +45,5 @@ def test_eight_findings_are_all_shown() -> None:
 def test_a_flow_file_names_the_command_that_shows_the_rest() -> None:
     problems = [Problem(Path("flows/a.yaml"), line, f"unknown key `k{line}`", "leave it out") for line in range(9)]
     text = str(FlowFileError("a", Path("flows/a.yaml"), problems)).splitlines()
-    assert text[-1] == "and 5 more: switchyard lint flows"
+    assert text[-1] == "and 5 more: switchyard lint --flows flows"
     assert len(text) == 9

@@ -31,7 +31,7 @@ def flows(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Form
 
 
 def lint(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", envvar="SWITCHYARD_FLOWS")] = DEFAULT_FLOWS,
+    directory: FlowsDirectory = DEFAULT_FLOWS,
     output: OutputFormat = Format.TEXT,
 ) -> None:
     """Check all flow files of a directory and print everything wrong in them; exit 1 if anything is."""
@@ -116,7 +116,7 @@ def _print_flows(flows: Iterable[Flow], errors: list[FlowFileError]) -> None:
         table.add_row(Text(error.flow, style="red"), Text("broken", style="red"))
     Console().print(table)
     if errors:
-        typer.echo(f"What is wrong with them: switchyard lint {errors[0].path.parent}", err=True)
+        typer.echo(f"What is wrong with them: switchyard lint --flows {errors[0].path.parent}", err=True)
 
 
 def _print_problem(problem: Problem) -> None:

@@ -56,7 +56,7 @@ def test_the_shipped_flows_lint_clean() -> None:
 
 
 def test_lint_tells_all_errors_of_all_files_once(broken: Path) -> None:
-    done = switchyard("lint", str(broken))
+    done = switchyard("lint", "--flows", str(broken))
     assert done.returncode == 1
     assert done.stdout.count("unknown key `ower`") == 1
     assert f"{broken}/one.yaml:1: unknown key `sorce`" in done.stdout
@@ -73,7 +73,7 @@ def test_lint_as_json_has_file_and_line(broken: Path) -> None:
 
 
 def test_errors_on_purpose_have_no_traceback(tmp_path: Path) -> None:
-    done = switchyard("lint", str(tmp_path / "nowhere"))
+    done = switchyard("lint", "--flows", str(tmp_path / "nowhere"))
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith(
