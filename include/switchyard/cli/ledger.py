@@ -15,7 +15,9 @@ from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
 
 DISAGREES = 3
-"""Exit code when a flow's table and the ledger disagree; 1 is an error: they may agree or not."""
+"""Exit code when a flow's table and the ledger disagree, or files of the table are not those that were proved.
+
+1 is an error: they may agree or not."""
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[FLOW]...", help="Default: all flows.")]
 
@@ -35,7 +37,7 @@ def check(flows: Names = None, directory: FlowsDirectory = DEFAULT_FLOWS) -> Non
     print_table(
         [{"flow": one.flow, "table": one.table, "ledger": one.ledger, "verdict": one.verdict} for one in verdicts]
     )
-    if any(one.disagrees is not None for one in verdicts):
+    if any(one.disagrees is not None or one.damage is not None for one in verdicts):
         raise typer.Exit(DISAGREES)
 
 

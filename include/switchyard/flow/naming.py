@@ -29,6 +29,7 @@ HELD_PROPERTY = "switchyard.held"
 TABLE_PROPERTY = "switchyard.table"
 REV_PROPERTY = "switchyard.rev"
 ROWS_PROPERTY = "switchyard.rows"
+BYTES_PROPERTY = "switchyard.bytes"
 PREVIOUS_PROPERTY = "switchyard.previous"
 """Parameters of a table and of its partitions; docs/architecture.md lists them all."""
 

@@ -59,9 +59,19 @@ class Hdfs:
         with self._explained(f"list {directory}"):
             statuses = [s for s in self._client.list_status(directory, recursive=True) if not s.isdir]
         return sorted(
-            (HdfsFile(s.path, s.length) for s in statuses if not Path(s.path).name.startswith(("_", "."))),
+            (HdfsFile(s.path, s.length) for s in statuses if _is_data(s.path)),
             key=lambda file: file.path,
         )
+
+    def size_of(self, directory: str) -> int | None:
+        """Bytes of the data files below a directory; None when there is no such directory."""
+        try:
+            statuses = list(self._client.list_status(directory, recursive=True))
+        except FileNotFoundError:
+            return None
+        except (RuntimeError, OSError) as error:
+            raise self._explain(f"list {directory}", error) from error
+        return sum(s.length for s in statuses if not s.isdir and _is_data(s.path))
 
     def list_directories(self, directory: str) -> list[str]:
         """Paths of the directories right below; empty when there is no such directory."""
@@ -166,6 +176,11 @@ class Hdfs:
             return ServerUnavailable(
                 what, where=where, cure=f"wait until it has left safe mode (hdfs dfsadmin -safemode wait); then {AGAIN}"
             )
+        if isinstance(error, FileNotFoundError):
+            what = f"HDFS at {address} could not {doing}: it is gone: {words}"
+            return ServerUnavailable(
+                what, where=where, cure=f"find who deletes files below lake.root, and stop it; then {AGAIN}"
+            )
         if isinstance(error, OSError):
             what = f"the NameNode at {address} does not answer, so HDFS could not {doing}: {words}"
             return ServerUnavailable(
@@ -175,6 +190,10 @@ class Hdfs:
         return ServerUnavailable(
             what, where=where, cure=f"check that its DataNodes run and have space (hdfs dfsadmin -report); then {AGAIN}"
         )
+
+
+def _is_data(path: str) -> bool:
+    return not Path(path).name.startswith(("_", "."))
 
 
 class _Explained:

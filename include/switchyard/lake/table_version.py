@@ -18,7 +18,8 @@ from switchyard.types.columns import HiveColumn
 class Part:
     """A partition of an append table: one load's rows.
 
-    `previous` is the head that the load was planned on, 0 for none; None for a partition of an earlier release.
+    `previous` is the head that the load was planned on, 0 for none; None for a partition of an earlier release. `bytes`
+    are those of its files; None: an earlier release did not say.
     """
 
     seq: int
@@ -26,6 +27,7 @@ class Part:
     rows: int | None
     previous: int | None
     location: str
+    bytes: int | None = None
 
     @property
     def path(self) -> str:
@@ -41,12 +43,14 @@ class Part:
             rows=_number(parameters.get(naming.ROWS_PROPERTY)),
             previous=_number(parameters.get(naming.PREVIOUS_PROPERTY)),
             location=location,
+            bytes=_number(parameters.get(naming.BYTES_PROPERTY)),
         )
 
     def parameters(self) -> dict[str, str]:
         """As the metastore keeps them."""
         previous = {} if self.previous is None else {naming.PREVIOUS_PROPERTY: str(self.previous)}
-        return {naming.LOAD_PROPERTY: self.load_id, naming.ROWS_PROPERTY: str(self.rows or 0), **previous}
+        size = {} if self.bytes is None else {naming.BYTES_PROPERTY: str(self.bytes)}
+        return {naming.LOAD_PROPERTY: self.load_id, naming.ROWS_PROPERTY: str(self.rows or 0), **size, **previous}
 
 
 @dataclass(frozen=True)

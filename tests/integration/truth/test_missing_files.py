@@ -1,6 +1,7 @@
-"""Files of the version that a table shows are gone, as after an old backup of the metastore: nothing is built upon it.
+"""Files of the version that a table shows are gone, as after an old backup of the metastore: nothing is made of it.
 
-Its rows were read once, and the bookmark is above them: a load on top would go on without them, and prove itself.
+Its rows were read once, and the bookmark is above them: a load on top would go on without them, and prove itself. So
+would a collection that is made of what is left.
 """
 
 from __future__ import annotations
@@ -11,44 +12,80 @@ import pytest
 
 from harness.cases import Case
 from harness.matrix import record
-from switchyard.errors import ReconcileMismatch, SwitchyardError, TruthConflict
+from switchyard.errors import ReconcileMismatch, TruthConflict
+from switchyard.flow.naming import Leg
+from switchyard.legs.ingest import leg as ingest_leg
+from switchyard.legs.rebuild.agreement import check_flow
 from switchyard.legs.rebuild.rebuild import rebuild
 
 pytestmark = pytest.mark.kin
 
-TABLE = "create table t (id int primary key, at timestamptz not null default clock_timestamp())"
-LOST = {
-    ("append", "the directory"): (TruthConflict, "1 are not in HDFS"),
-    ("merge", "the directory"): (TruthConflict, "1 are not in HDFS"),
-    ("merge", "its files"): (ReconcileMismatch, "the version before has 0 rows, and had 3 when it was published"),
-}
+TABLE = "create table t (id int primary key, at timestamptz(3) not null default clock_timestamp())"
+LOST = (("append", "the directory"), ("append", "its files"), ("merge", "the directory"), ("merge", "its files"))
 
 
 @pytest.mark.parametrize(("mode", "what"), LOST)
 def test_a_version_without_its_files_is_never_built_upon(new_case: Callable[..., Case], mode: str, what: str) -> None:
-    case = new_case(f"lost_{mode}", source={"cursor": "at", "cursor_clock": "database"}, lake={"mode": mode})
+    by_cursor = {"cursor": "at", "cursor_clock": "database"}
+    case = new_case(f"lost_{mode}", source=by_cursor, lake={"mode": mode}, serve={})
     case.sql(TABLE, "insert into t (id) select generate_series(1, 3)")
     case.run("ingest")
-    version, hdfs = case.version(), case.runtime.hdfs(case.flow())
+    version = case.version()
     assert version is not None
     for path in version.paths:
-        files = [file.path for file in hdfs.list_files(path)]
-        for lost in files if what == "its files" else [path]:
-            hdfs.delete(lost)
+        _delete(case, path, files_only=what == "its files")
     case.sql("insert into t (id) values (4)")
-    kind, sentence = LOST[mode, what]
-    require_refused(case, kind, sentence)
+    require_refused(case, "ingest")
+    require_refused(case, "serve")
     assert case.version() == version
+    assert case.documents() == []
+    with case.runtime.ledger() as ledger:
+        checked = check_flow(case.runtime, ledger, case.flow())
+        assert checked.disagrees is None
+        assert "are not those that were proved" in checked.verdict
     if what == "the directory":
         with case.runtime.ledger() as ledger:
             case.servers.postgres("delete from loads where flow = %s", [case.name], url="LEDGER_URL")
-            assert any("are not in HDFS" in one for one in rebuild(case.runtime, ledger, case.flow()).sentences)
-        require_refused(case, kind, sentence)
+            sentences = rebuild(case.runtime, ledger, case.flow()).sentences
+            assert any("are not those that were proved" in one for one in sentences)
+        require_refused(case, "ingest")
     record(f"ingest, {mode}", "recorded", f"{what} of the version gone", "refused")
 
 
-def require_refused(case: Case, kind: type[SwitchyardError], sentence: str) -> None:
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_a_load_whose_files_change_after_its_proof_is_not_published(new_case: Callable[..., Case], mode: str) -> None:
+    by_cursor = {"cursor": "at", "cursor_clock": "database"} if mode == "append" else {}
+    case = new_case(f"cut_{mode}", source=by_cursor, lake={"mode": mode})
+    case.sql(TABLE, "insert into t (id) select generate_series(1, 3)")
+    runtime, load_id = case.runtime, _proved(case)
+    with runtime.ledger() as ledger:
+        _delete(case, str(ledger.get(load_id).location), files_only=True)
+    with pytest.raises(ReconcileMismatch, match="its files changed before it was published"):
+        ingest_leg.publish(runtime, load_id)
+    assert case.states("ingest") == ["abandoned"]
+    assert case.hive() == []
+    case.run("ingest")
+    assert len(case.hive()) == 3
+    record(f"ingest, {mode}", "proved", "a file of the landing deleted", "not published")
+
+
+def _proved(case: Case) -> str:
+    runtime = case.runtime
     case.settle()
-    with pytest.raises(kind) as caught:
-        case.run("ingest")
-    assert sentence in caught.value.what
+    load_id = ingest_leg.plan(runtime, case.flow()).load_id
+    for step in (ingest_leg.land, ingest_leg.convert, ingest_leg.prove):
+        step(runtime, load_id)
+    return load_id
+
+
+def _delete(case: Case, path: str, *, files_only: bool) -> None:
+    hdfs = case.runtime.hdfs(case.flow())
+    for lost in [file.path for file in hdfs.list_files(path)] if files_only else [path]:
+        hdfs.delete(lost)
+
+
+def require_refused(case: Case, leg: Leg) -> None:
+    case.settle()
+    with pytest.raises(TruthConflict) as caught:
+        case.run(leg)
+    assert "the files of 1 are not those that were proved" in caught.value.what

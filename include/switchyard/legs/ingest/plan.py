@@ -39,7 +39,7 @@ def plan(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> 
     version = settle(runtime, ledger, flow, from_beginning=request.start == "beginning")
     require_released(flow, version)
     if version is not None and version.seq > 0 and flow.lake.mode != "replace":
-        require_files(runtime.hdfs(flow), flow, version)
+        require_files(runtime.hdfs(flow), flow, version, ledger.find(version.load_id))
     source = _look_at_source(runtime, ledger, flow, version, request)
     if isinstance(source, NothingNew):
         return source

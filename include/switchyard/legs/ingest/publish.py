@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from switchyard.catalog.chain import hdfs_authority
 from switchyard.catalog.lineage import publish_step
-from switchyard.errors import PublishConflict
+from switchyard.errors import PublishConflict, ReconcileMismatch
 from switchyard.flow import naming
 from switchyard.flow.bookmark import Bookmark
 from switchyard.flow.frozen import thaw
@@ -25,27 +25,39 @@ from switchyard.legs.ingest.reachable import use_reachable
 from switchyard.legs.ingest.rollback_target import head_of
 from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.legs.tables import versions
+from switchyard.legs.truth.missing import require_landing
 
 log = logging.getLogger(__name__)
 
 
 def publish(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Published]:
-    """Run the step. Raises PublishConflict when another version came first; the load is abandoned then."""
+    """Run the step.
+
+    Raises PublishConflict when another version came first, ReconcileMismatch when the load's files are not those that
+    were proved; the load is abandoned then.
+    """
     flow = thaw(load.spec)
     if load.state == "published":
         return Delivery(load.result(Published), _lineage(runtime, flow, load))
     require_state(load, "proved", "publishing")
     load = ledger.advance(load, "publishing", expected=["proved", "publishing"])
     try:
+        if runtime.metastore(flow).read_load_id(flow.lake.database, flow.lake.table) != load.load_id:
+            require_landing(runtime.hdfs(flow), load)
         rev = _alter_table(runtime, ledger, flow, load)
     except PublishConflict as error:
         ledger.advance(load, "abandoned", expected=["publishing"], error=f"superseded: {error.what}")
+        raise
+    except ReconcileMismatch as error:
+        ledger.advance(load, "abandoned", expected=["publishing"], error=error.what)
         raise
     return Delivery(_record(ledger, flow, load, rev), _lineage(runtime, flow, load))
 
 
 def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> int:
     """Settle every unfinished load: one found in `publishing` is finished or superseded, any other abandoned.
+
+    So is one whose files are not those that were proved.
 
     Returns how many there were.
     Raises SwitchyardError when the flow's connections were changed and do not reach a load that was being published.
@@ -59,6 +71,8 @@ def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> int:
                 log.info("recovered load %s: published", load.load_id)
             except PublishConflict:
                 log.info("recovered load %s: superseded", load.load_id)
+            except ReconcileMismatch as error:
+                log.warning("load %s was being published, and is given up: %s", load.load_id, error.what)
             continue
         ledger.advance(load, "abandoned", expected=[load.state], error=f"taken over by {runtime.owner}")
         log.info("abandoned load %s, left %s by %s", load.load_id, load.state, load.owner)
@@ -108,7 +122,8 @@ def _add_partition(runtime: Runtime, flow: Flow, load: Load) -> None:
     columns = planned.hive_columns
     versions.widen(runtime, flow, load, columns)
     location = f"{runtime.hdfs(flow).url}{load.location}"
-    part = Part(load.seq, load.load_id, load.result(Proved).inserted, planned.head, location)
+    proved = load.result(Proved)
+    part = Part(load.seq, load.load_id, proved.inserted, planned.head, location, proved.hive_bytes)
     lake = flow.lake
     add_partition(
         runtime.metastore(flow), lake.database, lake.table, str(load.seq), location, columns, part.parameters()

@@ -6,10 +6,12 @@ import logging
 
 from switchyard.errors import FlowHeld
 from switchyard.flow.spec import Flow
+from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.partitions import drop_partitions
 from switchyard.lake.table_version import Part, TableVersion
 from switchyard.ledger import registry, table_memory
 from switchyard.ledger.drivers import require_driver_gone
+from switchyard.ledger.results import Proved
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest.manifest import Manifest, read_manifest
@@ -18,6 +20,7 @@ from switchyard.legs.ingest.reachable import require_reachable, use_connections
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.truth.check import Inspection, lake_table, look, refusal, require_allowed
 from switchyard.legs.truth.decide import Action, StrayAction, decide_stray
+from switchyard.legs.truth.missing import ProvedDirectory, find_faults
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +94,11 @@ def _settle_strays(runtime: Runtime, ledger: Ledger, flow: Flow, version: TableV
     """
     while version is not None and version.strays:
         manifests = {part: read_manifest(runtime.hdfs(flow), part.path) for part in version.strays}
-        forward = [manifests[part] for part in version.strays if _rolls_forward(version, part, manifests[part])]
+        forward = [
+            manifests[part]
+            for part in version.strays
+            if _rolls_forward(runtime.hdfs(flow), version, part, manifests[part])
+        ]
         if forward and forward[0] is not None:
             log.warning("%s has the rows of load %s: it is published", version.name, forward[0].load_id)
             load = registry.register(ledger, forward[0].load("publishing"))
@@ -108,12 +115,17 @@ def _drop_strays(runtime: Runtime, flow: Flow, version: TableVersion) -> None:
     drop_partitions(runtime.metastore(flow), version.database, version.table, seqs)
 
 
-def _rolls_forward(version: TableVersion, part: Part, manifest: Manifest | None) -> bool:
+def _rolls_forward(hdfs: Hdfs, version: TableVersion, part: Part, manifest: Manifest | None) -> bool:
     action = decide_stray(
         seq=part.seq,
         previous=part.previous,
-        is_whole=manifest is not None,
+        is_whole=manifest is not None and not find_faults(hdfs.size_of, [_proved(part, manifest)]),
         table_seq=version.seq,
         head=version.head,
     )
     return action is StrayAction.ROLL_FORWARD
+
+
+def _proved(part: Part, manifest: Manifest) -> ProvedDirectory:
+    proved = manifest.result(Proved)
+    return ProvedDirectory(part.path, proved.hive_bytes, part.rows)

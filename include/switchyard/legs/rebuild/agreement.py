@@ -10,17 +10,22 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.rebuild import serve_memory
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.truth.check import Inspection, look, refusal
+from switchyard.legs.truth.missing import described, version_faults
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One flow. `table` and `ledger` are what each says, for people; `disagrees`: why not; None: they agree."""
+    """One flow. `table` and `ledger` are what each says, for people; `disagrees`: why not; None: they agree.
+
+    `damage`: what is wrong with the files of the version that the table shows, which no ledger could cure.
+    """
 
     flow: str
     table: str
     ledger: str
     verdict: str
     disagrees: str | None
+    damage: str | None = None
 
 
 def check_flow(runtime: Runtime, ledger: Ledger, flow: Flow) -> Agreement:
@@ -37,7 +42,10 @@ def check_flow(runtime: Runtime, ledger: Ledger, flow: Flow) -> Agreement:
     why = refusal(flow, inspection).what if inspection.action.refuses else None
     if why is None and flow.serve is not None:
         why = serve_memory.disagreement(runtime, ledger, flow)
-    return Agreement(flow.flow, _table(inspection), _ledger(inspection), why or inspection.action.value, why)
+    faults = version_faults(runtime.hdfs(flow), inspection.version, inspection.memory.named)
+    damage = described(inspection.version, faults) if inspection.version is not None and faults else None
+    verdict = why or damage or inspection.action.value
+    return Agreement(flow.flow, _table(inspection), _ledger(inspection), verdict, why, damage)
 
 
 def _table(inspection: Inspection) -> str:

@@ -23,7 +23,7 @@ from switchyard.legs.rebuild.agreement import Agreement, check_flow
 from switchyard.legs.rebuild.history import History, history_of
 from switchyard.legs.rebuild.serve_memory import ServeMemory, read_serve_memory
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.truth.missing import missing_paths
+from switchyard.legs.truth.missing import described, version_faults
 
 _READERS = 8
 
@@ -94,12 +94,8 @@ def read_manifests(hdfs: Hdfs, flow: Flow, version: TableVersion | None) -> Mapp
 
 def _lost(hdfs: Hdfs, version: TableVersion | None) -> tuple[str, ...]:
     """What of the table cannot be had any more, for people; a plan of a load refuses it."""
-    missing = missing_paths(hdfs, version) if version is not None and version.seq > 0 else []
-    return (
-        (f"{len(missing)} directories that the table shows are not in HDFS: {', '.join(missing[:3])}",)
-        if missing
-        else ()
-    )
+    faults = version_faults(hdfs, version, None)
+    return (described(version, faults),) if version is not None and faults else ()
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ from switchyard.legs.serve.recorded import planned_record, require_recorded
 from switchyard.legs.serve.served import described, served_part
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
+from switchyard.legs.truth.missing import require_files
 from switchyard.serve.mongo.target import MongoTarget
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import TIMESTAMP
@@ -51,6 +52,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
             check.require_known(runtime, ledger, flow)
             recover(runtime, ledger, flow)
             version = _current_version(runtime, flow)
+            require_files(runtime.hdfs(flow), flow, version, ledger.find(version.load_id))
             serve_refresh_cache.check(runtime, flow)
             standing = check.find_standing(runtime, ledger, flow)
             last = standing.last

@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
 class Changes:
     """What differs from the collection as it is.
 
-    `keys_known`: every cached key that changed is in the report's file.
+    `keys_known`: every cached key that changed is in the report's file. It is not when the collection has more or fewer
+    documents than the version it shows has rows: somebody wrote into one of the two.
     """
 
     report: DeltaReport
@@ -127,9 +128,9 @@ def _find_changes(
         return Changes(compute_delta([], new, serve.key, out, where=where), keys_known=False, in_place=True)
     old = download(hdfs, previous, scratch / "old") if is_kept and previous is not None else []
     report = compute_delta(old, new, serve.key, out, where=where)
-    keys_known = is_kept and report.comparable
     shown = report.unchanged + report.updated + report.deleted
-    return Changes(report, keys_known, serve.publish == "delta" and keys_known and live.documents == shown)
+    keys_known = is_kept and report.comparable and live.documents == shown
+    return Changes(report, keys_known, serve.publish == "delta" and keys_known)
 
 
 def _write_replacements(
