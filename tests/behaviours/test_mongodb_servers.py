@@ -235,7 +235,9 @@ def test_a_record_changes_from_the_expected_one_only(serve_mongo: MongoTarget) -
     assert read_shown(serve_mongo, "t").record == record(1, state="served")
     write_record(serve_mongo, record(2), after=1)
     for late in (record(3, load="zombie"), record(2, load="other")):
-        with pytest.raises(PublishConflict, match=r"another run recorded serve seq 2 after this load was planned on 1"):
+        with pytest.raises(
+            PublishConflict, match=r"another run recorded serve seq 2 after this load was planned on serve seq 1"
+        ):
             write_record(serve_mongo, late, after=1)
     with pytest.raises(PublishConflict):
         write_record(serve_mongo, record(4), after=None)

@@ -51,7 +51,9 @@ def summary(result: DiffResult) -> str:
     """One line of numbers."""
     compared = result.compared
     left, right = compared.stores
-    counted = f"{compared.rows_of(left):,} rows in {left}, {compared.rows_of(right):,} in {right}"
+    left_rows = compared.rows_of(left)
+    right_rows = compared.rows_of(right)
+    counted = f"{left_rows:,} rows in {left}, {right_rows:,} in {right}"
     if compared.buckets is None:
         return counted
     buckets = f"{len(result.buckets):,} of {compared.buckets:,} buckets differ" if result.buckets else "equal"

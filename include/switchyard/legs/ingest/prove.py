@@ -250,7 +250,7 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
         for sentence in failed:
             log.error("%s", sentence)
         raise CheckFailed(
-            "checks of severity fail are broken:",
+            "these checks of severity fail are broken:",
             where=f"flow {batch.flow.flow}",
             cure="nothing was published; correct the rows at the source, or the check in the flow file; then "
             f"{run_again('ingest', batch.flow.flow)}",

@@ -78,8 +78,8 @@ def _other_source(flow: Flow, version: TableVersion, changes: list[str], request
     if flow.lake.mode == "append":
         again = "to read all rows, set another lake.table"
     else:
-        again = f"to read all rows (those that the source no longer has stay in Hive): {run} --from-beginning"
-    cure = f"{again}; if you know that the rows below the bookmark are the same: {run} --trust-bookmark"
+        again = f"to read all rows: {run} --from-beginning (rows deleted at the source stay in Hive)"
+    cure = f"{again}; if the rows below the bookmark are the same: {run} --trust-bookmark"
     if flow.source.sweep == "always":
         cure = f"read all rows first: {run}"
     if request.kind != "load":

@@ -153,7 +153,7 @@ def write_record(mongo: MongoTarget, record: ServedRecord, *, after: int | None)
     newest = current.get("serve_seq", 0)
     planned_on = after or 0
     raise PublishConflict(
-        f"another run recorded serve seq {newest} after this load was planned on {planned_on}",
+        f"another run recorded serve seq {newest} after this load was planned on serve seq {planned_on}",
         where=f"connection {mongo.connection.conn_id} collection {OWN_COLLECTION}, document {record.collection}",
         cure=f"this run published nothing; {run_again('serve', record.flow)}; the new run starts from that record",
     )

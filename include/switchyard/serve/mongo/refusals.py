@@ -40,7 +40,9 @@ def write_refused(error: BulkWriteError, where: str) -> Refusal:
 def rename_refused(error: OperationFailure, staging: str, where: str) -> Refusal:
     """The error of the rename that publishes; a refused login stays the driver's error, for `explained`."""
     if error.code == NAMESPACE_NOT_FOUND:
-        what = f"staging {staging} no longer exists: it was published already, or dropped by a later load"
+        what = (
+            f"the staging collection {staging} no longer exists: it was published already, or dropped by a later load"
+        )
         cure = "run the whole serve leg again, which looks which of the two it was, and goes on"
         return PublishConflict(what, where=where, cure=cure)
     if error.code in REFUSED_LOGIN:
