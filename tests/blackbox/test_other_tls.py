@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.outside.certificates import Authority
-from harness.outside.grounds import CACHE, MONGO, Ended, FlowUnderTest, Grounds
+from harness.outside.grounds import CACHE, MONGO, SOURCE, Ended, FlowUnderTest, Grounds
 from harness.outside.tls_servers import (
     LOGIN,
     PASSWORD,
@@ -20,6 +20,7 @@ from harness.outside.tls_servers import (
     open_tls_mongo,
     open_tls_redis,
 )
+from harness.outside.wiretap import Wiretap
 
 pytestmark = pytest.mark.kin
 HIVE, METASTORE = "lake_hive", "lake_metastore"
@@ -177,3 +178,25 @@ def test_a_flow_goes_through_a_hiveserver2_that_speaks_http(
     ended = loaded.ingest().require_success()
     assert PASSWORD not in ended.output
     assert sorted(loaded.hive(what="id")) == [(1,), (2,), (3,), (4,), (5,)]
+
+
+def test_no_value_and_no_password_passes_in_clear(grounds: Grounds, estate: Estate, loaded: FlowUnderTest) -> None:
+    """By HiveServer2's check, MongoDB's documents and Redis' warm keys; the source has no TLS here, and shows it."""
+    canary = "canary-in-a-coal-mine"
+    ids = estate.connect(grounds)
+    flow = grounds.flow("canary", "id text primary key, v text", serve={}, cache={"warm": 10})
+    flow.change(
+        lake={"hive": ids[HIVE], "metastore": ids[METASTORE]},
+        serve={"connection": ids[MONGO]},
+        cache={"connection": ids[CACHE]},
+        checks=[{"accepted_values": {"column": "v", "values": [canary]}}],
+    )
+    flow.sql(f"insert into {{t}} values ('{canary}', '{canary}')")
+    source = int(grounds.connections[SOURCE]["port"])
+    ports = [server.port for server in estate.servers.values()]
+    with Wiretap([*ports, source]) as wiretap:
+        for leg in (flow.ingest, flow.serve):
+            leg().require_success()
+    assert wiretap.carried(source, canary.encode()), "the wiretap hears nothing"
+    assert all(wiretap.payloads[port] for port in ports)
+    assert [port for port in ports for text in (canary, PASSWORD) if wiretap.carried(port, text.encode())] == []
