@@ -30,7 +30,7 @@ class SqlState:
 _AGAIN = "run again (in Airflow: clear the task)"
 _SERVER = "check that the server runs, and the connection's host and port"
 _LOGIN = f"correct the connection's login and password, or the server's pg_hba.conf; then {_AGAIN}"
-_STATEMENT = "correct source.table, source.columns, source.where or source.query"
+_STATEMENT = "in the flow file, correct source.table, source.columns, source.where or source.query"
 _VALUE = "mend the rows, leave them out with source.where, or cast them in source.query"
 _RETRY = f"nothing was published; {_AGAIN}"
 _POOLER = (
@@ -118,10 +118,15 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "3D000",
         "has no database of that name",
-        "correct the connection's schema, which names the database",
+        "correct the field schema of the connection, which names the database",
         words=r"database .* does not exist",
     ),
-    SqlState("3F000", "has no schema of that name", "correct source.table", words=r"schema .* does not exist"),
+    SqlState(
+        "3F000",
+        "has no schema of that name",
+        "in the flow file, correct source.table (schema.table)",
+        words=r"schema .* does not exist",
+    ),
     SqlState(
         "40001",
         "cancelled the statement, because rows that it reads were changed meanwhile",
@@ -137,11 +142,17 @@ SQLSTATES: tuple[SqlState, ...] = (
         "grant the login SELECT on the table, USAGE on its schema, EXECUTE on functions",
         words=r"permission denied for",
     ),
-    SqlState("42601", "cannot parse the SQL", "correct source.where or source.query", words=r"syntax error at"),
+    SqlState(
+        "42601",
+        "cannot parse the SQL",
+        "in the flow file, correct source.where or source.query",
+        words=r"syntax error at",
+    ),
     SqlState(
         "42703",
         "has no column of that name",
-        "correct source.columns, source.where or source.query; in SQL, names with capitals need double quotes",
+        "in the flow file, correct source.columns, source.where or source.query; in SQL, names with capitals need "
+        "double quotes",
         words=r"column .* does not exist",
     ),
     SqlState(
@@ -153,7 +164,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "42P01",
         "has no table of that name",
-        "correct source.table (schema.table) or source.query",
+        "in the flow file, correct source.table (schema.table) or source.query",
         words=r"relation .* does not exist",
     ),
     SqlState("42", "cannot run the statement", _STATEMENT + ", or the login's rights", words=r"is ambiguous"),

@@ -219,13 +219,14 @@ class StepOperator(BaseOperator):
             preexec_fn=die_with_parent,
         )
         try:
-            answer, last = self._talk(self._child, call.text())
+            answer, last_lines = self._talk(self._child, call.text())
             code = self._child.wait()
         finally:
             end_group(self._child)
         if not answer.strip():
             error: SwitchyardError = StepFailed(
-                f"the process of step {call.step} ended with exit code {code} and no result; its last lines:\n{last}",
+                f"the process of step {call.step} ended with exit code {code} and no result; its last lines:\n"
+                f"{last_lines}",
                 where=f"task {self.dag_id}.{self.task_id}",
                 cure="clear the task: running it again is safe; if its log has a Python traceback, report it as a bug",
             )

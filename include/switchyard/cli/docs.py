@@ -263,7 +263,9 @@ def _run(file: Path) -> dict[str, Any]:
         return runpy.run_path(str(file))
     except Exception as error:
         raise SwitchyardError(
-            f"{type(error).__name__}: {error}", where=str(file), cure="correct the DAG file"
+            f"the DAG file cannot be run: {type(error).__name__}: {error}",
+            where=str(file),
+            cure=f"correct it; the whole traceback: python {file}",
         ) from error
 
 

@@ -248,6 +248,8 @@ class Package:
         if name not in [*parameters, *(argument.arg for argument in function.args.kwonlyargs)]:
             return []
         called = module.parents[function].name if function.name == "__init__" else function.name  # type: ignore[attr-defined]
+        if hasattr(dict, called):
+            return []  # any mapping has calls of that name
         rows = []
         for caller, call in self.calls[called]:
             if caller is not module and self.home_of(caller, called) is not module:

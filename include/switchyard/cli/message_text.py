@@ -24,6 +24,7 @@ _PLAIN = {"name", "value", "text", "id"}
 _SPOKEN = {
     "leg": "ingest|serve",
     "address": "host:port",
+    "advice": "what to do with it, e.g. leave it out",
     "conn id": "connection",
     "ca": "CA file",
     "client": "client certificate",
@@ -88,6 +89,10 @@ class Writer:
                 return self._join([left, right], depth)
             case ast.Call(func=ast.Attribute(value=ast.JoinedStr() as text, attr="strip"), args=[]):
                 return self.write(text, depth, inside=inside)
+            case ast.Call(func=ast.Attribute(value=template, attr="format"), args=filling):
+                written = self.write(template, depth, inside=inside)
+                shown = _placeholder(filling[0]) if filling else ""
+                return [Variant(variant.text.replace("{}", shown), variant.ways) for variant in written]
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return self._divide(test, body, orelse, depth, inside=inside)
             case ast.BoolOp(op=ast.Or(), values=[first, second]) if inside and _words(first):

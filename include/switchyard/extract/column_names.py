@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from switchyard.extract.postgres import SourceShape
 from switchyard.flow.choices import lake_name, left_out
 from switchyard.flow.spec import Flow
-from switchyard.types.lake_names import LakeName, name_faults, other_source_names
+from switchyard.types.lake_names import LakeName, NameFault, name_faults, other_source_names
 
 _SHOWN = 20
 
@@ -22,7 +22,7 @@ def find_name_faults(flow: Flow, shape: SourceShape) -> Iterator[str]:
     """Findings: names that cannot travel, choices for columns that do not exist, keys that are not read."""
     names = carried_names(flow, shape)
     for fault in name_faults(names):
-        yield f"column {fault.source!r} {fault.why}; {fault.cure}"
+        yield _describe_fault(fault)
     yield from _unknown_choices(flow, shape)
     yield from _source_names(flow, shape)
     yield from _keys_left_out(flow, shape)
@@ -31,6 +31,10 @@ def find_name_faults(flow: Flow, shape: SourceShape) -> Iterator[str]:
         places = [("serve.key", key) for key in flow.serve.key]
         places += [("serve.indexes", column) for index in flow.serve.indexes for column in index]
         yield from unknown_lake_names(places, [each.name for each in names], missing_names(flow, names))
+
+
+def _describe_fault(fault: NameFault) -> str:
+    return f"column {fault.source!r} {fault.why}; {fault.cure}"
 
 
 def unknown_lake_names(

@@ -226,10 +226,10 @@ def require_same(reader: str, read: SourceSession, planned: SourceSession | None
         raise _refused(read, wrong, f"the session of {reader}", dropped)
     if planned is not None and (differences := read.differences(planned)):
         raise SourceRefused(
-            f"{reader} read from another server or with other settings than step plan: {'; '.join(differences)}",
+            f"{reader} read from another server or with other settings than the step plan: {'; '.join(differences)}",
             where=f"database {planned.database}, user {planned.login}",
             cure="nothing was published; run the whole leg again, which helps after a restart or a changed setting; if "
-            "it fails so again, let the connection lead to one server and one database",
+            "that fails as well, change the connection's host so that it always leads to one and the same server",
         )
 
 

@@ -134,7 +134,9 @@ def _check_server(session: Session) -> list[str]:
     assert row is not None  # noqa: S101 - a SELECT without FROM
     findings = []
     if row[0]:
-        findings.append("the connection is to a standby, which does not show the open transactions: use the primary")
+        findings.append(
+            "the connection is to a standby, which does not show the open transactions: name the primary as its host"
+        )
     if not row[1]:
         cure = "grant pg_read_all_stats to the connection's login"
         what = "the login may not see the transactions of others, so that rows of an open one could be missed"
@@ -155,7 +157,9 @@ def _check_hidden(session: Session) -> list[str]:
         )
     if prepared:
         cure = "commit them or roll them back (pg_prepared_xacts), and run again"
-        findings.append(f"{prepared} prepared transactions are open, and may commit rows below any watermark; {cure}")
+        findings.append(
+            f"{prepared} prepared transactions are open, and may commit rows that no later load would read; {cure}"
+        )
     return findings
 
 
@@ -179,7 +183,8 @@ def _check_clock(session: Session, flow: Flow, cursor: PostgresType) -> list[str
     findings = [f"{reason}; {_SWEEP}" for reason in hidden_commits(relations)]
     if source.table is None and not declared:
         return [
-            f"source.cursor {source.cursor!r} of a query: that the database's clock sets it cannot be checked; {_CURE}"
+            f"source.cursor {source.cursor!r} is of a query, so that nobody can check that the database's clock sets it; "
+            f"{_CURE}"
         ]
     cut = cut_default(relations)
     findings += [f"source.cursor {source.cursor!r}: {fault}; {_SWEEP}" for fault in cut]

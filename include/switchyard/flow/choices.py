@@ -81,11 +81,12 @@ def _refuse_one_name_for_two(carried: Sequence[LakeName]) -> None:
     for each in carried:
         holder = holders.setdefault(each.name, each.source)
         if holder != each.source:
-            chosen = each.source if each.chosen else holder
+            column = each.source if each.chosen else holder
+            name = each.name
             raise refuse(
-                f"columns {holder!r} and {each.source!r} would both be called {each.name!r} in the lake",
-                cure=f"give one of them another name: columns: {{{yaml_key(chosen)}: {{name: {each.name}_2}}}}",
-                at=["columns", chosen],
+                f"columns {holder!r} and {each.source!r} would both be called {name!r} in the lake",
+                cure=f"give one of them another name: columns: {{{yaml_key(column)}: {{name: {name}_2}}}}",
+                at=["columns", column],
             )
 
 

@@ -27,9 +27,9 @@ def _editor(pattern: re.Pattern[str], longest: int) -> Any:
 
 def no_duplicates(values: T) -> T:
     """Refuse a list that has an item twice."""
-    for at, value in enumerate(values):
-        if value in values[:at]:
-            raise refuse(f"{value!r} is listed twice", cure="name it once", at=[at])
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise refuse(f"{value!r} is listed twice", cure="name it once", at=[number])
     return values
 
 
@@ -39,8 +39,8 @@ def check_table(text: str) -> str:
     return text
 
 
-def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
-    """Check that a text is one piece of SQL, which stays inside its brackets; `starts`: the words it may begin with."""
+def check_sql(text: str, dialect: Dialect) -> str:
+    """Check that a text is one piece of SQL, which stays inside its brackets."""
     if len(text) > _LONGEST_SQL:
         length = len(text)
         what = f"this SQL has {length:,} characters, and the limit is {_LONGEST_SQL:,}"
@@ -48,8 +48,6 @@ def check_sql(text: str, dialect: Dialect, starts: tuple[str, ...]) -> str:
     fault = find_fault(text, dialect)
     if fault:
         raise refuse(f"this SQL {fault}", cure="correct it: Switchyard puts it into a statement, between brackets")
-    if starts and first_word(text) not in starts:
-        raise refuse("this is not a query", cure=f"write SQL that begins with {' or '.join(starts)}")
     if not text.strip():
         raise refuse("the condition is empty", cure="write a condition, or leave the key out of the flow file")
     if "$CONDITIONS" in text or "${" in text:
@@ -62,24 +60,30 @@ def check_where(text: str) -> str:
     """Check a SQL condition on the rows of the source."""
     if first_word(text) == "where":
         raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only, e.g. where: id > 10")
-    return check_sql(text, "postgres", ())
+    return check_sql(text, "postgres")
 
 
 def check_query(text: str) -> str:
     """Check a PostgreSQL query."""
-    return check_sql(text, "postgres", ("select", "with", "values", "table"))
+    checked = check_sql(text, "postgres")
+    if first_word(text) not in ("select", "with", "values", "table"):
+        raise refuse("this is not a query", cure="write SQL that begins with select or with, values or table")
+    return checked
 
 
 def check_select(text: str) -> str:
     """Check a HiveQL query."""
-    return check_sql(text, "hive", ("select", "with"))
+    checked = check_sql(text, "hive")
+    if first_word(text) not in ("select", "with"):
+        raise refuse("this is not a query", cure="write HiveQL that begins with select or with")
+    return checked
 
 
 def check_condition(text: str) -> str:
     """Check a HiveQL condition on one row."""
     if first_word(text) == "where":
         raise refuse("Switchyard writes the word WHERE itself", cure="write the condition only, e.g. sql: wattage > 0")
-    return check_sql(text, "hive", ())
+    return check_sql(text, "hive")
 
 
 def check_as(text: str) -> str:

@@ -68,7 +68,7 @@ class Runs(Closed):
             raise refuse(what, cure="raise timeout, or lower step_timeout", at=["step_timeout"])
         if self.shortest_waiting >= self.timeout:
             waited = format_duration(self.shortest_waiting)
-            what = f"a step that is retried waits {waited} between its tries, and `timeout` ends the run before"
+            what = f"with its retries a failing step waits {waited} in all, and `timeout` ends the run before that"
             raise refuse(what, cure="set fewer retries, a shorter retry_delay, or a longer timeout", at=["retries"])
         return self
 

@@ -168,8 +168,8 @@ class Serve(Closed):
             try:
                 identifiers.check_hive(self.collection)
             except ValueError as error:
-                cure = "name a Hive table for it in serve.table"
-                what = f"the Hive table of what `select` yields cannot be called {self.collection!r}, as the collection"
+                cure = "set serve.table to the name of a Hive table"
+                what = f"what `select` yields needs a Hive table, and {self.collection!r} cannot name one"
                 raise refuse(what, cure=cure, at=["select"]) from error
         return self
 

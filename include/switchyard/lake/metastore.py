@@ -181,9 +181,9 @@ class Metastore:
         where = f"Hive table {expected.database}.{expected.table}"
         if "has been modified" in text:
             return PublishConflict(
-                f"the table no longer shows seq {expected.seq}, which this load started from: another load won",
+                f"the table no longer shows seq {expected.seq}, which this load began with: another load was published",
                 where=where,
-                cure="nothing was changed; run the whole leg again: it starts from the version that won",
+                cure="nothing was changed; run the whole leg again: it starts from the version that is shown now",
             )
         return SwitchyardError(
             f"the metastore refused the publish: {text}",

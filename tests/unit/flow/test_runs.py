@@ -66,7 +66,7 @@ def write(directory: Path, runs: str, defaults: str | None = None) -> Path:
         ("longest_delay: 2d", 4, "more than Airflow ever waits"),
         ("retry_delay: 2h\nbackoff: 2", 3, "raise longest_delay, or lower retry_delay"),
         ("timeout: 1h\nstep_timeout: 2h", 5, "raise timeout, or lower step_timeout"),
-        ("retries: 4\nretry_delay: 3h", 4, "a step that is retried waits 12h"),
+        ("retries: 4\nretry_delay: 3h", 4, "a failing step waits 12h in all"),
         ("retries: 100\nbackoff: 2", 4, "fewer retries, a shorter retry_delay, or a longer timeout"),
         ("retries: 100\nretry_delay: 999999d", 4, "fewer retries, a shorter retry_delay, or a longer timeout"),
         ("[]", 3, "a mapping of keys to values"),

@@ -25,14 +25,14 @@ CURE_MAPPING = "write `key: value` in lines of their own below it, indented"
 def cure_missing(what_it_means: str) -> str:
     """What to do about a key that is missing, by its description, which may be empty."""
     if what_it_means:
-        return f"add this key; it says: {what_it_means}"
+        return f"add this key; it means: {what_it_means}"
     return "add this key; docs/flows.md describes it"
 
 
 def cure_value(what_it_means: str) -> str:
     """What to do about a value out of bounds, by the key's description, which may be empty."""
     if what_it_means:
-        return f"write another value; it says: {what_it_means}"
+        return f"write another value; the key means: {what_it_means}"
     return "write another value; docs/flows.md has examples"
 
 
