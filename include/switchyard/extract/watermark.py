@@ -183,8 +183,8 @@ def _check_clock(session: Session, flow: Flow, cursor: PostgresType) -> list[str
     findings = [f"{reason}; {_SWEEP}" for reason in hidden_commits(relations)]
     if source.table is None and not declared:
         return [
-            f"source.cursor {source.cursor!r} is of a query, so that nobody can check that the database's clock sets it; "
-            f"{_CURE}"
+            f"source.cursor {source.cursor!r} is of a query, so that nobody can check that the database's clock sets it"
+            f"; {_CURE}"
         ]
     cut = cut_default(relations)
     findings += [f"source.cursor {source.cursor!r}: {fault}; {_SWEEP}" for fault in cut]

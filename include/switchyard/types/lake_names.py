@@ -52,11 +52,11 @@ def name_faults(names: Sequence[LakeName]) -> list[NameFault]:
     taken = {each.name for each in names}
     twice = {source for source, count in Counter(each.source for each in names).items() if count > 1}
     for each in names:
-        why = _fault(each, holders.get(each.name), is_twice=each.source in twice)
-        if why is not None:
-            suggested = free_name(suggest(each.source), taken)
+        suggested = free_name(suggest(each.source), taken)
+        fault = _fault(each, holders.get(each.name), suggested, is_twice=each.source in twice)
+        if fault is not None:
             taken.add(suggested)
-            faults.append(NameFault(each.source, why, _cure(each, suggested, is_twice=each.source in twice)))
+            faults.append(fault)
         holders.setdefault(each.name, each)
     return faults
 
@@ -84,24 +84,23 @@ def other_source_names(names: Iterable[LakeName]) -> Mapping[str, str]:
     return {source: name for source, name in renamed.items() if source not in taken}
 
 
-def _fault(each: LakeName, holder: LakeName | None, *, is_twice: bool) -> str | None:
-    if _PLACEHOLDER in each.source:
-        return f"has {_PLACEHOLDER} in its name, which Sqoop would replace"
+def _fault(each: LakeName, holder: LakeName | None, suggested: str, *, is_twice: bool) -> NameFault | None:
+    source = each.source
+    name = each.name
+    choose = (
+        f"choose its name, columns: {{{yaml_key(source)}: {{name: {suggested}}}}}, or leave it out, {{leave_out: true}}"
+    )
     if is_twice:
-        return "is there twice in the query's result, so that one cannot be told from the other"
+        why = "is there twice in the query's result, so that one cannot be told from the other"
+        return NameFault(source, why, "give one of them another name in source.query")
+    if _PLACEHOLDER in source:
+        why = f"has {_PLACEHOLDER} in its name, which Sqoop would replace"
+        return NameFault(source, why, "read the table through a view, or list in source.columns the columns to read")
     if holder is not None and (each.chosen or holder.chosen):
-        return f"would be called {each.name!r} in the lake, as column {holder.source!r} is"
+        return NameFault(source, f"would be called {name!r} in the lake, as column {holder.source!r} is", choose)
     if holder is not None:
-        return f"is the same name as {holder.source!r} in Hive, which ignores case"
-    if not re.fullmatch(r"[^\W]\w*", each.name) or each.name.startswith("_id"):
-        return "is not a name that Hive, Parquet and MongoDB share: letters, digits and _ only, not _id"
+        return NameFault(source, f"is the same name as {holder.source!r} in Hive, which ignores case", choose)
+    if not re.fullmatch(r"[^\W]\w*", name) or name.startswith("_id"):
+        why = "is not a name that Hive, Parquet and MongoDB share: letters, digits and _ only, not _id"
+        return NameFault(source, why, choose)
     return None
-
-
-def _cure(each: LakeName, suggested: str, *, is_twice: bool) -> str:
-    if is_twice:
-        return "give one of them another name in source.query"
-    if _PLACEHOLDER in each.source:
-        return "read the table through a view, or list in source.columns the columns to read"
-    key = yaml_key(each.source)
-    return f"choose its name, columns: {{{key}: {{name: {suggested}}}}}, or leave it out, {{leave_out: true}}"

@@ -222,7 +222,7 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
         (
             "collection: telemetry",
             "collection: a-b\n  select: select 1 from telemetry",
-            "cannot be called 'a-b'",
+            "'a-b' cannot name one",
             "serve.table",
         ),
         ("collection: telemetry", "collection: a\n  select: select ${x} from telemetry", "placeholder", ""),
