@@ -78,7 +78,12 @@ SQLSTATES: tuple[SqlState, ...] = (
         r"|Network is unreachable|Temporary failure in name resolution",
     ),
     SqlState("0A000", "does not support what the statement asks for", _STATEMENT),
-    SqlState("21", "got several rows where the SQL allows one", _STATEMENT, words=r"more than one row returned"),
+    SqlState(
+        "21",
+        "got several rows from a subquery that may give one",
+        "in the flow file, correct the subquery in source.where or source.query",
+        words=r"more than one row returned",
+    ),
     SqlState("22012", "divided by zero", _VALUE, words=r"division by zero"),
     SqlState(
         "22",
@@ -86,7 +91,11 @@ SQLSTATES: tuple[SqlState, ...] = (
         _VALUE,
         words=r"invalid input syntax|out of range|invalid byte sequence|has no equivalent in encoding",
     ),
-    SqlState("23", "refused the statement because of a constraint", _STATEMENT),
+    SqlState(
+        "23",
+        "refused a value because of a constraint",
+        "in the flow file, correct the cast or the function in source.where or source.query that breaks the constraint",
+    ),
     SqlState(
         "25P03",
         "ended the session, which was idle in a transaction for too long",

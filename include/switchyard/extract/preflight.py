@@ -85,7 +85,10 @@ def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | 
     if split_by is None:
         findings.append("several mappers need a column to divide the rows: set engine.split_by, or engine.mappers to 1")
     elif split_by not in by_name:
-        findings.append(f"engine.split_by {split_by!r} is not a column of the source; it has {', '.join(by_name)}")
+        known_columns = list(by_name)
+        findings.append(
+            f"engine.split_by {split_by!r} is not a column of the source; it has {', '.join(known_columns)}"
+        )
     elif by_name[split_by].type.name not in _SPLITTABLE:
         findings.append(
             f"engine.split_by {split_by!r} is {by_name[split_by].type.text}: only {', '.join(_SPLITTABLE)} divide "

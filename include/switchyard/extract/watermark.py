@@ -92,7 +92,8 @@ def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
         return []
     types = {column.name: column.type for column in shape.columns}
     if source.cursor not in types:
-        return [f"source.cursor {source.cursor!r} is not a column of the source; it has {', '.join(types)}"]
+        known_columns = list(types)
+        return [f"source.cursor {source.cursor!r} is not a column of the source; it has {', '.join(known_columns)}"]
     if not types[source.cursor].is_timestamp:
         return [
             f"source.cursor {source.cursor!r} is {types[source.cursor].text}: only timestamps of the database's clock "

@@ -57,7 +57,7 @@ def thaw(spec: Mapping[str, Any]) -> Flow:
         flow = spec.get("flow", "?")
         reason = first["msg"]
         raise LedgerStateError(
-            f"this version of Switchyard cannot read the flow as the load was planned with it: {place}: {reason}",
+            f"this version of Switchyard cannot read the flow that the ledger keeps with its load: {place}: {reason}",
             where=f"flow {flow}",
             cure="run it with the version of Switchyard that planned it; or give the load up: "
             f"switchyard abandon {flow} --leg ingest --why REASON, or --leg serve if that leg failed",

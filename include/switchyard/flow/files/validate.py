@@ -157,9 +157,9 @@ def _explain_unknown(tree: Map, path: Path) -> tuple[str, str]:
         return what, f"did you mean `{meant[-1]}`?"
     homes = [section for section, model in SECTIONS.items() if key in model.model_fields and section != path[0]]
     if key in Flow.model_fields and len(path) > 1:
-        return what, f"`{key}` belongs to the top level of the file"
+        return what, f"move it: `{key}` belongs to the top level of the file"
     if homes:
-        return what, f"`{key}` belongs to {' or '.join(f'`{home}`' for home in homes)}"
+        return what, f"move it: `{key}` belongs to {' or '.join(f'`{home}`' for home in homes)}"
     known_keys = _fields(path)
     return what, f"remove it; known here: {', '.join(known_keys)}"
 
