@@ -107,7 +107,7 @@ def _older(flow: Flow, inspection: Inspection) -> tuple[str, str]:
     assert version is not None  # noqa: S101 - the table shows something
     newest = inspection.memory.newest
     if newest is None:
-        remembered = "a newer one, of another lake.table or of a metastore that was newer than this one"
+        remembered = "a newer version, published into another lake.table or into a newer copy of this metastore"
     else:
         remembered = f"seq {newest.seq}, revision {inspection.memory.rev}: the metastore is older than the ledger"
     again = f"; or read everything again: switchyard run ingest {flow.flow} --from-beginning"

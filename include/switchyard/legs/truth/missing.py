@@ -80,9 +80,11 @@ def version_faults(hdfs: Hdfs, version: TableVersion | None, load: Load | None) 
 
 def described(version: TableVersion, faults: Sequence[str]) -> str:
     """The faults of a version in one sentence."""
-    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    directories = directories_of(version, None)
+    unnamed = len(faults) - _NAMED
+    more = f"; and {unnamed} more" if unnamed > 0 else ""
     return (
-        f"Hive table {version.name} shows {len(directories_of(version, None))} directories, and the files of "
+        f"Hive table {version.name} shows {len(directories)} directories, and the files of "
         f"{len(faults)} are not those that were proved: {'; '.join(faults[:_NAMED])}{more}"
     )
 
