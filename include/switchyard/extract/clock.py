@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from switchyard.extract.postgres import regclass
 from switchyard.flow.spec import Source
 from switchyard.types.postgres_type import PostgresType
+from switchyard.types.quoting import quote_plainly
 
 if TYPE_CHECKING:
     from switchyard.extract.session import Session
@@ -139,6 +140,20 @@ def clock_faults(relations: Sequence[Relation], cursor: PostgresType, *, updates
                 f"{fault}{'' if root else f' of {each.name}'}" for fault in _faults(each, default, cursor, updates)
             ]
     return list(dict.fromkeys(faults))
+
+
+def trigger_sql(table: str, cursor: str, kind: PostgresType) -> str:
+    """Write the trigger that lets the database's clock set a cursor at every insert and update: one line of SQL.
+
+    `table` is quoted where it has to be. Partitions get it from their table; a table that inherits needs its own.
+    """
+    moment = "now()" if kind.catalog == "timestamptz" else "now() at time zone 'UTC'"
+    name = quote_plainly(f"set_{cursor}")
+    body = f"begin new.{quote_plainly(cursor)} := {moment}; return new; end"
+    return (
+        f"create function {name}() returns trigger language plpgsql as $$ {body} $$; "
+        f"create trigger {name} before insert or update on {table} for each row execute function {name}();"
+    )
 
 
 def cut_default(relations: Iterable[Relation]) -> list[str]:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from switchyard.extract.clock import clock_faults, cut_default, hidden_commits, read_relations
-from switchyard.extract.postgres import SourceShape, relation
+from switchyard.extract.clock import clock_faults, cut_default, hidden_commits, read_relations, trigger_sql
+from switchyard.extract.postgres import SourceShape, regclass, relation
 from switchyard.extract.preflight import refuse
 from switchyard.extract.session import begin
 from switchyard.flow.spec import Flow, Source
@@ -190,4 +190,8 @@ def _check_clock(session: Session, flow: Flow, cursor: PostgresType) -> list[str
     cut = cut_default(relations)
     findings += [f"source.cursor {source.cursor!r}: {fault}; {_SWEEP}" for fault in cut]
     faults = [] if declared else clock_faults(relations, cursor, updates=flow.lake.mode == "merge")
-    return findings + [f"source.cursor {source.cursor!r}: {fault}; {_CURE}" for fault in faults if fault not in cut]
+    findings += [f"source.cursor {source.cursor!r}: {fault}; {_CURE}" for fault in faults if fault not in cut]
+    if faults and source.cursor is not None:
+        sql = trigger_sql(regclass(source), source.cursor, cursor)
+        findings.append(f"the owner of the table can let the database's clock set {source.cursor!r}: {sql}")
+    return findings

@@ -134,6 +134,18 @@ def test_the_preflight_refuses_a_cursor(new_case: NewCase, what: str) -> None:
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp"])
+def test_the_preflight_writes_the_trigger_that_a_cursor_lacks(new_case: NewCase, kind: str) -> None:
+    columns = {"Changed At": {"name": "changed_at"}}
+    case = new_case("cursor", source={"cursor": "Changed At"}, lake={"mode": "merge"}, columns=columns)
+    case.sql(f'create table t (id int primary key, "Changed At" {kind} not null default now())')
+    case.sql("insert into t values (1)")
+    with pytest.raises(PreflightRefused) as refused:
+        case.run("ingest")
+    case.sql(str(refused.value).split("set 'Changed At': ")[1].splitlines()[0])
+    case.run("ingest")
+
+
 def test_a_merge_that_does_not_read_its_key_is_refused(new_case: NewCase) -> None:
     case = make(new_case, "merge", source={"columns": ["v", "updated_at"]})
     with pytest.raises(PreflightRefused, match=r"needs the key column 'id': add it to source\.columns"):
