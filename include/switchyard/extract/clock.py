@@ -147,7 +147,7 @@ def trigger_sql(table: str, cursor: str, kind: PostgresType) -> str:
 
     `table` is quoted where it has to be. Partitions get it from their table; a table that inherits needs its own.
     """
-    moment = "now()" if kind.catalog == "timestamptz" else "now() at time zone 'UTC'"
+    moment = "pg_catalog.now()" if kind.catalog == "timestamptz" else "pg_catalog.now() at time zone 'UTC'"
     name = quote_plainly(f"set_{cursor}")
     body = f"begin new.{quote_plainly(cursor)} := {moment}; return new; end"
     return (
