@@ -203,6 +203,46 @@ def test_text_that_is_not_utf8_is_refused() -> None:
         DocumentEncoder(batch.schema, ["id"]).encode(batch)
 
 
+def not_utf8() -> pa.Array:
+    """Two texts, the second of which is none; pyarrow takes the bytes as they are."""
+    return pa.StringArray.from_buffers(2, pa.py_buffer(struct.pack("<iii", 0, 1, 3)), pa.py_buffer(b"a\xff\xfe"))
+
+
+KEYS_SHOWN = [
+    (pa.array([b"a", b"\x00\xff"]), r"k=\x00ff"),
+    (pa.array([b"abcd", b"\x00\xff\n'"], pa.binary(4)), r"k=\x00ff0a27"),
+    (pa.array([b"a", b"\xff" * 5_000]), "… (10,002 characters)"),
+    (pa.array(["a", "x" * 5_000]), "… (5,000 characters)"),
+    (not_utf8(), r"k=\xff\xfe"),
+    (pa.array(["a", "a\nb"]), "k=a\nb"),
+    (pa.array([True, False]), "k=false"),
+    (pa.array([Decimal("1.00"), Decimal("-2.50")]), "k=-2.50"),
+    (pa.array([0, -800_000], pa.date32()), "k=-0221-09-04"),
+    (pa.array([0, 1], pa.timestamp("us")), "k=1970-01-01 00:00:00.000001"),
+]
+
+
+@pytest.mark.parametrize(("keys", "shown"), KEYS_SHOWN)
+def test_a_refused_row_is_named_by_its_key_whatever_the_key_s_type(keys: pa.Array, shown: str) -> None:
+    values = pa.array([dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 1, microsecond=1)], pa.timestamp("us"))
+    batch = pa.RecordBatch.from_arrays([keys, values], names=["k", "v"])
+    shown_key = DocumentEncoder(batch.schema, ["k"]).show_key(batch, 1)
+    assert shown_key.startswith("k=")
+    assert shown in shown_key
+    assert len(shown_key) < 250
+    if not pa.types.is_string(keys.type) and not pa.types.is_date(keys.type) and not pa.types.is_timestamp(keys.type):
+        with pytest.raises(ValueRefused) as caught:
+            DocumentEncoder(batch.schema, ["k"], where="flow f").encode(batch)
+        assert shown in str(caught.value.where)
+
+
+def test_the_row_whose_text_is_not_utf8_is_named() -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array([1, 2]), not_utf8()], names=["id", "v"])
+    with pytest.raises(ValueRefused, match="UTF-8") as caught:
+        DocumentEncoder(batch.schema, ["id"], where="flow f").encode(batch)
+    assert caught.value.where == "flow f column v, row id=2"
+
+
 @pytest.mark.parametrize(
     "kind", [pa.time64("us"), pa.map_(pa.string(), pa.int32()), pa.decimal256(50, 0), pa.uint64(), pa.duration("s")]
 )

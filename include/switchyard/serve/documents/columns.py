@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from switchyard.serve.documents.shown import first_that_is_not_utf8, show
+
 Timestamps = Literal["refuse", "beside", "string"]
 Array = Any  # pyarrow arrays and scalars: the stubs lag behind the library
 pc: Any = pyarrow.compute
@@ -50,7 +52,7 @@ class Place:
         """Raise RefusedAt for the first true position of `bad`, if there is one."""
         if bad.any():
             first = int(np.argmax(bad))
-            value = _show(array, first)
+            value = show(array, first)
             raise RefusedAt(self.column, int(self.rows[first]), f"{value} {what}", cure)
 
 
@@ -147,7 +149,8 @@ def _encode_string(array: Array, place: Place) -> tuple[bytes, Array]:
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise RefusedAt(place.column, int(place.rows[0]), "a text is not UTF-8", _BYTES) from error
+        row = int(place.rows[first_that_is_not_utf8(array)])
+        raise RefusedAt(place.column, row, "a text is not UTF-8", _BYTES) from error
     text = pc.fill_null(array.cast(pa.large_string()).cast(_BINARY), b"")
     return b"\x02", _join(_int32(pc.add(pc.binary_length(text), 1)), text, _scalar(b"\0"))
 
@@ -293,8 +296,3 @@ def _repeat(value: bytes, length: int) -> Array:
 
 def _join(*parts: Array) -> Array:
     return pc.binary_join_element_wise(*parts, _scalar(b""))
-
-
-def _show(array: Array, index: int) -> str:
-    """One value for a message; years that Python has no name for come as Arrow prints them."""
-    return str(array[index : index + 1].cast(pa.string())[0].as_py())

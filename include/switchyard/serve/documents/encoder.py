@@ -46,6 +46,7 @@ from switchyard.serve.documents.columns import (
     is_supported,
     pc,
 )
+from switchyard.serve.documents.shown import show
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 16 * 1024 * 1024
@@ -88,7 +89,7 @@ class DocumentEncoder:
 
     def show_key(self, batch: pa.RecordBatch, row: int) -> str:
         """A row's key for a message: `id=7, day=2024-01-01`."""
-        return ", ".join(f"{key_column}={_show(batch.column(key_column), row)}" for key_column in self.key)
+        return ", ".join(f"{key_column}={show(batch.column(key_column), row)}" for key_column in self.key)
 
     def _ids(self, batch: pa.RecordBatch) -> list[Array]:
         rows = np.arange(batch.num_rows)
@@ -217,7 +218,3 @@ def _struct_fields(kind: Any) -> list[Any]:
 
 def _difference(ours: pa.Schema, theirs: pa.Schema) -> str:
     return ", ".join(sorted({str(f) for f in ours} ^ {str(f) for f in theirs})) or "their order"
-
-
-def _show(column: Array, row: int) -> str:
-    return str(column.slice(row, 1).cast(pa.string())[0].as_py())
