@@ -220,3 +220,22 @@ def test_a_label_that_was_renamed_is_read_in_every_row(grounds: Grounds) -> None
     ended = flow.ingest()
     require_right_or_refused(ended, flow, values(flow), before=[(1, "a"), (2, "b")], after=[(1, "A"), (2, "b")])
     assert ended.succeeded, ended.output
+
+
+@pytest.mark.kin
+def test_a_column_of_another_type_is_read_in_every_row(grounds: Grounds) -> None:
+    """ALTER TABLE rewrites the rows and moves no cursor; PostgreSQL's text of a value is not Hive's."""
+    columns = "id int primary key, c char(3), at timestamp, price int, seen timestamptz, v int, updated_at timestamptz"
+    flow = grounds.flow("retyped", f"{columns} not null default now()", source=BY_CURSOR, lake={"mode": "merge"})
+    at = "'2024-01-01 00:00:00.6'"
+    flow.sql(f"insert into {{t}} select n, 'ab', {at}, 5, '2024-01-01 00:00+00', 0 from generate_series(1, 2) n")
+    flow.ingest().require_success()
+    flow.sql(
+        "alter table {t} alter c type char(5), alter at type timestamp(0), alter price type bigint using price * 100",
+        "update {t} set v = 1, updated_at = now() where id = 2",
+    )
+    flow.change(columns={"seen": {"as": "string"}})
+    flow.ingest().require_success()
+    shown = flow.hive("order by id", what="id, c, cast(at as string), price, seen, v")
+    same = ("ab   ", "2024-01-01 00:00:01", 500, "2024-01-01 00:00:00+00")
+    assert shown == [(1, *same, 0), (2, *same, 1)]

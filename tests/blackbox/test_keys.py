@@ -82,3 +82,34 @@ def test_a_key_of_fewer_columns_is_refused_with_a_cure_that_holds(grounds: Groun
     )
     flow.ingest().require_success()
     assert flow.hive("order by id, r", what="id, r, v") == [(1, 1, "a"), (1, 2, "b"), (3, 1, "c")]
+
+
+@pytest.mark.kin
+def test_one_row_stays_one_row_when_its_array_key_has_a_null(grounds: Grounds) -> None:
+    flow = grounds.flow("array", f"k int[] primary key, v int not null, {STAMPED}", source=BY_CURSOR)
+    flow.change(lake={"mode": "merge"})
+    flow.sql("insert into {t} values ('{NULL}', 1), ('{1,NULL}', 1), ('{}', 1)")
+    refused = flow.ingest()
+    if not refused.succeeded:
+        require_refused(refused, flow, "NULLs in it")
+        flow.change(columns={"k": {"as": "string"}})
+        flow.ingest().require_success()
+    flow.sql("update {t} set v = 2, updated_at = now()")
+    ended = flow.ingest()
+    after = [("[1,null]", 2), ("[]", 2), ("[null]", 2)]
+    shown = flow.hive("order by k", what="k, v")
+    require_right_or_refused(ended, flow, shown, before=[(k, 1) for k, _ in after], after=after)
+
+
+@pytest.mark.kin
+def test_a_key_that_is_padded_otherwise_doubles_nothing(grounds: Grounds) -> None:
+    flow = grounds.flow("padded", f"k char(3) primary key, v int not null, {STAMPED}", source=BY_CURSOR)
+    flow.change(lake={"mode": "merge"})
+    flow.sql("insert into {t} values ('ab', 1), ('cd', 1)")
+    flow.ingest().require_success()
+    flow.sql("alter table {t} alter k type char(5)", "update {t} set v = 2, updated_at = now() where k = 'ab'")
+    flow.ingest().require_refusal("'k' was character(3)", "new lake.table")
+    assert flow.hive("order by k", what="k, v") == [("ab ", 1), ("cd ", 1)]
+    flow.sql("alter table {t} alter k type char(3)")
+    flow.ingest().require_success()
+    assert flow.hive("order by k", what="k, v") == [("ab ", 2), ("cd ", 1)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from switchyard.flow.proof import Contract
 from switchyard.prove.known_columns import KnownColumn, NameChanges
+from switchyard.prove.retyped import is_retyped
 from switchyard.types.carry import CarriedColumn
 from switchyard.types.hive_type import STRING
 from switchyard.types.lake_names import yaml_key
@@ -26,7 +27,7 @@ class Agreed:
     """What a load carries under the contract.
 
     `left_out`: columns the table does not get, whose `unfit` finds rows to quarantine;
-    `unread`: columns that rows read by earlier loads may have a value in, so that a merge has to read all rows again;
+    `unread`: columns that rows read by earlier loads may have another value in, so that a merge reads all rows again;
     `emptied`: those whose earlier values are not theirs any more: no later version has them; `moved`: of `changes`,
     those by which the flow gives a carried column another name.
     """
@@ -192,11 +193,12 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn, by_
         column, change, fault = _judge_null(contract, column)
         changes += change
         refused += fault
+    unread = before.dropped or other or again or renamed or is_retyped(before, column)
     return _Ruling(
         (column,),
         changes=changes,
         refused=refused,
-        unread=(now.name,) if before.dropped or other or again or renamed else (),
+        unread=(now.name,) if unread else (),
         emptied=(now.name,) if moved else (),
         moved=(changes[0],) if moved else (),
     )

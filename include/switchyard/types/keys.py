@@ -32,8 +32,18 @@ COLLATED = frozenset({"text", "character varying", "character"})
 
 _FLOAT = ("0 and -0 are equal", "carry it as a number of fixed scale: source.query with {c}::numeric(p,s)")
 _ANOTHER = "name another key: source.key"
+_LIST = "array"
+_MONEY = "money, as: string"
 _COLLATED = "text of a nondeterministic collation"
 OTHERWISE: dict[str, tuple[str, str]] = {
+    _LIST: (
+        "NULLs in it are equal to each other at the source, and not in Hive",
+        "carry its text, into a new lake.table if this one has rows: columns: {{{c}: {{as: string}}}}",
+    ),
+    _MONEY: (
+        "its text is another one under another lc_monetary",
+        'carry the amount: columns: {{{c}: {{as: "decimal(20,2)"}}}}, or name another key',
+    ),
     "citext": ("equality ignores case", "carry one spelling: source.query with lower({c})::text as {c}"),
     _COLLATED: (
         "equality is the collation's",  # without `collate` the result would have the column's own, and be refused
@@ -73,6 +83,10 @@ def key_fault(column: SourceColumn, choice: str | None = None, *, collation: str
     if collation is not None and base in COLLATED:
         why = f"equality is that of the collation {collation}"
         cure = OTHERWISE[_COLLATED][1]
+    elif base == "money" and choice == "string":
+        why, cure = OTHERWISE[_MONEY]
+    elif base in BY_BYTES and column.type.element is not None and choice != "string":
+        why, cure = OTHERWISE[_LIST]
     elif base in BY_BYTES:
         return None
     else:

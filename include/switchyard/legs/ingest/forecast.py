@@ -91,7 +91,7 @@ def _read_again(window: Window, start: str | None, agreed: Agreed) -> tuple[str,
     """A warning when a merge does not begin at the bookmark, because of columns that no earlier load read."""
     if window.bounds is None or window.bounds.keys or window.low is not None or start is None:
         return ()
-    return (f"everything is read again, once: rows read before may have a value in {', '.join(agreed.unread)}",)
+    return (f"everything is read again, once: rows read before may have another value in {', '.join(agreed.unread)}",)
 
 
 def _merged(expected: IngestForecast, keys: KeyChanges) -> IngestForecast:

@@ -20,6 +20,8 @@ from switchyard.legs.ingest.planned import Planned
 from switchyard.prove.checks import check_findings
 from switchyard.prove.contract import Agreed, apply_contract
 from switchyard.prove.known_columns import KnownColumn
+from switchyard.prove.retyped import keeps_keys
+from switchyard.types.carry import CarriedColumn
 from switchyard.types.hive_type import STRING
 from switchyard.types.tombstone import tombstone_fault
 
@@ -134,11 +136,24 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
                 f"key column {column.source!r} is of an enum whose labels were renamed, so that rows would stay under "
                 "their old labels, too: load into a new lake.table"
             )
+        yield from (_retyped_key(column, each) for each in before if _is_other_key(column, each))
         if column.name not in filled:
             yield (
                 f"key column {column.source!r} is called {column.name} in the lake, where no row has a value in it: "
                 "keep the name that it had, or load into a new lake.table"
             )
+
+
+def _is_other_key(column: CarriedColumn, before: KnownColumn) -> bool:
+    return column.name == before.name and not keeps_keys(before, column)
+
+
+def _retyped_key(column: CarriedColumn, before: KnownColumn) -> str:
+    return (
+        f"key column {column.source!r} was {before.postgres_type} ({before.hive_type.shown} in the lake) and is "
+        f"{column.postgres_type} ({column.hive_type.shown}), so that rows would stay under the old values of their "
+        "keys, too: give it the type that it had, or load into a new lake.table"
+    )
 
 
 def find_window(
