@@ -224,18 +224,33 @@ def test_a_label_that_was_renamed_is_read_in_every_row(grounds: Grounds) -> None
 
 @pytest.mark.kin
 def test_a_column_of_another_type_is_read_in_every_row(grounds: Grounds) -> None:
-    """ALTER TABLE rewrites the rows and moves no cursor; PostgreSQL's text of a value is not Hive's."""
-    columns = "id int primary key, c char(3), at timestamp, price int, seen timestamptz, v int, updated_at timestamptz"
-    flow = grounds.flow("retyped", f"{columns} not null default now()", source=BY_CURSOR, lake={"mode": "merge"})
-    at = "'2024-01-01 00:00:00.6'"
-    flow.sql(f"insert into {{t}} select n, 'ab', {at}, 5, '2024-01-01 00:00+00', 0 from generate_series(1, 2) n")
+    """ALTER changes rows and moves no cursor; PostgreSQL's text of a value is not Hive's."""
+    flow = grounds.flow("retyped", source=BY_CURSOR, lake={"mode": "merge"}, columns={"pair": {"as": "string"}})
+    columns = "id int primary key, c char(3), at timestamp, price int, seen timestamptz, pair {t}_pair, v int"
+    values = "n, 'ab', '2024-01-01 00:00:00.6', 5, '2024-01-01 00:00+00', row(1), 0"
+    flow.sql(
+        "create type {t}_pair as (a int)",
+        f"create table {{t}} ({columns}, updated_at timestamptz not null default now())",
+        f"insert into {{t}} select {values} from generate_series(1, 2) n",
+    )
     flow.ingest().require_success()
     flow.sql(
         "alter table {t} alter c type char(5), alter at type timestamp(0), alter price type bigint using price * 100",
+        "alter type {t}_pair rename attribute a to b",
         "update {t} set v = 1, updated_at = now() where id = 2",
     )
     flow.change(columns={"seen": {"as": "string"}})
     flow.ingest().require_success()
-    shown = flow.hive("order by id", what="id, c, cast(at as string), price, seen, v")
-    same = ("ab   ", "2024-01-01 00:00:01", 500, "2024-01-01 00:00:00+00")
+    shown = flow.hive("order by id", what="id, c, cast(at as string), price, seen, pair, v")
+    same = ("ab   ", "2024-01-01 00:00:01", 500, "2024-01-01 00:00:00+00", '{"b":1}')
     assert shown == [(1, *same, 0), (2, *same, 1)]
+
+
+@pytest.mark.kin
+def test_an_array_that_became_wider_is_lost_in_no_row(grounds: Grounds) -> None:
+    flow = grounds.flow("wider_list", f"{ROWS}, list int[]", source=BY_CURSOR, lake={"mode": "merge"})
+    flow.sql("insert into {t} (id, v, list) values (1, 'x', '{7}'), (2, 'x', '{8,NULL}')")
+    flow.ingest().require_success()
+    flow.sql("alter table {t} alter list type bigint[]", "delete from {t} where id = 1")
+    flow.ingest().require_refusal("list was ARRAY<INT> and is ARRAY<BIGINT>", "new lake.table")
+    assert flow.hive("order by id", what="id, size(list)") == [(1, 1), (2, 2)]

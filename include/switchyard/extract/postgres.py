@@ -12,6 +12,7 @@ from switchyard.connections.postgres import libpq_parameters
 from switchyard.errors import PreflightRefused, ServerUnavailable, SourceRefused, SwitchyardError
 from switchyard.extract.jdbc import require_address
 from switchyard.extract.session import begin, require_options
+from switchyard.extract.type_query import TYPES
 from switchyard.flow.bookmark import Server
 from switchyard.flow.spec import Source
 from switchyard.sqlstates import SqlState, explain
@@ -25,38 +26,6 @@ if TYPE_CHECKING:
 
     from switchyard.extract.session import Session
 
-
-_TYPES = """
-with recursive described as (
-    select n, o, m
-    from rows from (pg_catalog.unnest(%s::oid[]), pg_catalog.unnest(%s::int[])) with ordinality as x(o, m, n)
-), unwrapped as (
-    select d.n, t.typelem as o, d.m from described d join pg_catalog.pg_type t on t.oid = d.o
-    where t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc
-    union all
-    select u.n, t.typbasetype, t.typtypmod
-    from unwrapped u join pg_catalog.pg_type t on t.oid = u.o where t.typtype = 'd'
-), element as (
-    select u.* from unwrapped u join pg_catalog.pg_type t on t.oid = u.o where t.typtype <> 'd'
-), named as (
-    select t.oid, t.typtype, case
-        when t.typnamespace = 'pg_catalog'::regnamespace then t.typname
-        when x.extname = t.typname then t.typname else '' end as catalog,
-        (select pg_catalog.json_agg(l.enumlabel order by l.enumsortorder) from pg_catalog.pg_enum l
-         where l.enumtypid = t.oid) as labels
-    from pg_catalog.pg_type t
-    left join pg_catalog.pg_depend e
-    on e.classid = 'pg_catalog.pg_type'::regclass and e.objid = t.oid and e.deptype = 'e'
-    left join pg_catalog.pg_extension x on x.oid = e.refobjid
-    where t.oid in (select o from described union select o from element)
-)
-select pg_catalog.format_type(d.o, d.m), t.catalog, t.typtype, d.m, t.labels,
-       pg_catalog.format_type(e.o, e.m), et.catalog, et.typtype, e.m, et.labels
-from described d join named t on t.oid = d.o
-left join element e on e.n = d.n left join named et on et.oid = e.o
-order by d.n
-"""
-"""A domain arrives as its base type, by the protocol; an array of domains does not."""
 
 _TABLE = """
 select a.attname, a.attnotnull, a.attgenerated <> '' as generated,
@@ -241,7 +210,7 @@ def _describe(session: Session, source: Source, flow: str, leave_out: Collection
     described = cursor.description or []
     modifiers = [cursor.pgresult.fmod(i) if cursor.pgresult else -1 for i in range(len(described))]
     oids = [column.type_code for column in described]
-    types = session.execute(_TYPES, [oids, modifiers]).fetchall()
+    types = session.execute(TYPES, [oids, modifiers]).fetchall()
     places = _places(cursor, read_system(session))
     shown = tuple(
         SourceColumn(column.name, _type(row[:5], _type(row[5:], None) if row[5] else None), place=place)
@@ -273,7 +242,7 @@ def regclass(source: Source) -> str:
 
 
 def _type(described: Sequence[object], element: PostgresType | None) -> PostgresType:
-    """A row of `_TYPES`, or the half of it that is about the elements."""
+    """A row of `TYPES`, or the half of it that is about the elements."""
     text, catalog, kind, modifier, labels = described
     ordered = tuple(map(str, labels)) if isinstance(labels, list) else ()
     return PostgresType(str(text), str(catalog), str(kind), int(str(modifier)), element, ordered)

@@ -139,6 +139,10 @@ class SourceSession(Record):
         schemas = [name for name in self.schemas.split(", ") if not name.startswith("pg_temp_")]
         return schemas[:1] == ["pg_catalog"]
 
+    def _lasting_schemas(self) -> str:
+        """The schemas, without the number of the session's own for temporary tables, which `pg_temp, …` makes."""
+        return re.sub(r"\bpg_temp_\d+", "pg_temp", self.schemas)
+
     def _search_path(self) -> Setting:
         path = self.settings.get("search_path")
         return Setting("search_path", f"pg_catalog, {path}" if path else "pg_catalog", "which function count() is")
@@ -149,7 +153,7 @@ class SourceSession(Record):
             ("database", self.database, planned.database),
             ("server", self.server, planned.server),
             ("user", self.login, planned.login),
-            ("schemas", self.schemas, planned.schemas),
+            ("schemas", self._lasting_schemas(), planned._lasting_schemas()),
         ]
         if (self.started, self.standby) == (planned.started, planned.standby):
             pairs.pop(1)  # one server has several addresses

@@ -179,12 +179,10 @@ def _judge_kept(contract: Contract, before: KnownColumn, now: CarriedColumn, by_
         changes.append(f"column {now.name} is another one than before at the source: added again, or renamed")
     renamed = before.renamed_labels(now)
     if renamed:
-        changes.append(f"column {now.name}: labels of its enum were renamed, before {', '.join(map(repr, renamed))}")
+        before_that = ", ".join(map(repr, renamed))
+        changes.append(f"column {now.name}: labels, fields or locale of its type are others, before {before_that}")
     if _means_otherwise(before, now):
-        refused.append(
-            f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
-            f"another meaning; {_convert_back(before, now)}"
-        )
+        refused.append(_other_meaning(before, now))
     elif before.hive_type != now.hive_type:
         column, change, fault = _judge_type(contract, before, now)
         changes += change
@@ -258,6 +256,13 @@ def _refusing_rows(column: CarriedColumn, unfit: str, means: str) -> CarriedColu
 def _means_otherwise(before: KnownColumn, now: CarriedColumn) -> bool:
     kinds = {re.sub(r"\(\d+\)", "", name) for name in (before.postgres_type, now.postgres_type)}
     return len(kinds) == 2 and kinds <= _MEANINGS and not now.chosen
+
+
+def _other_meaning(before: KnownColumn, now: CarriedColumn) -> str:
+    return (
+        f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
+        f"another meaning; {_convert_back(before, now)}"
+    )
 
 
 def _convert_back(before: KnownColumn, now: CarriedColumn) -> str:

@@ -56,9 +56,9 @@ class KnownColumn:
         return self.name == now.name and self.is_of(now.source) and is_other_place(self.place, now.place)
 
     def renamed_labels(self, now: CarriedColumn) -> list[str]:
-        """Labels of its enum that are not what they were: rows read before have texts that the source has no more.
+        """Labels that are not what they were (see `PostgresType`): the source has other texts of rows read before.
 
-        Labels that are added, at any place, rename nothing.
+        Labels of an enum that are added, at any place, rename nothing.
         """
         if not self.labels or not now.labels or self.name != now.name or not self.is_of(now.source):
             return []

@@ -49,7 +49,7 @@ class CarriedColumn(Record):
     `carry` is what PostgreSQL is asked for, for values that fit; `unfit` is a condition, never NULL, that is true for
     those that do not (empty: all do); `raw` is the text of any value. `cast` is HiveQL that makes the lake's value of
     the field that the text travels in, `{c}`: see `cast_of`. A load of an earlier release has its field's name there,
-    and neither `place` (see `SourceColumn`) nor `labels`, those of an enum, in its order.
+    and neither `place` (see `SourceColumn`) nor `labels` (see `PostgresType`).
     """
 
     source: str
@@ -107,11 +107,12 @@ def carry(
         return Refusal(column.type.text, rule.why, rule.cure.format(c=yaml_key(column.name)))
     precision, scale = _digits(column.type, choice)
     unfit = rule.unfit.format(c=quoted, p=precision, s=scale)
+    hive_type = HiveType.parse(rule.hive.format(p=precision, s=scale))
     return CarriedColumn(
         source=column.name,
         name=column.name.lower() if name is None else name,
         postgres_type=column.type.text,
-        hive_type=HiveType.parse(rule.hive.format(p=precision, s=scale)),
+        hive_type=hive_type,
         carry=rule.carry.format(c=quoted, p=precision, s=scale),
         cast=rule.cast.format(c="{c}", p=precision, s=scale),
         raw=rule.raw.format(c=quoted),
@@ -124,7 +125,7 @@ def carry(
         not_null=column.not_null,
         chosen=choice is not None,
         place=column.place,
-        labels=(column.type.element or column.type).labels,
+        labels=() if hive_type.is_decimal else (column.type.element or column.type).labels,
     )
 
 

@@ -39,7 +39,8 @@ class PostgresType:
         kind: pg_type.typtype.
         modifier: pg_attribute.atttypmod; -1: none.
         element: the type of an array's elements, domains resolved.
-        labels: of an enum, in its order.
+        labels: what a value's text is made of besides the type: the labels of an enum, in its order; the fields of a
+            composite, in one text; of money the locale.
     """
 
     text: str

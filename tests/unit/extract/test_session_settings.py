@@ -75,6 +75,8 @@ def test_our_functions_are_postgresqls(schemas: str) -> None:
 
 def test_a_temporary_schema_holds_no_functions() -> None:
     session = replace(SESSION, schemas="pg_temp_3, pg_catalog, public")
+    assert session.differences(replace(SESSION, schemas="pg_temp_35, pg_catalog, public")) == []
+    assert session.differences(SESSION) != []
     require_same("Sqoop", session, session)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from switchyard.legs.serve.inputs import depends_on_the_moment, input_tables
+from switchyard.legs.serve.inputs import depends_on_the_moment, input_tables, input_views
 
 
 def answer(*tables: tuple[str, str]) -> str:
@@ -15,6 +15,7 @@ def answer(*tables: tuple[str, str]) -> str:
 def test_a_view_is_known_by_the_tables_below_it() -> None:
     shown = answer(("d@v", "VIRTUAL_VIEW"), ("d@t", "EXTERNAL_TABLE"), ("other@t", "MANAGED_TABLE"))
     assert input_tables(shown) == ["d.t", "other.t"]
+    assert input_views(shown) == ["d.v"], "what it says can change while these tables do not"
 
 
 MOMENTS = {

@@ -362,12 +362,15 @@ def of_enum(*labels: str, column: str = "v") -> list[CarriedColumn]:
         (["a", "b", "c"], ["x", "y", "c", "d"], "'a', 'b'"),
         ([], ["a"], ""),
         (["a"], [], ""),
+        (["a integer, b text"], ["a integer, b text, c text"], "'a integer, b text'"),
+        (["a integer, b text"], ["x integer, b text"], "'a integer, b text'"),
+        (["C"], ["de_DE.UTF-8"], "'C'"),
     ],
 )
 def test_rows_of_a_renamed_label_are_read_again(before: list[str], now: list[str], renamed: str) -> None:
-    """Without labels the type is no enum, or a release before this one published it."""
+    """Without labels the text depends on nothing else, or a release before this one published it."""
     agreed = apply_contract(Contract(), [KnownColumn.of(of_enum(*before)[0])], of_enum(*now))
     assert agreed.refused == ()
     assert agreed.unread == (("v",) if renamed else ())
-    changes = [f"column v: labels of its enum were renamed, before {renamed}"] if renamed else []
+    changes = [f"column v: labels, fields or locale of its type are others, before {renamed}"] if renamed else []
     assert list(agreed.changes) == changes

@@ -22,7 +22,7 @@ from switchyard.prove.contract import Agreed, apply_contract
 from switchyard.prove.known_columns import KnownColumn
 from switchyard.prove.retyped import keeps_keys
 from switchyard.types.carry import CarriedColumn
-from switchyard.types.hive_type import STRING
+from switchyard.types.hive_type import STRING, HiveType
 from switchyard.types.tombstone import tombstone_fault
 
 if TYPE_CHECKING:
@@ -91,11 +91,17 @@ def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) 
 
 
 def _unreadable(flow: Flow, before: Sequence[KnownColumn] | None, agreed: Agreed) -> list[str]:
-    """Changes that mode append cannot make: its old files stay, and Hive would have to read them as the new columns."""
-    if flow.lake.mode != "append":
-        return []
+    """Changes by which the old rows could not be read any more.
+
+    Mode append keeps its old files, and Hive would have to read them as the new columns. Mode merge casts the old rows'
+    values, and Hive 4.0.1 makes NULL of a list that is cast to a list of another type (seen), and no text of one.
+    """
     types = {column.name: column.hive_type for column in agreed.columns}
     changed = [c for c in before or () if c.name in types and types[c.name] != c.hive_type]
+    if flow.lake.mode == "merge":
+        return [_unread(c, types[c.name], "rows") for c in changed if c.hive_type.is_nested]
+    if flow.lake.mode != "append":
+        return []
     clash = None if before is None else find_partition_clash((c.name for c in before), types)
     renamed = "give it another name, columns: {…: {name: …}}"
     clashes = [] if clash is None else [f"column {clash} is called like the partitions of the table; {renamed}"]
@@ -104,12 +110,15 @@ def _unreadable(flow: Flow, before: Sequence[KnownColumn] | None, agreed: Agreed
         "values; keep the names, or load into a new lake.table"
         for fact in agreed.moved
     ]
-    return [*clashes, *moved] + [
-        f"column {c.name} was {c.hive_type.shown} and is {types[c.name].shown}: the partitions that are there "
+    texts = [c for c in changed if types[c.name] == STRING or types[c.name].is_list]
+    return [*clashes, *moved, *(_unread(c, types[c.name], "partitions") for c in texts)]
+
+
+def _unread(column: KnownColumn, now: HiveType, what: str) -> str:
+    return (
+        f"column {column.name} was {column.hive_type.shown} and is {now.shown}: the {what} that are there "
         "cannot be read so; load into a new lake.table"
-        for c in changed
-        if types[c.name] == STRING or types[c.name].is_list
-    ]
+    )
 
 
 def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None, agreed: Agreed) -> Iterator[str]:

@@ -28,6 +28,7 @@ def read_inputs(hive: HiveSession, metastore: Metastore, flow: Flow, select: str
     lake = f"{flow.lake.database}.{flow.lake.table}".lower()
     names = [name for name in input_tables(str(row[0])) if name != lake]
     inputs = {name: _mark(metastore, name) for name in names}
+    inputs |= dict.fromkeys(input_views(str(row[0])), UNKNOWN)
     return {**inputs, _MOMENT: UNKNOWN} if depends_on_the_moment(select) else inputs
 
 
@@ -40,6 +41,12 @@ def input_tables(dependency: str) -> list[str]:
     """`database.table` of each table in the answer of EXPLAIN DEPENDENCY; a view is there with the tables below it."""
     listed = json.loads(dependency)["input_tables"]
     return sorted({str(t["tablename"]).replace("@", ".", 1) for t in listed if t["tabletype"] != "VIRTUAL_VIEW"})
+
+
+def input_views(dependency: str) -> list[str]:
+    """`database.view` of each view in the answer of EXPLAIN DEPENDENCY: it can be redefined, or name the moment."""
+    listed = json.loads(dependency)["input_tables"]
+    return sorted({str(t["tablename"]).replace("@", ".", 1) for t in listed if t["tabletype"] == "VIRTUAL_VIEW"})
 
 
 def is_unchanged(runtime: Runtime, flow: Flow, inputs: Mapping[str, str]) -> bool:
