@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from switchyard.errors import PreflightRefused
 from switchyard.extract import watermark
 from switchyard.extract.column_names import carried_names, missing_names
 from switchyard.extract.postgres import SourceShape, relation
@@ -202,6 +203,18 @@ def has_rows(session: Session, flow: Flow, window: Window) -> bool:
     return bool(row and row[0])
 
 
+def _refuse_range(flow: Flow, request: LoadRequest, findings: Sequence[str]) -> None:
+    """Raise PreflightRefused for a backfill or replay that was asked for wrongly; the flow itself may be right."""
+    if findings:
+        raise PreflightRefused(
+            f"this {request.kind} cannot run:",
+            where=f"flow {flow.flow}",
+            cure="nothing was run; do as each line says",
+            findings=findings,
+            more=f"switchyard preflight {flow.flow}",
+        )
+
+
 def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agreed, shape: SourceShape) -> Window:
     findings = []
     if flow.lake.mode == "merge" and agreed.unread:
@@ -223,7 +236,7 @@ def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agre
         findings.append("the partitions of mode append are never rewritten: only lake.mode merge reads a range again")
     elif flow.source.cursor is None:
         findings.append("a backfill reads a range of source.cursor, and the flow has none: set it in the flow file")
-    refuse(flow, findings)
+    _refuse_range(flow, request, findings)
     assert flow.source.cursor is not None  # noqa: S101 - just refused
     row = session.execute(
         "select %(low)s::timestamptz::text, least(%(high)s::timestamptz, %(now)s::timestamptz)::text, "
@@ -232,9 +245,8 @@ def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agre
     ).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM
     if row[2] is False:
-        refuse(
-            flow, [f"the range from {request.low} up to {request.high} is empty: its end must be after its beginning"]
-        )
+        empty = f"the range from {request.low} up to {request.high} is empty: its end must be after its beginning"
+        _refuse_range(flow, request, [empty])
     low, high = (None if value is None else str(value) for value in row[:2])
     if request.kind == "replay" and flow.lake.mode == "merge":
         # The mending UPDATE may have moved a row's cursor out of the range. A merge may read a row by key at any time;
