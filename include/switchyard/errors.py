@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +48,26 @@ class SwitchyardError(Exception):
         """The text with all findings, however many: for the command that `more` names."""
         return _join(self.where, "\n  - ".join([self._head, *self.findings]), self.cure)
 
+    def name_flow(self, flow: str) -> None:
+        """Put the flow in front of a place that names none: a server does not know for which flow it was asked."""
+        if not re.search(r"\bflow\b", self.where):
+            self.where = ", ".join(filter(None, (f"flow {flow}", self.where)))
+            self.args = (self._text(),)
+
     def _text(self) -> str:
         cure = _cut(self.cure, _MOST_CURE_LINES)
         room = MOST_LINES - max(1, len(cure.splitlines()))
         return _join(self.where, _cut(self.what, room), cure)
+
+
+@contextmanager
+def naming(flow: str) -> Iterator[None]:
+    """Put a flow's name into the errors raised within (see `SwitchyardError.name_flow`)."""
+    try:
+        yield
+    except SwitchyardError as error:
+        error.name_flow(flow)
+        raise
 
 
 def _join(where: str, what: str, cure: str) -> str:

@@ -126,7 +126,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState("34", "does not know a cursor that was opened before: another server session answered", _POOLER),
     SqlState(
         "3D000",
-        "has no database of that name",
+        "does not have this database",
         "correct the field schema of the connection, which names the database",
         words=r"database .* does not exist",
     ),

@@ -102,6 +102,7 @@ work at a time. What to do when one fails is in [operations.md](operations.md).
 
 _ERRORS_HEAD = """\
 Each error: its class and the line of code that raises it; where, and what is wrong; after the arrow, what to do.
+While a leg runs, `flow <flow>` stands before a place that names no flow.
 <words> stand for what varies: <flow> for a flow's name, `<a> / <b>` for one of the two. FLOW is the name to put in.
 `source.where`, `lake.mode` and other dotted words are keys of the flow file, flows/<flow>.yaml; extra.NAME is a key of
 the Extra of an Airflow connection. Flow, leg, load, seq, bookmark, publish and ledger: see "Words" in README.md.

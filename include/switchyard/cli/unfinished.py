@@ -44,7 +44,7 @@ def rename(
     flow = find_flow(directory, new)
     if old in load_flows(directory)[0]:
         raise SwitchyardError(
-            f"it cannot be renamed: the file of {old} is still there, and two flows would write one table",
+            f"the flow cannot be renamed: the file of {old} is still there, and two flows would write one table",
             where=f"flow {old}",
             cure=f"nothing was changed; rename the file {old}.yaml to {new}.yaml first",
         )

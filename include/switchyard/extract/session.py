@@ -232,8 +232,9 @@ def require_same(reader: str, read: SourceSession, planned: SourceSession | None
         raise SourceRefused(
             f"{reader} read from another server or with other settings than the step plan: {'; '.join(differences)}",
             where=f"database {planned.database}, user {planned.login}",
-            cure="nothing was published; run the whole leg again, which helps after a restart or a changed setting; if "
-            "that fails as well, change the connection's host so that it always leads to one and the same server",
+            cure="nothing was published; run the whole leg again (switchyard run ingest FLOW, or trigger its DAG), "
+            "which helps after a restart or a changed setting; if that fails as well, change the connection's host so "
+            "that it always leads to one and the same server",
         )
 
 
@@ -257,8 +258,8 @@ def _refused(session: SourceSession, wrong: Sequence[Setting], whose: str, or_el
     statements = "; ".join(_statement(session, setting) for setting in wrong)
     return SourceRefused(
         f"settings in {whose} are not what a load needs: {listed}",
-        where=f"database {session.database}, user {session.login}",
-        cure=f"nothing was published; set them for the login: {statements}; {or_else}",
+        where=f"PostgreSQL of the source, database {session.database}, user {session.login}",
+        cure=f"nothing was published; set them for the login: {statements}; then run again; {or_else}",
     )
 
 

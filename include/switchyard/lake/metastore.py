@@ -183,7 +183,8 @@ class Metastore:
             return PublishConflict(
                 f"the table no longer shows seq {expected.seq}, which this load began with: another load was published",
                 where=where,
-                cure="nothing was changed; run the whole leg again: it starts from the version that is shown now",
+                cure="nothing was changed; run the whole leg again (switchyard run ingest FLOW, or trigger its DAG): "
+                "it starts from the version that is shown now",
             )
         return SwitchyardError(
             f"the metastore refused the publish: {text}",

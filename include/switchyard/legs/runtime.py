@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from switchyard.connections import Connections, ledger_connection_id
-from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError
+from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError, naming
 from switchyard.flow.cures import run_again
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
@@ -91,7 +91,7 @@ def run_step(
 ) -> StepReport[Result]:
     """Run one step of a load under the leg's lock; log its report in one line.
 
-    Raises what the body raises, with the load named when the error does not say where it happened.
+    Raises what the body raises, with the flow named when the error does not name one.
     """
     started = time.monotonic()
     with runtime.ledger() as ledger:
@@ -102,7 +102,8 @@ def run_step(
                 where=f"step {step}",
                 cure=f"give a load of leg {leg} to --load; switchyard loads {load.flow} lists them",
             )
-        with ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS), _noted(ledger, load, step):
+        at_work = ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS)
+        with naming(load.flow), at_work, _noted(ledger, load, step):
             delivery = body(ledger, load)
     report = StepReport(step, load.flow, load_id, time.monotonic() - started, delivery.result, delivery.lineage)
     log.info("%s", report.line())

@@ -154,7 +154,7 @@ def test_an_append_table_drops_the_partitions_of_what_is_undone(new_case: NewCas
     assert [d["x"] for d in sorted(case.documents(), key=lambda d: d["id"])] == ["v1"] * 3 + ["v2"] * 3
     with case.runtime.ledger() as ledger:
         assert read_state(ledger, case.name).bookmark == bookmarks[2]
-    with pytest.raises(SwitchyardError, match="an append table only goes back"):
+    with pytest.raises(SwitchyardError, match=r"lake\.mode append goes back to older versions only"):
         rollback(case.runtime, case.flow(), to="4")
     let_go(case)
     case.sql("update t set x = 'good' where x in ('bad', 'worse')")

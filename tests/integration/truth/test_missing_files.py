@@ -42,12 +42,12 @@ def test_a_version_without_its_files_is_never_built_upon(new_case: Callable[...,
     with case.runtime.ledger() as ledger:
         checked = check_flow(case.runtime, ledger, case.flow())
         assert checked.disagrees is None
-        assert "are not those that were proved" in checked.verdict
+        assert "missing or were changed since" in checked.verdict
     if what == "the directory":
         with case.runtime.ledger() as ledger:
             case.servers.postgres("delete from loads where flow = %s", [case.name], url="LEDGER_URL")
             sentences = rebuild(case.runtime, ledger, case.flow()).sentences
-            assert any("are not those that were proved" in one for one in sentences)
+            assert any("missing or were changed since" in one for one in sentences)
         require_refused(case, "ingest")
     record(f"ingest, {mode}", "recorded", f"{what} of the version gone", "refused")
 
@@ -88,4 +88,4 @@ def require_refused(case: Case, leg: Leg) -> None:
     case.settle()
     with pytest.raises(TruthConflict) as caught:
         case.run(leg)
-    assert "the files of 1 are not those that were proved" in caught.value.what
+    assert "in 1 of them files are missing or were changed since" in caught.value.what

@@ -262,7 +262,7 @@ def test_types_without_a_bson_type_are_refused_before_any_row(kind: pa.DataType)
         (["id"], ["nope"], "key column nope is missing", "correct `serve.key`"),
         (["id"], [], "one or more", "correct `serve.key`"),
         (["id"], ["id", "id"], "one or more", "correct `serve.key`"),
-        (["id", "t", "t_us"], ["id"], "needs the name t_us", "`columns: "),
+        (["id", "t", "t_us"], ["id"], "adds field t_us", "`columns: "),
         (["id", "a.b"], ["nope"], "key column nope is missing", "correct `serve.key`"),
     ],
 )

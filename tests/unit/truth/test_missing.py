@@ -69,7 +69,7 @@ def test_a_message_names_three_directories_and_counts_the_others() -> None:
     faults = find_faults({"/lake/1": 9}.get, directories_of(shown, None))
     assert len(faults) == 4
     text = described(shown, faults)
-    assert "d.t shows 5 directories, and the files of 4 are not those that were proved" in text
+    assert "d.t reads 5 directories, and in 4 of them files are missing or were changed since" in text
     assert "/lake/4 is not in HDFS; and 1 more" in text
 
 

@@ -111,9 +111,9 @@ def _count_batch(
         counted, of_group = statements.read_counts(hive.run(statements.count_all(table, group))[0], group)
         if rows is not None:
             check_equation(
-                "a count of this load in Hive gave",
+                "Hive counted the rows of this load more than once, and the counts differ: now",
                 counted,
-                "one before it gave",
+                "before that",
                 {"of the same table": rows},
                 flow,
                 _EXACT,

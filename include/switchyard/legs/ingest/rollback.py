@@ -85,7 +85,10 @@ def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: T
     if target is None:
         raise _refused(flow, hdfs, published, current, f"{choice} is not among the published loads")
     if current.partitioned and not set(version_paths(target, current)) <= set(current.paths):
-        why = f"{choice}, seq {target.seq}, was rolled back: an append table only goes back"
+        why = (
+            f"{choice}, seq {target.seq}, was rolled back itself, and lake.mode append goes back to older versions "
+            f"only; its rows are read again by the first load after: switchyard release {flow.flow}"
+        )
         raise _refused(flow, hdfs, published, current, why)
     if not _is_there(hdfs, target, current):
         why = f"{choice}, seq {target.seq}, is no longer in HDFS: tidy deletes versions beyond lake.keep_loads"

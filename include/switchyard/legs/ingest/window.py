@@ -143,8 +143,9 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
             )
         if any(each.renamed_labels(column) for each in before):
             yield (
-                f"key column {column.source!r} is of an enum whose labels were renamed, so that rows would stay under "
-                "their old labels, too: load into a new lake.table"
+                f"labels of the enum of key column {column.source!r} were renamed, so that each row would be in the "
+                "Hive table twice, under its old label and its new one: set lake.table to a new name; the next run "
+                "loads everything into it, and the old table stays as it is"
             )
         yield from (_retyped_key(column, each) for each in before if _is_other_key(column, each))
         if column.name not in filled:

@@ -133,7 +133,7 @@ def _tables(runtime: Runtime, old: str, flow: Flow) -> tuple[TableVersion, ...]:
             raise _refused(
                 old,
                 f"Hive table {version.name} belongs to flow {version.flow!r}",
-                "correct lake.table in the flow file",
+                f"in the file of flow {flow.flow} set lake.database and lake.table to those that {old} had",
             )
     return tuple(version for version in owned if version.flow == old)
 
@@ -147,13 +147,15 @@ def _collection(runtime: Runtime, old: str, flow: Flow) -> str | None:
         raise _refused(
             old,
             f"flow {record.flow!r} serves collection {record.collection}",
-            "correct serve.collection in the flow file",
+            f"in the file of flow {flow.flow} set serve.collection to the one that {old} had",
         )
     return flow.serve.collection if record is not None and record.flow == old else None
 
 
 def _refused(old: str, what: str, cure: str) -> SwitchyardError:
-    return SwitchyardError(f"it cannot be renamed: {what}", where=f"flow {old}", cure=f"nothing was changed; {cure}")
+    return SwitchyardError(
+        f"the flow cannot be renamed: {what}", where=f"flow {old}", cure=f"nothing was changed; {cure}"
+    )
 
 
 @contextlib.contextmanager

@@ -49,7 +49,11 @@ def paths_of(load: Load) -> tuple[str, ...] | None:
 def served_part(flow: Flow) -> Serve:
     """The flow's `serve`; raises SwitchyardError when it serves nothing."""
     if flow.serve is None:
-        raise SwitchyardError("the flow serves nothing", where=f"flow {flow.flow}", cure="add `serve` to its flow file")
+        raise SwitchyardError(
+            "the flow ends in Hive: it serves nothing",
+            where=f"flow {flow.flow}",
+            cure="add `serve` to its flow file, or leave this command out",
+        )
     return flow.serve
 
 

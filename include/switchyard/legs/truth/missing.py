@@ -84,8 +84,8 @@ def described(version: TableVersion, faults: Sequence[str]) -> str:
     unnamed = len(faults) - _NAMED
     more = f"; and {unnamed} more" if unnamed > 0 else ""
     return (
-        f"Hive table {version.name} shows {len(directories)} directories, and the files of "
-        f"{len(faults)} are not those that were proved: {'; '.join(faults[:_NAMED])}{more}"
+        f"Hive table {version.name} reads {len(directories)} directories, and in {len(faults)} of them files are "
+        f"missing or were changed since Switchyard loaded them: {'; '.join(faults[:_NAMED])}{more}"
     )
 
 
@@ -101,7 +101,8 @@ def require_files(hdfs: Hdfs, flow: Flow, version: TableVersion, load: Load | No
         raise TruthConflict(
             described(version, faults),
             where=f"flow {flow.flow}",
-            cure="nothing was changed; 1. restore the files, or the metastore's newest backup\n"
+            cure="nothing was changed; 1. restore the files from HDFS's trash, a snapshot or a backup; or, if the "
+            "metastore was set back, restore its newest backup\n"
             f"    2. or go back to a version whose files exist: switchyard rollback {flow.flow}\n"
             f"    3. or {drop}load everything again: switchyard run ingest {flow.flow}{again}",
         )

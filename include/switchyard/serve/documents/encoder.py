@@ -188,7 +188,7 @@ def _require_fields(fields: list[Any], timestamps: Timestamps, where: str) -> No
     faults = list(_field_faults(fields, timestamps, ()))
     if faults:
         cure = (
-            "in the flow file rename them, `columns: {COLUMN: {name: NAME}}`, or store them as text, "
+            "in the flow file rename these columns, `columns: {COLUMN: {name: NAME}}`, or store them as text, "
             "`columns: {COLUMN: {as: string}}`; or do so in `serve.select`"
         )
         raise ValueRefused("; ".join(faults), where=where, cure=cure)
@@ -206,7 +206,7 @@ def _field_faults(fields: list[Any], timestamps: Timestamps, parents: tuple[str,
             yield f"column {column} is of type {field.type}, which has no exact BSON type: cast to string"
         beside = MICROSECONDS_FIELD.format(field.name)
         if timestamps == "beside" and pa.types.is_timestamp(field.type) and beside in names:
-            yield f"column {column} needs the name {beside} for its microseconds, and there is a column of that name"
+            yield f"serve.timestamps: beside adds field {beside} to each document, and there is a column of that name"
         yield from _field_faults(_struct_fields(field.type), timestamps, (*parents, field.name))
 
 

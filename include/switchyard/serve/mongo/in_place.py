@@ -106,12 +106,12 @@ def check_applied(
     counted = mongo.count(collection)
     if (stored.documents, stored.hex, remaining, counted) != (changed.documents, changed.digest, 0, rows):
         raise ReconcileMismatch(
-            f"MongoDB does not match Hive after the publish: {counted} of {rows} documents, {stored.documents} of "
-            f"{changed.documents} replacements, {remaining} of {deletions} deleted keys still exist"
+            f"published, but MongoDB does not match Hive: {counted} documents instead of {rows}; {stored.documents} of "
+            f"{changed.documents} replaced documents are there; {remaining} of {deletions} deleted ones are still there"
             + ("; replaced documents differ in content" if stored.hex != changed.digest else ""),
             where=f"flow {flow}, collection {collection}",
-            cure=f"another client writes to the collection: stop it; then {run_again('serve', flow)}; the new run "
-            "replaces the whole collection",
+            cure="readers of MongoDB see this now; most likely another client writes to the collection: find and stop "
+            f"it; then {run_again('serve', flow)}; the new run replaces the whole collection",
         )
     return InPlaceReport(changed.documents, deletions, counted)
 

@@ -43,7 +43,10 @@ def rename_refused(error: OperationFailure, staging: str, where: str) -> Refusal
         what = (
             f"the staging collection {staging} no longer exists: it was published already, or dropped by a later load"
         )
-        cure = "run the whole serve leg again, which looks which of the two it was, and goes on"
+        cure = (
+            "run the whole leg: switchyard run serve FLOW, or trigger the DAG of its serve leg; clearing this task is "
+            "not enough. It finds out which of the two happened, and goes on"
+        )
         return PublishConflict(what, where=where, cure=cure)
     if error.code in REFUSED_LOGIN:
         return error
