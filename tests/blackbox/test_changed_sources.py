@@ -227,7 +227,7 @@ def test_a_column_of_another_type_is_read_in_every_row(grounds: Grounds) -> None
     """ALTER changes rows and moves no cursor; PostgreSQL's text of a value is not Hive's."""
     flow = grounds.flow("retyped", source=BY_CURSOR, lake={"mode": "merge"}, columns={"pair": {"as": "string"}})
     columns = "id int primary key, c char(3), at timestamp, price int, seen timestamptz, pair {t}_pair, v int"
-    values = "n, 'ab', '2024-01-01 00:00:00.6', 5, '2024-01-01 00:00+00', row(1), 0"
+    values = "n, 'ab', '2024-01-01 00:00:00.6', 5, '2024-01-01 00:00+00', row(1)::{t}_pair, 0"
     flow.sql(
         "create type {t}_pair as (a int)",
         f"create table {{t}} ({columns}, updated_at timestamptz not null default now())",
