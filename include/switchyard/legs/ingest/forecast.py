@@ -59,7 +59,7 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINAR
         before = ingest_window.known_columns(ledger, flow, version)
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         agreed = ingest_window.agree(flow, examined, before)
-        start = find_start(flow, version, read_now(runtime, session, flow, examined), request)
+        start = find_start(flow, version, read_now(runtime, session, flow, examined.shape), request)
         window = ingest_window.find_window(session, flow, request, start, agreed, examined.shape)
         rows = postgres.count_rows(session, flow.source, row_condition(flow.source, window.bounds))
     current = version.rows if version and version.seq > 0 else 0

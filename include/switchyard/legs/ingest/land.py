@@ -21,6 +21,7 @@ from switchyard.ledger.results import Landed
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.planned import Planned
+from switchyard.legs.ingest.unmoved import require_unmoved
 from switchyard.legs.runtime import Delivery, Runtime
 from switchyard.prove.reconcile import Landing, check_landing, tally_lines
 from switchyard.types.quoting import quote_postgres
@@ -37,6 +38,7 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]
     source = _measure(runtime, flow, planned)
     before = _count(runtime, flow, planned)
     _extract(runtime, flow, load, staging, source)
+    _require_unmoved(runtime, flow, planned)
     landing = _tally(runtime.hdfs(flow), staging, planned, flow.flow)
     after = _count(runtime, flow, planned)
     with blaming_the_source(runtime, flow, planned):
@@ -95,8 +97,15 @@ def _measure(runtime: Runtime, flow: Flow, planned: Planned) -> MeasuredSource:
     connection = runtime.connections.get(flow.source.connection)
     with postgres.connect(connection) as session:
         require_same("this step", begin(session), planned.session)
+        require_unmoved(runtime, session, flow, planned)
         condition = row_condition(flow.source, planned.bounds)
         return measure_source(session, connection, flow.source, planned.columns, condition)
+
+
+def _require_unmoved(runtime: Runtime, flow: Flow, planned: Planned) -> None:
+    """Look once more after the reading: it saw the same source, since neither before nor after it was another."""
+    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+        require_unmoved(runtime, session, flow, planned)
 
 
 def _count(runtime: Runtime, flow: Flow, planned: Planned) -> int | None:

@@ -77,7 +77,7 @@ def _look_at_source(
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         examined = ingest_window.examine_all(session, flow)
         agreed = ingest_window.agree(flow, examined, before)
-        reading = read_now(runtime, session, flow, examined)
+        reading = read_now(runtime, session, flow, examined.shape)
         start = find_start(flow, version, reading, request)
         window = ingest_window.find_window(session, flow, request, start, agreed, examined.shape)
         if request.kind == "replay":

@@ -32,7 +32,7 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
         examined = ingest_window.examine_all(session, flow)
         agreed = ingest_window.agree(flow, examined, before)
         judged = tuple(column for column in (*agreed.columns, *agreed.left_out) if column.source)
-        start = find_start(flow, version, read_now(runtime, session, flow, examined), request)
+        start = find_start(flow, version, read_now(runtime, session, flow, examined.shape), request)
         looked = examine_values(session, ingest_window.since(flow, start), replace(examined, columns=judged))
     _require_list_reader(runtime, flow, examined)
     _look_at_patterns(runtime, flow)

@@ -7,7 +7,7 @@ import logging
 from switchyard.errors import TruthConflict
 from switchyard.extract import postgres
 from switchyard.extract.origin import read_origin
-from switchyard.extract.preflight import Examined
+from switchyard.extract.postgres import SourceShape
 from switchyard.flow.bookmark import Bookmark, Reading
 from switchyard.flow.spec import Flow
 from switchyard.handover import LoadRequest
@@ -18,10 +18,10 @@ from switchyard.legs.runtime import Runtime
 log = logging.getLogger(__name__)
 
 
-def read_now(runtime: Runtime, session: Session, flow: Flow, examined: Examined) -> Reading:
+def read_now(runtime: Runtime, session: Session, flow: Flow, shape: SourceShape) -> Reading:
     """Which rows the flow reads as its file and its source are now."""
     server = postgres.read_server(session, runtime.connections.get(flow.source.connection))
-    return Reading.of(flow.source, server, read_origin(session, flow.source, examined.shape))
+    return Reading.of(flow.source, server, read_origin(session, flow.source, shape))
 
 
 def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: LoadRequest) -> str | None:
