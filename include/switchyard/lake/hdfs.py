@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 4 << 20
 _NOT_ALLOWED = re.compile(r"AccessControlException|AuthorizationException|[Pp]ermission denied")
+_SERVER_SAYS = re.compile(r'RPCError\("(?:[\w$]+\.)*(?P<kind>[\w$]+)", "(?P<words>.*?)(?:\\n|"\))', re.S)
+"""An exception of the NameNode's, as the client writes it: class, then words with Java's stack after an escaped \\n."""
 MANIFEST = "_manifest.json"
 GIVE_UP_SOON = {
     "dfs.client.failover.max.attempts": "5",
@@ -164,7 +166,7 @@ class Hdfs:
         """What an error of the client means: its classes are Python's, the server's own class is in its words."""
         address = self.connection.address
         where = f"connection {self.connection.conn_id}"
-        words = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        words = _words(error)
         if isinstance(error, PermissionError) or _NOT_ALLOWED.search(str(error)):
             login = self.connection.login or "of this process"
             what = f"HDFS at {address} does not let user {login} {doing}: {words}"
@@ -187,9 +189,23 @@ class Hdfs:
                 what, where=where, cure=f"start it, or correct the connection's host and port; then {AGAIN}"
             )
         what = f"HDFS at {address} could not {doing}: {words}"
+        if "QuotaExceededException" in str(error):
+            return ServerUnavailable(
+                what,
+                where=where,
+                cure=f"delete old files, or raise the quota (hdfs dfsadmin -setQuota, -setSpaceQuota); then {AGAIN}",
+            )
         return ServerUnavailable(
             what, where=where, cure=f"check that its DataNodes run and have space (hdfs dfsadmin -report); then {AGAIN}"
         )
+
+
+def _words(error: Exception) -> str:
+    """The first line of what the server said, without Java's stack: the client puts both into one escaped line."""
+    text = str(error).strip()
+    match = _SERVER_SAYS.search(text)
+    words = f"{match['kind']}: {match['words']}".replace('\\"', '"') if match else text
+    return next(iter(words.splitlines()), type(error).__name__)
 
 
 def _is_data(path: str) -> bool:

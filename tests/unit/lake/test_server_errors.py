@@ -54,6 +54,36 @@ def test_an_error_of_hdfs(error: Exception, kind: type[SwitchyardError], what: s
     assert caught.value.where == "connection lake_hdfs"
 
 
+STACK = "\\n\\tat org.apache.hadoop.hdfs.server.namenode.FSPermissionChecker.check(FSPermissionChecker.java:661)" * 30
+SAYS = {
+    "security.AccessControlException": (DENIED, ConnectionUnusable, "give the user that right"),
+    "hdfs.protocol.DSQuotaExceededException": (
+        "The DiskSpace quota of /lake is exceeded",
+        ServerUnavailable,
+        "quota (",
+    ),
+    "hdfs.protocol.NSQuotaExceededException": (
+        "The NameSpace quota of /lake is exceeded",
+        ServerUnavailable,
+        "quota (",
+    ),
+    "hdfs.server.namenode.SafeModeException": ("Name node is in safe mode", ServerUnavailable, "safe mode"),
+    "ipc.StandbyException": ("Operation category WRITE is not supported", ServerUnavailable, "DataNodes"),
+}
+
+
+@pytest.mark.parametrize("stack", [STACK, ""])
+@pytest.mark.parametrize("name", SAYS)
+def test_what_the_namenode_says_is_told_without_javas_stack(name: str, stack: str) -> None:
+    words, kind, cure = SAYS[name]
+    escaped = words.replace('"', '\\"')
+    hdfs = Hdfs(Connection("lake_hdfs", "hdfs", "nn", 8020))
+    with pytest.raises(kind) as caught, hdfs._explained("make /lake/x"):
+        raise RuntimeError(f'RPCError("org.apache.hadoop.{name}", "{escaped}{stack}")')
+    assert caught.value.what.endswith(f"make /lake/x: {name.rpartition('.')[2]}: {words}")
+    assert cure in caught.value.cure
+
+
 def test_a_way_to_log_in_that_hives_client_does_not_have_is_refused() -> None:
     hive = Hive(Connection("lake_hive", "hiveserver2", "127.0.0.1", 1, "grid", extra={"auth_mechanism": "MAGIC"}))
     with pytest.raises(ConnectionUnusable, match="auth_mechanism"):
