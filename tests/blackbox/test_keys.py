@@ -113,3 +113,18 @@ def test_a_key_that_is_padded_otherwise_doubles_nothing(grounds: Grounds) -> Non
     flow.sql("alter table {t} alter k type char(3)")
     flow.ingest().require_success()
     assert flow.hive("order by k", what="k, v") == [("ab ", 2), ("cd ", 1)]
+
+
+@pytest.mark.kin
+def test_rows_of_mode_replace_that_share_a_key_are_no_ground_for_a_merge(grounds: Grounds) -> None:
+    flow = grounds.flow("shared_key", f"id int not null, v text, {STAMPED}", lake={"mode": "replace"})
+    flow.sql("insert into {t} values (1, 'a'), (2, 'b'), (2, 'c')")
+    flow.ingest().require_success()
+    flow.sql("delete from {t} where v = 'c'", "alter table {t} add primary key (id)")
+    flow.change(source=BY_CURSOR, lake={"mode": "merge"})
+    flow.ingest().require_sentence("1 keys .id. have several rows each in Hive table.*lake.mode: replace")
+    flow.change(lake={"mode": "replace"})
+    flow.ingest().require_success()
+    flow.change(lake={"mode": "merge"})
+    flow.ingest().require_success()
+    assert flow.hive("order by id", what="id, v") == [(1, "a"), (2, "b")]

@@ -113,6 +113,11 @@ class Merge:
             f"group by {self._keys()}) {self._beside('k')}"
         )
 
+    def repeated_before(self) -> str:
+        """One row: keys that several rows of the version before have."""
+        repeated = f"select 1 from {quote_table(self.old)} group by {self._keys()} having count(*) > 1"
+        return f"select count(*) from ({repeated}) {self._beside('k')}"
+
     def placed(self, target: str) -> str:
         """One row: rows of the new version, and those that are, value by value, what the batch says of their key."""
         own = self._own

@@ -133,6 +133,7 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
     changed["repeated"] = repeated
     dead = kept - sum(changed.values())
     if not (0 if merge.sweep else counts["deleted"]) <= dead <= counts["deleted"]:
+        _require_single_keys(batch, int(hive.run(merge.repeated_before())[0][0]))
         listed = " + ".join(f"{count} {name}" for name, count in changed.items())
         deleted = counts["deleted"]
         raise ReconcileMismatch(
@@ -159,6 +160,20 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
         unknown=counts["unknown"],
         repeated=repeated,
     )
+
+
+def _require_single_keys(batch: Batch, repeated: int) -> None:
+    """Raise ReconcileMismatch when rows of the version before share a key, as a load of mode replace may have left."""
+    if repeated:
+        key = ", ".join(batch.planned.key)
+        table = f"{batch.flow.lake.database}.{batch.flow.lake.table}"
+        raise ReconcileMismatch(
+            f"{repeated} keys ({key}) have several rows each in Hive table {table}, so that a row of the source cannot "
+            "take the place of one",
+            where=f"flow {batch.flow.flow}",
+            cure="nothing was published; load into a new lake.table; or set lake.mode: replace, run the flow once the "
+            "source has one row for each key, and set lake.mode: merge again",
+        )
 
 
 def _require_before(batch: Batch, rows: int) -> None:
