@@ -84,7 +84,13 @@ SQLSTATES: tuple[SqlState, ...] = (
         "in the flow file, correct the subquery in source.where or source.query",
         words=r"more than one row returned",
     ),
-    SqlState("22012", "divided by zero", _VALUE, words=r"division by zero"),
+    SqlState(
+        "22012",
+        "divided by zero",
+        "write x / nullif(y, 0) where source.query, source.where, a view or a check divides, or correct the rows whose "
+        "divisor is 0",
+        words=r"division by zero",
+    ),
     SqlState(
         "22",
         "found a value that the statement cannot use",

@@ -167,8 +167,12 @@ def _refused(flow: Flow, hdfs: Hdfs, published: Sequence[Load], current: TableVe
     first = {version_paths(load, current): load for load in published}  # a load, and not its rollbacks
     first.pop(current.paths, None)
     versions = [_described(load) for load in first.values() if _is_there(hdfs, load, current)]
-    listed = "; ".join(versions) or "none is left"
-    cure = f"nothing was changed; versions that you can name with --to: {listed}"
+    cure = f"nothing was changed; versions that you can name with --to: {'; '.join(versions)}"
+    if not versions:
+        cure = (
+            "nothing was changed; no version is left to go back to: correct the rows at the source, then run the flow: "
+            f"switchyard run ingest {flow.flow}"
+        )
     return SwitchyardError(what, where=f"flow {flow.flow}", cure=cure)
 
 
