@@ -28,7 +28,7 @@ FAULTS: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
     ),
     "PostgreSQL, no such database": ("ingest", "powergrid_postgres", {"schema": "nope"}, ['"nope" does not exist']),
     "PostgreSQL, no such host": ("ingest", "powergrid_postgres", {"host": "nohost.invalid"}, ["nohost.invalid"]),
-    "ledger down": ("ingest", "switchyard_ledger", NOBODY, ["the ledger", "refused", "check that the server runs"]),
+    "ledger down": ("ingest", "switchyard_ledger", NOBODY, ["the ledger", "refused", "start the server"]),
     "ledger, wrong password": (
         "ingest", "switchyard_ledger", {"password": WRONG}, ["the ledger", "password authentication failed"],
     ),

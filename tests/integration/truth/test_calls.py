@@ -26,4 +26,4 @@ def test_a_plan_lists_the_partitions_once(new_case: Callable[..., Case]) -> None
     hdfs.listen()
     assert isinstance(ingest_leg.plan(case.runtime, case.flow()), NothingNew)
     assert metastore.count(b"get_partitions") == 1
-    assert hdfs.count(b"getFileInfo") == 2
+    assert hdfs.count(b"getListing") == 2
