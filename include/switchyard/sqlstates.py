@@ -87,8 +87,8 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "22012",
         "divided by zero",
-        "write x / nullif(y, 0) where source.query, source.where, a view or a check divides, or correct the rows whose "
-        "divisor is 0",
+        "where source.query, source.where, a view or a check divides, let a divisor of 0 be NULL, by nullif; or "
+        "correct the rows that have it",
         words=r"division by zero",
     ),
     SqlState(
