@@ -61,7 +61,7 @@ class SwitchyardError(Exception):
 
 
 @contextmanager
-def naming(flow: str) -> Iterator[None]:
+def naming_the_flow(flow: str) -> Iterator[None]:
     """Put a flow's name into the errors raised within (see `SwitchyardError.name_flow`)."""
     try:
         yield

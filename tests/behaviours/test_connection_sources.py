@@ -18,7 +18,8 @@ from urllib.parse import quote
 
 import pytest
 
-from switchyard.cli.airflow_connections import VARIABLE, AirflowConnections, shell_connections
+from switchyard.cli.airflow_connections import AirflowConnections, shell_connections
+from switchyard.cli.options import ASK_AIRFLOW
 from switchyard.connections import Connection, Connections, EnvironmentConnections, GivenConnections
 from switchyard.errors import ConnectionMissing, SwitchyardError
 
@@ -274,7 +275,7 @@ def test_a_connection_that_cannot_be_read_is_named_and_not_shown(
             EnvironmentConnections,
         ),
         ({"AIRFLOW__SECRETS__BACKEND": "airflow.providers.hashicorp.secrets.vault.VaultBackend"}, AirflowConnections),
-        ({VARIABLE: "1"}, AirflowConnections),
+        ({ASK_AIRFLOW: "1"}, AirflowConnections),
     ],
 )
 def test_a_shell_uses_what_a_task_uses(environ: Mapping[str, str], source: type) -> None:
@@ -282,7 +283,7 @@ def test_a_shell_uses_what_a_task_uses(environ: Mapping[str, str], source: type)
 
 
 def test_a_place_of_airflows_that_fails_is_named(asked: AirflowConnections) -> None:
-    """Its database was never made, and an extra is no object; neither is shown."""
+    """Its database was never made, and an extra is not an object; no value is shown."""
     for conn_id, backend in [("nowhere", "MetastoreBackend"), ("number_env_uri", "EnvironmentVariablesBackend")]:
         text = str(look_up(asked, conn_id))
         assert f"{backend} failed with" in text

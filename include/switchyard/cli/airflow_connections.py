@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, cast
 
+from switchyard.cli.options import ASK_AIRFLOW
 from switchyard.connections import Connection, Connections, EnvironmentConnections, how_to_add
 from switchyard.errors import ConnectionMissing, SwitchyardError
 
-VARIABLE = "SWITCHYARD_AIRFLOW_CONNECTIONS"
 _BACKEND = "AIRFLOW__SECRETS__BACKEND"
 _MODULE = "switchyard.airflow.lookup"
 _LONGEST_REASON = 300
@@ -31,7 +31,7 @@ def shell_connections(environ: Mapping[str, str] = os.environ) -> Connections:
     """
     backend = environ.get(_BACKEND, "")
     only_airflow_reads_it = bool(backend) and not backend.endswith("LocalFilesystemBackend")
-    if environ.get(VARIABLE) or only_airflow_reads_it:
+    if environ.get(ASK_AIRFLOW) or only_airflow_reads_it:
         return AirflowConnections()
     return EnvironmentConnections(environ)
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 import switchyard
-from switchyard.cli.airflow_connections import VARIABLE
 from switchyard.cli.commands import COMMANDS, Command
+from switchyard.cli.options import ASK_AIRFLOW
 from switchyard.errors import SwitchyardError
 
 ENTRY_POINTS = "switchyard.commands"
@@ -56,7 +56,7 @@ def _root(
 ) -> None:
     """Move PostgreSQL tables through Sqoop, HDFS and Hive to MongoDB, and prove every load."""
     if airflow_connections:
-        os.environ[VARIABLE] = "1"
+        os.environ[ASK_AIRFLOW] = "1"
 
 
 def _print_version(is_asked_for: bool) -> None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+ASK_AIRFLOW = "SWITCHYARD_AIRFLOW_CONNECTIONS"
+"""Variable that lets Airflow look connections up, as `switchyard --airflow-connections` does."""
 DEFAULT_FLOWS = Path("dags/flows")
 
 FlowsDirectory = Annotated[

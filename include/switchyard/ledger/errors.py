@@ -15,7 +15,7 @@ from switchyard.sqlstates import OTHER, SqlState, explain
 class LedgerState:
     """What a row of `sqlstates` means when the ledger's PostgreSQL says it.
 
-    `code`: the row's, or its class; `drivers`: the row's cause, where it has no code. `cause` ends the sentence
+    `code`: the row's, or its class; where the row has none, the two have one `cause`, which ends the sentence
     "the ledger's PostgreSQL at host:port …". `passes`: running again may succeed although nobody changed anything.
     """
 
@@ -23,7 +23,6 @@ class LedgerState:
     cause: str
     cure: str
     passes: bool = False
-    drivers: str = ""
 
 
 _LOGIN = f"correct login and password of the connection, or the server's pg_hba.conf; then {AGAIN}"
@@ -39,20 +38,17 @@ LEDGER_STATES: tuple[LedgerState, ...] = (
         "",
         "offers no TLS, and the connection asks for it",
         "switch TLS on at the server (ssl = on), or correct extra.sslmode of the connection",
-        drivers="offers no TLS, and the connection asks for it",
     ),
     LedgerState(
         "",
         "asks for a client certificate",
         "name certificate and key in extra.sslcert and extra.sslkey of the connection; its common name is the login",
-        drivers="asks for a client certificate",
     ),
     LedgerState(
         "",
         "shows a certificate that the connection does not accept",
         "name the CA's file in extra.sslrootcert of the connection; or correct its host, which the certificate has to "
         "name; or renew the server's certificate",
-        drivers="shows a certificate that the connection does not accept",
     ),
     LedgerState(
         "08P01",
@@ -155,8 +151,8 @@ def find_state(row: SqlState) -> LedgerState:
     if row is OTHER:
         return _UNKNOWN
     codes = {state.code: state for state in LEDGER_STATES if state.code}
-    drivers = {state.drivers: state for state in LEDGER_STATES if state.drivers}
-    state = (codes.get(row.code) or codes.get(row.code[:2])) if row.code else drivers.get(row.cause)
+    causes = {state.cause: state for state in LEDGER_STATES if not state.code}
+    state = (codes.get(row.code) or codes.get(row.code[:2])) if row.code else causes.get(row.cause)
     return state or _OF_A_STATEMENT
 
 

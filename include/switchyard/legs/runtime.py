@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from switchyard.connections import Connections, ledger_connection_id
-from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError, naming
+from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError, naming_the_flow
 from switchyard.flow.cures import run_again
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
@@ -103,7 +103,7 @@ def run_step(
                 cure=f"give a load of leg {leg} to --load; switchyard loads {load.flow} lists them",
             )
         at_work = ledger.lock(load.flow, leg, patience=_PATIENCE_SECONDS)
-        with naming(load.flow), at_work, _noted(ledger, load, step):
+        with naming_the_flow(load.flow), at_work, _noted(ledger, load, step):
             delivery = body(ledger, load)
     report = StepReport(step, load.flow, load_id, time.monotonic() - started, delivery.result, delivery.lineage)
     log.info("%s", report.line())

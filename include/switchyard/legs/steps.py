@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from switchyard.errors import SwitchyardError, naming
+from switchyard.errors import SwitchyardError, naming_the_flow
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 from switchyard.flow.steps import LEG_STEPS, steps_of
@@ -61,7 +61,7 @@ def begin(runtime: Runtime, step: Step, flow: Flow, request: LoadRequest = ORDIN
     """Run a step that begins from a flow."""
     assert step.from_flow is not None  # noqa: S101 - the caller chose a beginning step
     started = time.monotonic()
-    with naming(flow.flow):
+    with naming_the_flow(flow.flow):
         result = step.from_flow(runtime, flow, request)
     load_id = result.load_id if isinstance(result, LoadPlanned) else ""
     report = StepReport(step.name, flow.flow, load_id, time.monotonic() - started, result)
@@ -89,7 +89,7 @@ def forecast(runtime: Runtime, leg: Leg, flow: Flow, request: LoadRequest = ORDI
     from switchyard.legs.serve.forecast import forecast_serve
 
     started = time.monotonic()
-    with naming(flow.flow):
+    with naming_the_flow(flow.flow):
         expected = forecast_ingest(runtime, flow, request) if leg == "ingest" else forecast_serve(runtime, flow)
     return StepReport(FORECAST, flow.flow, "", time.monotonic() - started, expected)
 

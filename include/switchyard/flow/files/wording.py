@@ -37,21 +37,21 @@ def cure_value(what_it_means: str) -> str:
 
 
 def cure_text(value: object, wanted: str) -> str:
-    """What to write in the place of a value that is no text."""
+    """What to write in place of a value that is not text."""
     if isinstance(value, int | float):
         return f'put it into quotes: "{shown(value)}"'
     return f"write {wanted}"
 
 
 def cure_list(value: object) -> str:
-    """What to write in the place of a value that is no list."""
+    """What to write in place of a value that is not a list."""
     if isinstance(value, str):
         return f"write a list: [{cut(value)}]"
     return "write a list: [one, two]"
 
 
 def cure_scalar(value: object, wanted: str) -> str:
-    """What to write in the place of a value that is no number, or neither true nor false."""
+    """What to write in place of a value that is not a number, or not true or false."""
     if isinstance(value, str):
         return "write it without quotes"
     return f"write {wanted}"

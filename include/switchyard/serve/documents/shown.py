@@ -1,4 +1,4 @@
-"""One value of a column as a message shows it: whatever its type, and also where it is no text. Pure."""
+"""One value of a column as a message shows it: whatever its type, even one that is not valid text. Pure."""
 
 from __future__ import annotations
 
