@@ -143,6 +143,21 @@ def libpq_parameters(connection: Connection, options: str = "") -> dict[str, str
     return {**parameters, "options": options} if options else parameters
 
 
+def write_conninfo(connection: Connection, parameters: Mapping[str, str]) -> str:
+    """What psycopg connects with; `parameters` are those of `libpq_parameters`. It holds the password."""
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo(
+        host=connection.host,
+        port=connection.port or 5432,
+        user=connection.login,
+        password=connection.password,
+        dbname=connection.schema,
+        client_encoding="UTF8",
+        **parameters,
+    )
+
+
 def _require_plain_pkcs8(connection: Connection, path: str, key: bytes) -> None:
     """Raise for a key that libpq can read and pgjdbc cannot."""
     head = key[:64]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from switchyard.connections import Connection
-from switchyard.connections.postgres import libpq_parameters
+from switchyard.connections.postgres import libpq_parameters, write_conninfo
+from switchyard.connections.session_limits import explain_lost
+from switchyard.connections.sqlstates import SqlState, explain
 from switchyard.errors import PreflightRefused, ServerUnavailable, SourceRefused, SwitchyardError
 from switchyard.extract.jdbc import require_address
 from switchyard.extract.session import begin, require_options
 from switchyard.extract.type_query import TYPES
 from switchyard.flow.bookmark import Server
 from switchyard.flow.spec import Source
-from switchyard.sqlstates import SqlState, explain
 from switchyard.types.carry import SourceColumn, rule_name
 from switchyard.types.keys import COLLATED
 from switchyard.types.postgres_type import PostgresType
@@ -84,31 +86,18 @@ def connect(connection: Connection) -> Iterator[Session]:
     require_address(connection)
     parameters = libpq_parameters(connection)
     try:
-        session = psycopg.connect(_conninfo(connection, parameters))
+        session = psycopg.connect(write_conninfo(connection, parameters))
     except psycopg.Error as error:
         raise explain_error(error, connection) from error
     session.read_only = True
+    began = time.monotonic()
     try:
         with session:
             require_options(session, parameters.get("options", ""))
             begin(session)
             yield session
     except psycopg.Error as error:
-        raise explain_error(error, connection) from error
-
-
-def _conninfo(connection: Connection, parameters: Mapping[str, str]) -> str:
-    from psycopg.conninfo import make_conninfo
-
-    return make_conninfo(
-        host=connection.host,
-        port=connection.port or 5432,
-        user=connection.login,
-        password=connection.password,
-        dbname=connection.schema,
-        client_encoding="UTF8",
-        **parameters,
-    )
+        raise explain_error(error, connection, time.monotonic() - began) from error
 
 
 def relation(source: Source) -> str:
@@ -248,10 +237,13 @@ def _type(described: Sequence[object], element: PostgresType | None) -> Postgres
     return PostgresType(str(text), str(catalog), str(kind), int(str(modifier)), element, ordered)
 
 
-def explain_error(error: psycopg.Error, connection: Connection) -> SwitchyardError:
-    """What an error of psycopg means, and its cure, by the table of SQLSTATEs."""
-    words = _first_line(error)
-    return explain_state(explain(error.sqlstate, words), words, connection, error.sqlstate or "")
+def explain_error(error: psycopg.Error, connection: Connection, lived: float = 0) -> SwitchyardError:
+    """What an error of psycopg means, and its cure, by the table of SQLSTATEs.
+
+    `lived`: how long, in seconds, the session had been there.
+    """
+    state, words, code = explain_lost(error.sqlstate, _first_line(error), connection, lived)
+    return explain_state(state, words, connection, code)
 
 
 def explain_state(state: SqlState, words: str, connection: Connection, code: str = "") -> SwitchyardError:

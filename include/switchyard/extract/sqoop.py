@@ -6,17 +6,19 @@ import logging
 import os
 import re
 import shlex
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 from switchyard.connections.postgres import read_extras
+from switchyard.connections.session_limits import explain_lost
+from switchyard.connections.sqlstates import find_words
 from switchyard.errors import AGAIN, ServerUnavailable, StepFailed
 from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.jdbc import escape_marks, write_url
 from switchyard.extract.postgres import explain_state
 from switchyard.process import run_child
-from switchyard.sqlstates import explain, find_words
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class SqoopEngine:
             "JAVA_TOOL_OPTIONS": _jvm_options(request.scratch, os.environ.get("JAVA_TOOL_OPTIONS", "")),
             **({"HADOOP_USER_NAME": request.hdfs.login} if request.hdfs.login else {}),
         }
+        began = time.monotonic()
         try:
             code = run_child(build_command(request, password_file), on_line, environment, request.scratch)
         except FileNotFoundError as error:
@@ -74,7 +77,7 @@ class SqoopEngine:
         finally:
             password_file.unlink(missing_ok=True)
         if code != 0:
-            raise _failure(request, code, list(tail))
+            raise _failure(request, code, list(tail), time.monotonic() - began)
 
 
 def sqoop_command() -> list[str]:
@@ -156,7 +159,7 @@ def _write_password(scratch: Path, password: str) -> Path:
     return path
 
 
-def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Exception:
+def _failure(request: ExtractRequest, code: int, tail: Sequence[str], lived: float = 0) -> Exception:
     whole = "\n".join(tail)
     last_lines = tail[-6:]
     text = "\n  ".join(last_lines) or "Sqoop gave no reason"
@@ -166,9 +169,9 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str]) -> Excepti
     answer = _answer_of_postgres(tail)
     if answer is not None:
         words, sqlstate = answer
-        state = explain(sqlstate, words) if sqlstate else find_words(words)
-        if state is not None:
-            return explain_state(state, words, source, sqlstate)
+        if sqlstate or find_words(words):
+            explained = explain_lost(sqlstate, words, source, lived)
+            return explain_state(explained.state, explained.words, source, explained.code)
     if _HDFS_FULL.search(whole):
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",

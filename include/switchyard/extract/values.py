@@ -121,7 +121,16 @@ def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedC
             why = str(error).strip().splitlines()[0]
             findings.append(
                 f"column {column.source!r} has text that cannot be written in UTF-8, in a database of encoding "
-                f"{encoding} ({why}); correct it, or load its bytes by source.query: convert_to({column.source}, "
-                f"'{encoding}')"
+                f"{encoding} ({why}); correct it, or load the bytes of its text by source.query: "
+                f"{bytes_of(column.source, str(encoding))}"
             )
     return findings
+
+
+def bytes_of(column: str, encoding: str) -> str:
+    """SQL that a source.query may have in the place of a column, of any type: its text as bytes of this encoding.
+
+    The cast is needed: of all types only text and its kin are taken by convert_to as they are.
+    """
+    name = quote_postgres(column)
+    return f"convert_to({name}::text, '{encoding}') as {name}"

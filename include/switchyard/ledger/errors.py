@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from switchyard.connections import Connection
+from switchyard.connections.session_limits import explain_lost
+from switchyard.connections.sqlstates import CLOSED, LOGIN_CURE, ONE_SESSION, OTHER, SqlState
 from switchyard.errors import AGAIN, ServerUnavailable, SwitchyardError
-from switchyard.sqlstates import OTHER, SqlState, explain
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,6 @@ class LedgerState:
     cause: str
     cure: str
     passes: bool = False
-
-
-_LOGIN = f"correct login and password of the connection, or the server's pg_hba.conf; then {AGAIN}"
-_POOLER = "let the pooler keep one session for one client (pgbouncer: pool_mode = session), or connect past it"
 
 
 def _raise_limit(setting: str) -> str:
@@ -74,10 +71,10 @@ LEDGER_STATES: tuple[LedgerState, ...] = (
         f"name the primary as the connection's host, or take default_transaction_read_only off the login; then {AGAIN}",
     ),
     LedgerState("25", "reports a transaction in a state that does not allow this", AGAIN, passes=True),
-    LedgerState("26", "does not know a statement of this session: a pooler passed it to another session", _POOLER),
-    LedgerState("28P01", "refused the password", _LOGIN),
-    LedgerState("28", "refused the login", _LOGIN),
-    LedgerState("34", "does not know a cursor of this session: a pooler passed it to another session", _POOLER),
+    LedgerState("26", "does not know a statement of this session: a pooler passed it to another session", ONE_SESSION),
+    LedgerState("28P01", "refused the password", LOGIN_CURE),
+    LedgerState("28", "refused the login", LOGIN_CURE),
+    LedgerState("34", "does not know a cursor of this session: a pooler passed it to another session", ONE_SESSION),
     LedgerState(
         "3D000",
         "has no database of that name",
@@ -118,6 +115,13 @@ LEDGER_STATES: tuple[LedgerState, ...] = (
         f"{AGAIN}; if it happens twice, see PostgreSQL's log",
         passes=True,
     ),
+    LedgerState(
+        CLOSED,
+        "closed the connection without giving a reason",
+        f"see PostgreSQL's log for the reason; {AGAIN}; if a limit of the login ended the session (SQLSTATE 25P03, "
+        "25P04 or 57P05), raise it first: alter role LOGIN set LIMIT = VALUE",
+        passes=True,
+    ),
     LedgerState("58", "could not read or write a file", "see PostgreSQL's log: its disk may be failing"),
     LedgerState(
         "XX",
@@ -134,10 +138,11 @@ _OF_A_STATEMENT = LedgerState(
 """Of any other row: the statements are ours, so that rights are missing, or somebody altered the tables."""
 
 
-def explain_error(error: sa.exc.DBAPIError, connection: Connection) -> SwitchyardError:
-    """The error to raise, by the table of SQLSTATEs."""
-    message = _first_line(error.orig)
-    state = find_state(explain(getattr(error.orig, "sqlstate", None), message))
+def explain_error(error: sa.exc.DBAPIError, connection: Connection, lived: float = 0) -> SwitchyardError:
+    """The error to raise, by the table of SQLSTATEs; `lived`: the seconds that the session had been there."""
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    row, message, _ = explain_lost(sqlstate, _first_line(error.orig), connection, lived)
+    state = find_state(row)
     kind = ServerUnavailable if state.passes else SwitchyardError
     return kind(
         f"the ledger's PostgreSQL at {connection.address} {state.cause}: {message}",

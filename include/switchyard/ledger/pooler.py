@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchyard.connections import Connection
+from switchyard.connections.sqlstates import ONE_SESSION
 from switchyard.errors import ConnectionUnusable
 
 if TYPE_CHECKING:
@@ -56,5 +57,5 @@ def _shared(connection: Connection) -> ConnectionUnusable:
         f"the ledger's PostgreSQL at {connection.address} is reached through a pooler that gives every transaction "
         "another session, and the locks that keep two runs apart belong to a session",
         where=f"connection {connection.conn_id}",
-        cure="let the pooler keep one session for one client (pgbouncer: pool_mode = session), or connect past it",
+        cure=ONE_SESSION,
     )

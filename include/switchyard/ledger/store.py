@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -262,11 +263,14 @@ class Ledger:
     @contextmanager
     def _connected(self) -> Iterator[Session]:
         """A session; raises ServerUnavailable when there is none, or when it dies meanwhile."""
+        began: float | None = None
         try:
             with self._engine.connect() as session:
+                began = time.monotonic()
                 yield session
         except sa.exc.DBAPIError as error:
-            raise explain_error(error, self.connection) from error
+            lived = 0.0 if began is None else time.monotonic() - began
+            raise explain_error(error, self.connection, lived) from error
 
 
 def _load(row: sa.Row[Any]) -> Load:

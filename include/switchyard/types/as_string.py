@@ -27,6 +27,22 @@ _LIST = TypeRule(
 )
 
 
+_AS_JSON = "pg_catalog.row_to_json({c})::text"
+_BOUNDS = "[[]-?[0-9]+:-?[0-9]+[]]={{"
+
+
+def _bounds_in(text: str) -> str:
+    """SQL that counts the places of a text that look like an array's bounds, and one more."""
+    return f"pg_catalog.array_length(pg_catalog.regexp_split_to_array({in_bytes(text)}, '{_BOUNDS}'), 1)"
+
+
+_LOSES_BOUNDS = f"{in_bytes(WHOLE_TEXT)} ~ '{_BOUNDS}' and {_bounds_in(WHOLE_TEXT)} <> {_bounds_in(_AS_JSON)}"
+"""True for a composite with an array in it, at any depth, that has bounds of its own.
+
+JSON keeps what only looks like bounds: it is part of a text there, in the very same characters.
+"""
+
+
 _AS_STRING: tuple[TypeRule, ...] = (
     replace(
         _LIST,
@@ -39,8 +55,8 @@ _AS_STRING: tuple[TypeRule, ...] = (
         "composite",
         "STRING",
         "string",
-        carry="pg_catalog.row_to_json({c})::text",
-        unfit=in_bytes(WHOLE_TEXT) + " ~ '[[]-?[0-9]+:-?[0-9]+[]]={{'",
+        carry=_AS_JSON,
+        unfit=_LOSES_BOUNDS,
         unfit_means="an array with bounds of its own inside, which JSON does not have",
         cure=_LIST.cure,
         note="a JSON object",

@@ -48,6 +48,20 @@ REFUSED = {
 }
 
 
+WITHOUT_ENCODING = {
+    "bad": ("text", r"E'caf\xe9'"),
+    "Mixed Case": ("varchar", r"E'caf\xe9'"),
+    "padded": ("char(8)", r"E'caf\xe9'"),
+    "named": ("name", r"E'caf\xe9'"),
+    "label": ("word", r"E'caf\xe9'"),
+    "doc": ("json", r"""E'"caf\xe9"'"""),
+    "tags": ("text[]", r"array[E'caf\xe9']"),
+    "words": ("word[]", r"array[E'caf\xe9']::word[]"),
+    "Both Of": ("pair", r"row(E'caf\xe9', 1)::pair"),
+}
+"""Column → its type, and a value whose text is not in UTF-8."""
+
+
 def look(case: Case, **over: object) -> Examined:
     return preflight(case.runtime, case.flow(**over))
 
@@ -218,12 +232,62 @@ def test_text_without_an_encoding_is_refused_where_it_is_no_utf8(
         try:
             url = servers.admin_of("POSTGRES_URL").rsplit("/", 1)[0] + f"/{case.name}"
             with psycopg.connect(url, autocommit=True, client_encoding="SQL_ASCII") as other:
-                other.execute("create table t (id int, good text, bad text)")
-                other.execute(r"insert into t values (1, E'caf\xc3\xa9', E'caf\xe9')")
+                other.execute(r"create type word as enum (E'caf\xe9')")
+                other.execute("create type pair as (a text, b int)")
+                other.execute("create table t (id int, good text)")
+                other.execute(r"insert into t values (1, E'caf\xc3\xa9')")
+                for name, (kind, value) in WITHOUT_ENCODING.items():
+                    column = sql.Identifier(name)
+                    other.execute(sql.SQL("alter table t add {} ").format(column) + sql.SQL(kind))
+                    other.execute(sql.SQL("update t set {} = ").format(column) + sql.SQL(value))
                 other.execute("grant all on t to public")
             case.override("powergrid_postgres", schema=case.name)
-            found = refused(case, source={"table": "public.t"})
-            assert "column 'bad' has text that cannot be written in UTF-8, in a database of encoding SQL_ASCII" in found
-            assert "column 'good'" not in found
+            columns = {name: {"as": "string"} for name in ("Both Of", "words")}
+            findings = refused(case, source={"table": "public.t"}, columns=columns)
+            assert "column 'good'" not in findings
+            for name in WITHOUT_ENCODING:
+                (finding,) = (line for line in findings.splitlines() if f"column {name!r} has text" in line)
+                assert "cannot be written in UTF-8, in a database of encoding SQL_ASCII" in finding
+                advice = finding.partition("by source.query: ")[2]
+                with psycopg.connect(url) as other:
+                    row = other.execute(f"select {advice} from t".encode()).fetchone()
+                assert row is not None
+                assert isinstance(row[0], bytes) and b"caf\xe9" in row[0], name
         finally:
             session.execute(sql.SQL("drop database {} with (force)").format(database))
+
+
+COMPOSITES = {
+    # a value of type `deep`, and whether JSON would lose an array's bounds
+    "row(row('plain', null), null, null, null)": False,
+    "row(row('[0:1]={', null), null, null, null)": False,
+    "row(row('x [0:1]={5,6} [-2:3]={}', null), null, null, null)": False,
+    "row(row('[0:1]={', array[1]), null, null, null)": False,
+    "row(null, array['[0:1]={5}'], null, null)": False,
+    "row(null, null, array[row('[0:1]={\\\"', null)::flat], null)": False,
+    """row(null, null, null, '{"a": "[0:1]={", "b": [1]}')""": False,
+    "row(row('plain', '[0:1]={5,6}'), null, null, null)": True,
+    "row(row('[0:1]={', '[0:0]={5}'), null, null, null)": True,
+    "row(null, '[1:1][2:3]={{a,b}}', null, null)": True,
+    "row(null, '[-1:0]={[0:1]=\\{,b}', null, null)": True,
+    "row(null, null, array[row('x', '[0:1]={5,6}')::flat], null)": True,
+    "row(null, null, '[2:2]={\"(x,)\"}', null)": True,
+}
+
+
+@pytest.mark.parametrize(("value", "loses"), COMPOSITES.items(), ids=list(COMPOSITES))
+def test_only_an_array_within_a_composite_has_bounds_to_lose(
+    new_case: Callable[..., Case], value: str, loses: bool
+) -> None:
+    case = new_case("deep")
+    case.sql(
+        "create type flat as (a text, b int[])",
+        "create type deep as (f flat, t text[], r flat[], j jsonb)",
+        "create table t (id int primary key, c deep)",
+        f"insert into t values (1, {value})",
+    )
+    columns = {"c": {"as": "string"}}
+    if loses:
+        assert "an array with bounds of its own inside" in refused(case, columns=columns)
+    else:
+        look(case, columns=columns)

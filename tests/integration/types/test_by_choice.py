@@ -46,7 +46,14 @@ LISTS: dict[str, tuple[str, dict[str, Any]]] = {
     "blobs": ("bytea[]", {r"array['\xdead'::bytea, null]": ["\\xdead", None]}),
     "objects": ("jsonb[]", {"""array['{"a": [1]}'::jsonb]""": ['{"a": [1]}']}),
     "couples": ("pair[]", {"array[row(1,'x y',array[1,null])::pair]": ['(1,"x y","{1,NULL}")']}),
-    "couple": ("pair", {"row(1,'a\"b',array[1,null])": {"a": 1, "b": 'a"b', "c": [1, None]}, "null": None}),
+    "couple": (
+        "pair",
+        {
+            "row(1,'a\"b',array[1,null])": {"a": 1, "b": 'a"b', "c": [1, None]},
+            "null": None,
+            "row(2,'[0:1]={5,6}',array[1])": {"a": 2, "b": "[0:1]={5,6}", "c": [1]},
+        },
+    ),
 }
 AS_THEY_ARE = {"feeling": ("feeling", ["'so so'"]), "code": ("code", ["'x  '"]), "feelings": ("mood[]", ["'{so so}'"])}
 DECIMALS = {"number": ("numeric", ["1.005", "-0.001"]), "amount": ("money", ["12.34", "-0.01"])}

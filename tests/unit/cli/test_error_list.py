@@ -18,8 +18,8 @@ from switchyard.cli.app import build_app
 from switchyard.cli.error_list import ErrorText, error_classes, list_errors, read_package
 from switchyard.cli.message_names import Module, Package
 from switchyard.cli.message_text import VALUE, Writer, combine
+from switchyard.connections.sqlstates import SQLSTATES, SqlState
 from switchyard.ledger.errors import LEDGER_STATES, LedgerState
-from switchyard.sqlstates import SQLSTATES, SqlState
 
 ERRORS = list_errors()
 PACKAGE = read_package()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.postgres_types import postgres_type
 from switchyard.connections import Connection
+from switchyard.connections.sqlstates import SQLSTATES, SqlState
 from switchyard.errors import ServerUnavailable, SourceRefused, StepFailed
 from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.sqoop import _failure
@@ -17,7 +18,6 @@ from switchyard.extract.statement import Bounds, Statement, build_manifest, buil
 from switchyard.extract.width import add, divide_widths, rows_at_once
 from switchyard.flow.spec import Source
 from switchyard.lake.hiveql.statements import column_groups
-from switchyard.sqlstates import SQLSTATES, SqlState
 from switchyard.types.aggregates import hive_aggregates
 from switchyard.types.as_string import AS_STRING
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry

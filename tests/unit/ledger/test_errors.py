@@ -5,9 +5,9 @@ import pytest
 import sqlalchemy as sa
 
 from switchyard.connections import Connection
+from switchyard.connections.sqlstates import OTHER, SQLSTATES, SqlState
 from switchyard.errors import ServerUnavailable, SwitchyardError
 from switchyard.ledger.errors import explain_error, find_state
-from switchyard.sqlstates import OTHER, SQLSTATES, SqlState
 
 LEDGER = Connection("switchyard_ledger", "postgres", host="db", port=5432)
 

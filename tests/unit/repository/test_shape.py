@@ -47,7 +47,7 @@ ALLOWED_LONG = {
     ("ledger/migrations/versions/0001_loads.py", "upgrade"): "the columns of two tables, never touched again"
 }
 """(file, function) that may be long, and why."""
-ARROW_CEILING = 137
+ARROW_CEILING = 135
 MOST_LINES_OF_A_FUNCTION = 40
 MOST_LINES_OF_A_FILE = 300
 

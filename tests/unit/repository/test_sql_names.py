@@ -41,7 +41,7 @@ ELSEWHERE = {
     ("compare/join.py", "_join"): DUCKDB,
     ("cli/docs.py", "_TYPES_LISTS"): PEOPLE,
     ("extract/session.py", "SourceSession"): PEOPLE,
-    ("extract/values.py", "untranslatable_text"): PEOPLE,
+    ("extract/values.py", "bytes_of"): PEOPLE,
     ("flow/naming.py", "_STAGING_TABLE"): PATTERN,
     ("flow/sql.py", "_FIRST_WORD"): PATTERN,
     ("lake/adoption.py", "obstacles"): PEOPLE,
@@ -77,6 +77,7 @@ HIVEQL_ARGUMENT = "cast"
 """Of a type's rule: the HiveQL that reads the text back."""
 
 OPENED = {
+    "connections/session_limits.py": "psycopg.connect",  # asks for one thing, by its schema's name
     "extract/postgres.py": "psycopg.connect",  # `begin` pins each of its transactions
     "ledger/pooler.py": "psycopg.connect",  # asks for one thing, by its schema's name
     "ledger/sessions.py": "sa.create_engine",

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from switchyard.sqlstates import OTHER, SQLSTATES, SqlState, explain, find_words
+from switchyard.connections.sqlstates import OTHER, SQLSTATES, SqlState, explain, find_words
 
 OF_DRIVERS = [row for row in SQLSTATES if not row.code]
 TLS = [
@@ -30,8 +30,20 @@ MET = [
     ("08P01", "FATAL:  unsupported startup parameter in options: extra_float_digits", "pooler", False),
     ("08P01", "transaction blocks not allowed in statement pooling mode", "pool_mode = session", False),
     ("08001", "Connection to 127.0.0.1:5 refused. Check that the hostname and port are correct", "host and port", True),
-    ("08006", "An I/O error occurred while sending to the backend.", "run again", True),
-    ("08006", "server closed the connection unexpectedly", "run again", True),
+    ("08006", "An I/O error occurred while sending to the backend.", "PostgreSQL's log", True),
+    ("08006", "This connection has been closed.", "PostgreSQL's log", True),
+    ("08006", "consuming input failed: server closed the connection unexpectedly", "25P03", True),
+    ("08006", "consuming input failed: could not receive data from server: Connection reset by peer", "log", True),
+    ("08006", "sending query failed: could not send data to server: Broken pipe", "log", True),
+    ("08006", "SSL connection has been closed unexpectedly", "log", True),
+    ("08006", "the connection is lost", "log", True),
+    (
+        "25P03",
+        "consuming input failed: terminating connection due to idle-in-transaction timeout\n"
+        "server closed the connection unexpectedly",
+        "idle_in_transaction",
+        False,
+    ),
     ("08001", 'could not translate host name "nowhere" to address: Name or service not known', "host and port", True),
     ("08001", "failed to resolve host 'nowhere': [Errno -2] Name or service not known", "host and port", True),
     ("08001", "connection timeout expired", "host and port", True),

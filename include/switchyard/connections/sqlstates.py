@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from switchyard.errors import AGAIN
+
 
 @dataclass(frozen=True)
 class SqlState:
@@ -27,15 +29,18 @@ class SqlState:
     words: str = ""
 
 
-_AGAIN = "run again (in Airflow: clear the task)"
 _SERVER = "check that the server runs, and the connection's host and port"
-_LOGIN = f"correct the connection's login and password, or the server's pg_hba.conf; then {_AGAIN}"
+LOGIN_CURE = f"correct the connection's login and password, or the server's pg_hba.conf; then {AGAIN}"
 _STATEMENT = "in the flow file, correct source.table, source.columns, source.where or source.query"
 _VALUE = "mend the rows, leave them out with source.where, or cast them in source.query"
-_RETRY = f"nothing was published; {_AGAIN}"
-_POOLER = (
+_RETRY = f"nothing was published; {AGAIN}"
+ONE_SESSION = (
     "let the pooler keep one session for one client (PgBouncer: pool_mode = session), or connect to PostgreSQL itself"
 )
+"""The cure for a pooler that gives each transaction another session."""
+
+CLOSED = "08006"
+"""SQLSTATE of a connection that was closed or lost; psycopg gives none then."""
 
 SQLSTATES: tuple[SqlState, ...] = (
     # What the drivers say of TLS before the server has answered: there is no code yet.
@@ -70,11 +75,10 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "08",
         "does not answer",
-        f"{_SERVER}; then {_AGAIN}",
+        f"{_SERVER}; then {AGAIN}",
         passes=True,
         words=r"Connection to .* refused|[Cc]onnection refused|connection attempt failed|could not translate host name"
-        r"|timeout expired|I/O error occurred|server closed the connection|connection has been closed"
-        r"|could not receive data|no connection to the server|Connection reset|failed to resolve host|No route to host"
+        r"|timeout expired|no connection to the server|failed to resolve host|No route to host"
         r"|Network is unreachable|Temporary failure in name resolution",
     ),
     SqlState("0A000", "does not support what the statement asks for", _STATEMENT),
@@ -121,15 +125,15 @@ SQLSTATES: tuple[SqlState, ...] = (
         words=r"in a read-only transaction",
     ),
     SqlState("25", "says that the transaction is in another state than expected", _RETRY, passes=True),
-    SqlState("26", "does not know a statement that was prepared before: another server session answered", _POOLER),
-    SqlState("28P01", "refused the password", _LOGIN, words=r"password authentication failed"),
+    SqlState("26", "does not know a statement prepared before: another server session answered", ONE_SESSION),
+    SqlState("28P01", "refused the password", LOGIN_CURE, words=r"password authentication failed"),
     SqlState(
         "28",
         "refused the login",
-        _LOGIN,
+        LOGIN_CURE,
         words=r"no pg_hba\.conf entry|role .* does not exist|authentication failed|is not permitted to log in",
     ),
-    SqlState("34", "does not know a cursor that was opened before: another server session answered", _POOLER),
+    SqlState("34", "does not know a cursor that was opened before: another server session answered", ONE_SESSION),
     SqlState(
         "3D000",
         "does not have this database",
@@ -145,7 +149,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "40001",
         "cancelled the statement, because rows that it reads were changed meanwhile",
-        f"{_AGAIN}; if a standby does so often, set hot_standby_feedback = on there, or raise "
+        f"{AGAIN}; if a standby does so often, set hot_standby_feedback = on there, or raise "
         "max_standby_streaming_delay",
         passes=True,
         words=r"conflict with recovery|could not serialize access",
@@ -186,7 +190,7 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "53100",
         "has no disk space left",
-        "free space on the database's server, or raise temp_file_limit; then " + _AGAIN,
+        "free space on the database's server, or raise temp_file_limit; then " + AGAIN,
         words=r"could not (extend|write).*No space left",
     ),
     SqlState(
@@ -198,18 +202,13 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "53300",
         "has no connection left for the login",
-        f"when other sessions have ended, {_AGAIN}; or raise max_connections or the login's CONNECTION LIMIT; or give "
+        f"when other sessions have ended, {AGAIN}; or raise max_connections or the login's CONNECTION LIMIT; or give "
         "the source's Airflow pool fewer slots",
         passes=True,
         words=r"too many (clients|connections)|remaining connection slots|no more connections allowed",
     ),
-    SqlState(
-        "53400",
-        "reached a configured limit",
-        "raise the limit that the message names",
-        words=r"exceeds temp_file_limit",
-    ),
-    SqlState("53", "lacks a resource (memory, disk, connections)", f"see PostgreSQL's log; then {_AGAIN}", passes=True),
+    SqlState("53400", "reached a limit", "raise the limit that the message names", words=r"exceeds temp_file_limit"),
+    SqlState("53", "lacks a resource (memory, disk, connections)", f"see PostgreSQL's log; then {AGAIN}", passes=True),
     SqlState(
         "54",
         "was asked for more than it can do in one statement",
@@ -219,27 +218,27 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "55P03",
         "did not get a lock within lock_timeout",
-        f"when the other session has ended, {_AGAIN}; or raise the login's lock_timeout",
+        f"when the other session has ended, {AGAIN}; or raise the login's lock_timeout",
         passes=True,
         words=r"due to lock timeout|could not obtain lock",
     ),
     SqlState(
         "55",
         "has a table or view that cannot be read in its present state",
-        f"bring it into a state that can be read, e.g. REFRESH MATERIALIZED VIEW; then {_AGAIN}",
+        f"bring it into a state that can be read, e.g. REFRESH MATERIALIZED VIEW; then {AGAIN}",
         words=r"has not been populated",
     ),
     SqlState(
         "57014",
         "cancelled the statement, by statement_timeout or because somebody asked for it",
         "raise the login's limit, e.g. alter role LOGIN_NAME set statement_timeout = '2h', or read less at once; if "
-        f"a person cancelled it, {_AGAIN}",
+        f"a person cancelled it, {AGAIN}",
         words=r"canceling statement due to (statement timeout|user request)",
     ),
     SqlState(
         "57P03",
         "does not take connections yet, or no longer",
-        f"wait until the server has started (a standby: until it takes connections), then {_AGAIN}",
+        f"wait until the server has started (a standby: until it takes connections), then {AGAIN}",
         passes=True,
         words=r"the database system is (starting up|shutting down|in recovery|not yet accepting)",
     ),
@@ -252,9 +251,19 @@ SQLSTATES: tuple[SqlState, ...] = (
     SqlState(
         "57",
         "ended the session",
-        f"the server was restarted, or somebody ended the session: {_AGAIN}; see PostgreSQL's log if it happens twice",
+        f"the server was restarted, or somebody ended the session: {AGAIN}; see PostgreSQL's log if it happens twice",
         passes=True,
         words=r"terminating connection",
+    ),
+    # Last of those whose words libpq gives: it adds these to the server's own, when it got those.
+    SqlState(
+        CLOSED,
+        "closed the connection without giving a reason",
+        f"see PostgreSQL's log for the reason; if the server was restarted, {AGAIN}; if a limit of the login ended the "
+        "session (SQLSTATE 25P03, 25P04 or 57P05), raise it: alter role LOGIN_NAME set LIMIT = '1h'",
+        passes=True,
+        words=r"server closed the connection|I/O error occurred|connection (has been|is) (closed|lost)|Broken pipe"
+        r"|could not (receive|send) data|Connection reset|SSL SYSCALL error",
     ),
     SqlState(
         "58",
@@ -273,7 +282,7 @@ SQLSTATES: tuple[SqlState, ...] = (
 )
 """A row with words comes before a wider one whose words it shares."""
 
-OTHER = SqlState("", "reports an error", f"see PostgreSQL's log, then {_AGAIN}", passes=True)
+OTHER = SqlState("", "reports an error", f"see PostgreSQL's log, then {AGAIN}", passes=True)
 """For a code or words that no row has."""
 
 _BY_CODE = {row.code: row for row in SQLSTATES if row.code}
