@@ -1,5 +1,10 @@
 # Everything a newcomer types. `make` lists it.
 STATE  ?= $(or $(SWITCHYARD_STATE),$(CURDIR)/.switchyard)
+ifneq ($(or $(MAKECMDGOALS),help),help)
+ifeq ($(shell SWITCHYARD_STATE='$(STATE)' stack/own-state.sh),)
+$(error nothing was done)
+endif
+endif
 VENV   := $(STATE)/venv
 BIN    := $(VENV)/bin
 export SWITCHYARD_STATE := $(STATE)

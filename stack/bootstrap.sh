@@ -3,9 +3,10 @@
 # Everything but Debian's packages goes into one state directory. A second run does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-state=${SWITCHYARD_STATE:-$PWD/.switchyard}
+state=$(stack/own-state.sh)
 mkdir -p "$state"
 chmod 711 "$state"
+printf '%s\n' "$PWD" >"$state/checkout"
 export UV_CACHE_DIR="$state/cache/uv" UV_NO_PROGRESS=1 UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never
 say() { printf '%-22s %s\n' "$1" "$2" >&2; }
 

@@ -4,7 +4,7 @@
 # table. Fails when a point fails, or when there are fewer than 40.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-state=${SWITCHYARD_STATE:-$PWD/.switchyard}
+state=$(stack/own-state.sh)
 bin="$state/venv/bin"
 "$bin/switchyard" stack up
 eval "$("$bin/switchyard" stack env)"

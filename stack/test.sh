@@ -3,7 +3,7 @@
 # Arguments go to pytest. KEEP=0 stops the stack at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-state="${SWITCHYARD_STATE:-$PWD/.switchyard}"
+state=$(stack/own-state.sh)
 bin="$state/venv/bin"
 "$bin/ruff" check .
 "$bin/ruff" format --check --quiet .

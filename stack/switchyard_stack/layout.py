@@ -24,10 +24,27 @@ class Layout:
 
     @classmethod
     def from_environment(cls) -> Layout:
-        """`$SWITCHYARD_STATE`, by default `<checkout>/.switchyard`."""
+        """`$SWITCHYARD_STATE`, by default `<checkout>/.switchyard`; raises StackError for another checkout's."""
         chosen = os.environ.get("SWITCHYARD_STATE")
         state = Path(chosen).expanduser() if chosen else CHECKOUT / ".switchyard"
-        return cls(Path(os.path.abspath(state))).checked()  # noqa: PTH100  (resolve() would follow links)
+        layout = cls(Path(os.path.abspath(state)))  # noqa: PTH100  (resolve() would follow links)
+        layout.require_own()
+        return layout.checked()
+
+    def require_own(self) -> None:
+        """Refuse the state of another checkout, as a shell hands it on that ran `stack env` there.
+
+        What is within the checkout is its own: a copied or moved checkout brings the name of the old one along.
+        """
+        owner = Path(self.owner_file.read_text().strip()) if self.owner_file.exists() else None
+        if owner is None or not owner.is_dir() or self.state.resolve().parent == self.checkout.resolve():
+            return
+        if not owner.samefile(self.checkout):
+            raise StackError(
+                f"the state directory {self.state} belongs to the checkout {owner}, and this is {self.checkout}",
+                cure=f"unset SWITCHYARD_STATE, or run the command in {owner}; to give the state to this checkout, stop "
+                f"its stack there and remove {self.owner_file}",
+            )
 
     def checked(self) -> Layout:
         """Refuse a path that sockets, JVM argument files or supervisord cannot carry."""
@@ -116,6 +133,11 @@ class Layout:
         return self.state / "secrets.json"
 
     @property
+    def owner_file(self) -> Path:
+        """The path of the checkout that the state belongs to; stack/own-state.sh reads it, too."""
+        return self.state / "checkout"
+
+    @property
     def supervisor_conf(self) -> Path:
         """Supervisord's configuration."""
         return self.conf / "supervisord.conf"
@@ -139,3 +161,5 @@ class Layout:
         for path in private:
             path.mkdir(exist_ok=True)
             path.chmod(0o700)
+        if not self.owner_file.exists() or self.owner_file.read_text() != f"{self.checkout}\n":
+            self.owner_file.write_text(f"{self.checkout}\n")

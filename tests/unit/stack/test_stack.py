@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import socket
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 import zipfile
 from dataclasses import replace
@@ -75,10 +77,75 @@ def test_taken_ports_are_stepped_over_and_none_is_given_twice(taken: set[int]) -
 def test_a_remembered_port_stays_even_when_it_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     path.write_text(json.dumps({"postgres": 31234, "gone-service": 1}))
-    ports = remembered_ports(path)
+    ports = remembered_ports(path, registry=tmp_path / "stacks")
     assert ports["postgres"] == 31234
     assert "gone-service" not in ports
-    assert remembered_ports(path) == ports
+    assert remembered_ports(path, registry=tmp_path / "stacks") == ports
+
+
+@given(st.sets(st.sampled_from([port + step for port in PREFERRED.values() for step in (0, 100, 200, 300)])))
+def test_a_port_that_another_stack_has_chosen_is_taken_only_if_there_is_no_other(reserved: set[int]) -> None:
+    chosen = choose_ports({}, lambda port: True, reserved)
+    assert not reserved & set(chosen.values())
+    assert choose_ports({}, lambda port: port in chosen.values(), chosen.values()) == chosen
+
+
+CHOOSE = """
+import pathlib, sys
+from switchyard_stack.ports import remembered_ports
+ports = pathlib.Path(sys.argv[1])
+ports.parent.mkdir()
+print("ready", flush=True)
+sys.stdin.readline()
+remembered_ports(ports, registry=pathlib.Path(sys.argv[2]))
+"""
+
+
+def test_stacks_that_choose_at_the_same_moment_share_no_port(tmp_path: Path) -> None:
+    """Nobody listens on what another one has chosen: it is the list that keeps them apart."""
+    files = [tmp_path / f"state-{number}" / "ports.json" for number in range(4)]
+    command = [sys.executable, "-c", CHOOSE]
+    pipe = subprocess.PIPE
+    choosers = [
+        subprocess.Popen([*command, str(file), str(tmp_path / "stacks")], stdin=pipe, stdout=pipe, text=True)
+        for file in files
+    ]
+    for chooser in choosers:
+        assert chooser.stdout is not None
+        assert chooser.stdout.readline() == "ready\n"
+    for chooser in choosers:
+        assert chooser.stdin is not None
+        chooser.stdin.write("go\n")
+        chooser.stdin.flush()
+    assert [chooser.wait(60) for chooser in choosers] == [0] * len(files)
+    for chooser in choosers:
+        chooser.communicate()
+    chosen = [port for file in files for port in json.loads(file.read_text()).values()]
+    assert len(set(chosen)) == len(PREFERRED) * len(files)
+    assert (tmp_path / "stacks").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_ports_of_a_state_that_is_gone_are_free_again(tmp_path: Path) -> None:
+    first, second, registry = tmp_path / "1.json", tmp_path / "2.json", tmp_path / "stacks"
+    ports = remembered_ports(first, registry=registry)
+    first.unlink()
+    assert remembered_ports(second, registry=registry) == ports
+    assert registry.read_text().splitlines() == [str(second)]
+
+
+def test_a_damaged_state_of_another_one_keeps_nobody_from_choosing(tmp_path: Path) -> None:
+    damaged, registry = tmp_path / "1.json", tmp_path / "stacks"
+    damaged.write_text('{"postgres": ')
+    registry.write_text(f"{damaged}\n")
+    assert remembered_ports(tmp_path / "2.json", registry=registry)
+    assert registry.read_text().splitlines() == [str(damaged), str(tmp_path / "2.json")]
+
+
+def test_a_list_of_stacks_that_is_not_a_file_of_ours_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "stacks").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StackError, match="the list of this user's stacks cannot be used"):
+        remembered_ports(tmp_path / "ports.json", registry=tmp_path / "stacks")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_no_free_port_is_an_error_that_says_which() -> None:
@@ -110,6 +177,66 @@ def test_a_state_path_that_a_server_cannot_carry_is_refused(path: str) -> None:
 def test_the_default_state_is_in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWITCHYARD_STATE", raising=False)
     assert Layout.from_environment().state == CHECKOUT / ".switchyard"
+
+
+@pytest.mark.parametrize(
+    ("owner", "refused"),
+    [
+        (None, False),  # of an earlier release
+        ("other", True),
+        ("gone", False),  # it was moved or deleted
+        ("own", False),
+    ],
+)
+def test_the_state_of_another_checkout_is_refused_with_both_named(
+    owner: str | None, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    state = tmp_path / "state"
+    state.mkdir()
+    if owner is not None:
+        path = CHECKOUT if owner == "own" else tmp_path / owner
+        (state / "checkout").write_text(f"{path}\n")
+    monkeypatch.setenv("SWITCHYARD_STATE", str(state))
+    script = subprocess.run([CHECKOUT / "stack/own-state.sh"], capture_output=True, text=True)
+    if refused:
+        with pytest.raises(StackError) as error:
+            Layout.from_environment()
+        assert str(CHECKOUT) in error.value.what
+        assert f"checkout {tmp_path / 'other'}" in error.value.what
+        assert script.returncode == 1
+        assert error.value.what in script.stderr
+        assert error.value.cure in script.stderr
+    else:
+        assert Layout.from_environment().state == state
+        assert script.stdout == f"{state}\n", script.stderr
+
+
+def test_a_state_within_its_checkout_is_its_own_whatever_it_says(tmp_path: Path) -> None:
+    """A checkout that was copied with its state has the old one's name in it."""
+    (tmp_path / "old").mkdir()
+    state = tmp_path / "new/.switchyard"
+    state.mkdir(parents=True)
+    (state / "checkout").write_text(f"{tmp_path / 'old'}\n")
+    layout = Layout(state, tmp_path / "new")
+    layout.require_own()
+    layout.make_directories()
+    assert (state / "checkout").read_text() == f"{tmp_path / 'new'}\n"
+
+
+def test_make_acts_on_no_other_checkouts_stack(tmp_path: Path) -> None:
+    """Also where the state is of a release that wrote no name into it: it lies in its checkout."""
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack/bootstrap.sh").touch(mode=0o755)
+    (tmp_path / ".switchyard").mkdir()
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "STATE"))}
+    environment = {**outside, "SWITCHYARD_STATE": str(tmp_path / ".switchyard")}
+    for target in ("down", "clean", "up"):
+        dry_run = ["make", "--dry-run", target]
+        result = subprocess.run(dry_run, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+        assert result.returncode == 2
+        assert result.stdout == ""
+        assert f"belongs to the checkout {tmp_path}, and this is {CHECKOUT}" in result.stderr
 
 
 # --- configuration
