@@ -12,7 +12,11 @@ bin="$state/venv/bin"
 "$bin/lint-imports" >/dev/null
 "$bin/switchyard" docs --check >/dev/null
 "$bin/switchyard" stack up --airflow
-[ "${KEEP:-1}" = 1 ] || trap '"$bin/switchyard" stack down' EXIT
+case "${KEEP:-1}" in
+1 | true | yes | on) ;;
+0 | false | no | off) trap '"$bin/switchyard" stack down' EXIT ;;
+*) echo "KEEP is '$KEEP': 1 or 0" >&2 && exit 2 ;;
+esac
 eval "$("$bin/switchyard" stack env)"
 "$bin/switchyard" stack data
 if [ $# -gt 0 ]; then

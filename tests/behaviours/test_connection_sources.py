@@ -276,6 +276,10 @@ def test_a_connection_that_cannot_be_read_is_named_and_not_shown(
         ),
         ({"AIRFLOW__SECRETS__BACKEND": "airflow.providers.hashicorp.secrets.vault.VaultBackend"}, AirflowConnections),
         ({ASK_AIRFLOW: "1"}, AirflowConnections),
+        ({ASK_AIRFLOW: "true"}, AirflowConnections),
+        ({ASK_AIRFLOW: "0"}, EnvironmentConnections),
+        ({ASK_AIRFLOW: "no"}, EnvironmentConnections),
+        ({ASK_AIRFLOW: ""}, EnvironmentConnections),
     ],
 )
 def test_a_shell_uses_what_a_task_uses(environ: Mapping[str, str], source: type) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 from pathlib import Path
@@ -20,11 +21,12 @@ from switchyard.errors import MOST_LINES
 
 @pytest.fixture
 def diff(tmp_path: Path) -> DAG:
-    """The DAG over four flows: telemetry has `freshness`, the file of grid_loads cannot be used."""
+    """The DAG over four flows: only telemetry has `freshness`, the file of grid_loads cannot be used."""
     shutil.copytree(CHECKOUT / "dags", tmp_path / "dags")
     flows = tmp_path / "dags" / "flows"
-    with (flows / "telemetry.yaml").open("a") as file:
-        file.write("freshness: 26h\n")
+    for path in flows.glob("*.yaml"):
+        wanted = "freshness: 26h\n" if path.stem == "telemetry" else ""
+        path.write_text(re.sub(r"^freshness: .*\n", wanted, path.read_text(), flags=re.MULTILINE))
     with (flows / "grid_loads.yaml").open("a") as file:
         file.write("fresh: 26h\n")
     dag: DAG = runpy.run_path(str(tmp_path / "dags" / "diff.py"))["dag"]

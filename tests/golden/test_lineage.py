@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from harness.checkout import CHECKOUT
 from switchyard.catalog import lineage
 from switchyard.catalog.lineage import LineageStep
+from switchyard.connections.variables import read_switch
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.spec import Flow
 
@@ -50,7 +50,7 @@ def printed(step: LineageStep) -> dict[str, Any]:
 def test_lineage_is_as_reviewed(flow: Flow) -> None:
     path = HERE / "lineage" / f"{flow.flow}.json"
     found = {name: printed(step) for name, step in steps(flow).items()}
-    if os.environ.get("UPDATE_GOLDEN"):
+    if read_switch("UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     assert found == json.loads(path.read_text())

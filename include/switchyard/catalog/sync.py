@@ -22,6 +22,7 @@ from switchyard.catalog.files import Record
 from switchyard.catalog.recipes import Recipe
 from switchyard.catalog.target import Server, Target
 from switchyard.catalog.walk import Catalog
+from switchyard.connections.variables import read_variable
 from switchyard.errors import AGAIN, RecordUnreadable, ServerUnavailable, StepFailed, SwitchyardError
 from switchyard.process import die_with_parent
 
@@ -189,7 +190,7 @@ def _run_child(request: _RecipeRequest | _FieldsRequest, secrets: tuple[str, ...
 
 
 def _python() -> str:
-    python = os.environ.get(PYTHON_VARIABLE, "")
+    python = read_variable(PYTHON_VARIABLE)
     if not Path(python).is_file():
         raise StepFailed(
             f"the environment that reads schemas has no Python at {python!r}",

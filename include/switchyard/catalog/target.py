@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
 from switchyard.connections import Connection, Connections
+from switchyard.connections.variables import read_variable
 from switchyard.errors import SwitchyardError
 
 DEFAULT_CONNECTION = "datahub"
@@ -37,7 +37,7 @@ class Target:
 
 def connection_id() -> str:
     """Return the id of the connection that the plugin also uses: `[datahub] conn_id`, by its environment variable."""
-    return os.environ.get("AIRFLOW__DATAHUB__CONN_ID", DEFAULT_CONNECTION)
+    return read_variable("AIRFLOW__DATAHUB__CONN_ID", DEFAULT_CONNECTION)
 
 
 def find_target(connections: Connections) -> Target:

@@ -17,6 +17,7 @@ from typing import IO, cast
 
 from switchyard.cli.options import ASK_AIRFLOW
 from switchyard.connections import Connection, Connections, EnvironmentConnections, how_to_add
+from switchyard.connections.variables import read_switch, read_variable
 from switchyard.errors import ConnectionMissing, SwitchyardError
 
 _BACKEND = "AIRFLOW__SECRETS__BACKEND"
@@ -29,9 +30,9 @@ def shell_connections(environ: Mapping[str, str] = os.environ) -> Connections:
 
     Airflow is asked when that was asked for, or when a secrets backend is configured that only Airflow can read.
     """
-    backend = environ.get(_BACKEND, "")
+    backend = read_variable(_BACKEND, environ=environ)
     only_airflow_reads_it = bool(backend) and not backend.endswith("LocalFilesystemBackend")
-    if environ.get(ASK_AIRFLOW) or only_airflow_reads_it:
+    if only_airflow_reads_it or read_switch(ASK_AIRFLOW, environ):
         return AirflowConnections()
     return EnvironmentConnections(environ)
 

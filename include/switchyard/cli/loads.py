@@ -11,9 +11,11 @@ import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.cli.session import FlowName, find_flow, open_runtime
+from switchyard.flow.duration import format_duration
 from switchyard.flow.files.loader import load_flows
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Proved, Staged
+from switchyard.legs.diff.freshness import Store, judge, read_stores, shown_age
 
 _PIPE_WIDTH = 200
 
@@ -54,7 +56,7 @@ def loads(
 
 
 def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
-    """Every flow: what is published, what is served, what is unfinished."""
+    """Every flow: what is published, what is served, how old they are, what is unfinished."""
     from switchyard.ledger.flow_state import read_state
     from switchyard.ledger.loads import UNFINISHED
 
@@ -62,7 +64,7 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
     rows: list[dict[str, Any]] = []
     with open_runtime("switchyard status").ledger() as ledger:
         ledger.migrate()
-        for name in flows:
+        for name, flow in flows.items():
             published = ledger.last_finished(name, "ingest")
             served = ledger.last_finished(name, "serve")
             unfinished = ledger.list_loads(name, None, UNFINISHED)
@@ -74,6 +76,7 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
                     "at": _moment(published.published_at) if published else None,
                     "served": served.version if served else None,
                     "served at": _moment(served.published_at) if served else None,
+                    **describe_age(*read_stores(ledger, flow), flow.freshness),
                     "unfinished": ", ".join(f"{load.leg} {load.state}" for load in unfinished),
                     "on hold": read_state(ledger, name).held,
                 }
@@ -83,6 +86,16 @@ def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = For
         typer.echo(json.dumps(rows, indent=2))
         return
     print_table(rows)
+
+
+def describe_age(stores: Sequence[Store], now: dt.datetime, within: dt.timedelta | None) -> dict[str, str | None]:
+    """Columns: how long ago the newest rows of the table and of the collection were read, and whether that is late."""
+    ages = [None if store.as_of is None else shown_age(now - store.as_of) for store in stores]
+    columns = {"age": ages[0], "served age": ages[1] if len(ages) > 1 else None, "freshness": None}
+    if within is not None:
+        promise = format_duration(within)
+        columns["freshness"] = promise if judge(stores, within, now).fresh else f"LATE, {promise} allowed"
+    return columns
 
 
 def _rows(load: Load) -> int | None:

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from switchyard.connections.variables import read_variable
 from switchyard.errors import ConnectionMissing, ConnectionNotHanded
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+_KWARGS = "AIRFLOW__SECRETS__BACKEND_KWARGS"
 
 ConnectionFields: TypeAlias = "dict[str, JsonValue]"
 """A connection in Airflow's JSON form: `conn_type`, `host`, `port`, `login`, `password`, `schema`, `extra`."""
@@ -26,7 +29,7 @@ ConnectionFields: TypeAlias = "dict[str, JsonValue]"
 
 def ledger_connection_id() -> str:
     """Airflow connection of the ledger: `$SWITCHYARD_LEDGER`, by default `switchyard_ledger`."""
-    return os.environ.get("SWITCHYARD_LEDGER", "switchyard_ledger")
+    return read_variable("SWITCHYARD_LEDGER", "switchyard_ledger")
 
 
 @dataclass(frozen=True)
@@ -168,10 +171,35 @@ class EnvironmentConnections:
     def _file(self) -> Mapping[str, Any]:
         if "LocalFilesystemBackend" not in self.environ.get("AIRFLOW__SECRETS__BACKEND", ""):
             return {}
-        kwargs = json.loads(self.environ.get("AIRFLOW__SECRETS__BACKEND_KWARGS", "{}"))
+        kwargs = _read_object(read_variable(_KWARGS, "{}", self.environ), f"environment variable {_KWARGS}")
         path = Path(kwargs.get("connections_file_path") or os.devnull)
-        stored: Mapping[str, Any] = json.loads(path.read_text() or "{}") if path.suffix == ".json" else {}
-        return stored
+        if path.suffix != ".json":
+            return {}
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConnectionMissing(
+                f"the secrets file cannot be read: {error.__class__.__name__}",
+                where=str(path),
+                cure=f"correct the path in {_KWARGS}, or the file's rights; on the local stack: "
+                'eval "$(make -s env)" writes it',
+            ) from error
+        return _read_object(text or "{}", str(path))
+
+
+def _read_object(text: str, where: str) -> Mapping[str, Any]:
+    """JSON's object; raises ConnectionMissing for anything else, without showing it, because it may hold a secret."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, Mapping):
+        raise ConnectionMissing(
+            "the place of Airflow's secrets does not hold a JSON object",
+            where=where,
+            cure='write names and values, {"name": "value"}, as Airflow\'s local filesystem backend reads them',
+        )
+    return value
 
 
 def read_extra(conn_id: str, extra: object) -> Mapping[str, Any]:

@@ -19,14 +19,18 @@ def carried_names(flow: Flow, shape: SourceShape) -> list[LakeName]:
 
 
 def find_name_faults(flow: Flow, shape: SourceShape) -> Iterator[str]:
-    """Findings: names that cannot travel, choices for columns that do not exist, keys that are not read."""
-    names = carried_names(flow, shape)
-    for fault in name_faults(names):
+    """Findings about the source: names that cannot travel, a merge without a key."""
+    for fault in name_faults(carried_names(flow, shape)):
         yield _describe_fault(fault)
+    yield from _merge_keys(flow, shape)
+
+
+def find_unknown_names(flow: Flow, shape: SourceShape) -> Iterator[str]:
+    """Findings about the flow file: choices for columns that do not exist, keys that are not read."""
+    names = carried_names(flow, shape)
     yield from _unknown_choices(flow, shape)
     yield from _source_names(flow, shape)
     yield from _keys_left_out(flow, shape)
-    yield from _merge_keys(flow, shape)
     if flow.serve is not None and flow.serve.select is None:
         places = [("serve.key", key) for key in flow.serve.key]
         places += [("serve.indexes", column) for index in flow.serve.indexes for column in index]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from switchyard.errors import PreflightRefused
-from switchyard.extract.column_names import find_name_faults
+from switchyard.extract.column_names import find_name_faults, find_unknown_names
 from switchyard.extract.notes import describe_columns, describe_source
 from switchyard.extract.postgres import SourceShape, blind_collations, read_shape
 from switchyard.extract.values import hidden_rows, survey_values, untranslatable_text
@@ -43,6 +43,7 @@ def examine(session: Session, flow: Flow) -> Examined:
     """Look at names and types; raises PreflightRefused with all findings at once."""
     shape = read_shape(session, flow.source, flow.flow, left_out(flow.columns))
     findings = list(find_name_faults(flow, shape))
+    misfits = list(find_unknown_names(flow, shape))
     columns: list[CarriedColumn] = []
     for column in shape.columns:
         choice = flow.columns.get(column.name, _NO_CHOICE)
@@ -51,12 +52,12 @@ def examine(session: Session, flow: Flow) -> Examined:
             findings.append(f"column {column.name!r} is {carried.postgres}: {carried.why}; {carried.cure}")
         else:
             columns.append(carried)
-    split_by = _choose_split(flow, shape, findings)
+    split_by = _choose_split(flow, shape, misfits)
     findings += _keys_of_another_equality(session, flow, shape)
     notes = [*describe_source(flow, shape), *describe_columns(flow, shape, columns)]
     if hidden_rows(session, flow):
         (findings if flow.source.query is None else notes).append(_POLICY)
-    refuse(flow, findings)
+    refuse(flow, findings, misfits)
     return Examined(shape, tuple(columns), split_by, tuple(notes))
 
 
@@ -77,20 +78,18 @@ def examine_values(session: Session, flow: Flow, examined: Examined) -> Examined
     return replace(examined, notes=(*examined.notes, *notes))
 
 
-def _choose_split(flow: Flow, shape: SourceShape, findings: list[str]) -> str | None:
+def _choose_split(flow: Flow, shape: SourceShape, misfits: list[str]) -> str | None:
     if flow.engine.mappers == 1:
         return None
     by_name = {column.name: column for column in shape.columns}
     split_by = flow.engine.split_by or (shape.primary_key[0] if len(shape.primary_key) == 1 else None)
     if split_by is None:
-        findings.append("several mappers need a column to divide the rows: set engine.split_by, or engine.mappers to 1")
+        misfits.append("several mappers need a column to divide the rows: set engine.split_by, or engine.mappers to 1")
     elif split_by not in by_name:
         known_columns = list(by_name)
-        findings.append(
-            f"engine.split_by {split_by!r} is not a column of the source; it has {', '.join(known_columns)}"
-        )
+        misfits.append(f"engine.split_by {split_by!r} is not a column of the source; it has {', '.join(known_columns)}")
     elif by_name[split_by].type.name not in _SPLITTABLE:
-        findings.append(
+        misfits.append(
             f"engine.split_by {split_by!r} is {by_name[split_by].type.text}: only {', '.join(_SPLITTABLE)} divide "
             "exactly; choose another column, or set engine.mappers to 1"
         )
@@ -110,13 +109,22 @@ def _keys_of_another_equality(session: Session, flow: Flow, shape: SourceShape) 
     return [fault for fault in faults if fault is not None]
 
 
-def refuse(flow: Flow, findings: Sequence[str]) -> None:
-    """Raise PreflightRefused with all findings, if there are any."""
-    if findings:
+def refuse(flow: Flow, findings: Sequence[str], misfits: Sequence[str] = ()) -> None:
+    """Raise PreflightRefused with all findings, if there are any.
+
+    `findings` are about the source; `misfits` about the flow file, which names what is not there, or checks a column in
+    a way that its type does not allow.
+    """
+    if findings or misfits:
+        heading = "the flow file does not fit the source:"
+        if findings and misfits:
+            heading = "the source cannot be carried as it is, and the flow file does not fit it:"
+        elif findings:
+            heading = "the source cannot be carried as it is:"
         raise PreflightRefused(
-            "the source cannot be carried as it is:",
+            heading,
             where=f"flow {flow.flow}, connection {flow.source.connection}",
             cure="nothing was run; change the flow file or the source, as each line says",
-            findings=findings,
+            findings=[*findings, *misfits],
             more=f"switchyard preflight {flow.flow}",
         )

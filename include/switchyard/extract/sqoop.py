@@ -14,6 +14,7 @@ from pathlib import Path
 from switchyard.connections.postgres import read_extras
 from switchyard.connections.session_limits import explain_lost
 from switchyard.connections.sqlstates import find_words
+from switchyard.connections.variables import read_variable
 from switchyard.errors import AGAIN, ServerUnavailable, StepFailed
 from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.jdbc import escape_marks, write_url
@@ -81,8 +82,16 @@ class SqoopEngine:
 
 
 def sqoop_command() -> list[str]:
-    """The command to start Sqoop with."""
-    return shlex.split(os.environ.get("SWITCHYARD_SQOOP", "sqoop"))
+    """The command to start Sqoop with; raises StepFailed for one that no shell could read."""
+    command = read_variable("SWITCHYARD_SQOOP", "sqoop")
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise StepFailed(
+            f"the command {command!r} cannot be divided into words: {error}",
+            where="environment variable SWITCHYARD_SQOOP",
+            cure="close its quotes, or name Sqoop's program alone",
+        ) from error
 
 
 def build_command(request: ExtractRequest, password_file: Path) -> list[str]:

@@ -85,8 +85,8 @@ def require_seen(session: Session, flow: Flow) -> None:
     refuse(flow, _check_hidden(session))
 
 
-def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
-    """The reasons why the cursor would miss changes, each with its cure."""
+def cursor_misfits(flow: Flow, shape: SourceShape) -> list[str]:
+    """Findings about the flow file: a cursor that the source does not have, or that cannot be one."""
     source = flow.source
     if flow.lake.mode == "replace" or source.cursor is None:
         return []
@@ -99,6 +99,15 @@ def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
             f"source.cursor {source.cursor!r} is {types[source.cursor].text}: only timestamps of the database's clock "
             "show in which order rows were committed; choose one, or use mode merge with source.sweep: always"
         ]
+    return []
+
+
+def check_cursor(session: Session, flow: Flow, shape: SourceShape) -> list[str]:
+    """The reasons why a cursor without misfits would miss changes, each with its cure."""
+    source = flow.source
+    if flow.lake.mode == "replace" or source.cursor is None:
+        return []
+    types = {column.name: column.type for column in shape.columns}
     not_null = any(column.not_null for column in shape.columns if column.name == source.cursor)
     findings = _check_values(session, source, not_null=not_null)
     if reads_by_cursor(flow):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from switchyard.connections import Connections, ledger_connection_id
+from switchyard.connections.variables import read_variable
 from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError, naming_the_flow
 from switchyard.flow.cures import run_again
 from switchyard.flow.naming import Leg
@@ -36,9 +36,7 @@ class Runtime:
 
     connections: Connections
     owner: str
-    scratch_root: Path = field(
-        default_factory=lambda: Path(os.environ.get("SWITCHYARD_SCRATCH", tempfile.gettempdir()))
-    )
+    scratch_root: Path = field(default_factory=lambda: Path(read_variable("SWITCHYARD_SCRATCH", tempfile.gettempdir())))
     driver: Driver = field(default_factory=Driver)
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import shutil
 import subprocess
@@ -87,6 +88,12 @@ def test_a_collection_is_as_old_as_the_version_that_it_shows(case: Case) -> None
     behind = judged(case)
     assert not behind.fresh
     assert ["is allowed" in finding for finding in behind.findings] == [False, True]
+
+    code, output = case.ask("status", "--format", "json")
+    assert code == 0, output
+    (row,) = (row for row in json.loads(output) if row["flow"] == case.name)
+    assert (row["served age"], row["freshness"]) == ("3d 0h", "LATE, 26h allowed")
+    assert row["age"].endswith("m")  # of minutes
 
     case.change(freshness="7d")
     code, output = case.switchyard("step", "diff", "freshness", "--flow", case.name)

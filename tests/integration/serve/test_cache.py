@@ -16,6 +16,7 @@ from typing import Any
 import bson
 import pytest
 
+from harness.checkout import CHECKOUT
 from harness.serve_servers import REDIS_PASSWORD, RedisServer, free_port
 from switchyard.errors import (
     ConnectionUnusable,
@@ -36,6 +37,7 @@ from switchyard.serve.mongo.connection import server_of_connection
 from switchyard.serve.mongo.target import MongoTarget
 
 pytest_plugins = ["harness.serve_servers"]
+PROTOCOL = CHECKOUT / "docs" / "cache-protocol.md"
 TTL = dt.timedelta(minutes=5)
 NEGATIVE = dt.timedelta(seconds=40)
 
@@ -506,6 +508,22 @@ def test_verify_finds_a_value_that_a_foreign_client_put_back(served: Served) -> 
     served.server.client().set("{telemetry}:v:2", b"1|old")
     with pytest.raises(ReconcileMismatch, match=r"\{telemetry\}:v:2 of seq 1 is still cached"):
         served.publisher.verify(2, [1, 2])
+
+
+def test_the_documented_commands_remove_a_flows_keys(served: Served) -> None:
+    """Of a flow that was removed, as an operator types them; another flow's keys stay, whatever is in a key."""
+    commands = PROTOCOL.read_text().split("## A flow that was removed")[1].split("```sh\n")[1].split("```")[0]
+    assert commands.startswith("redis-cli unlink")
+    client = served.server.client()
+    served.reader().get(1)
+    for key in ('{telemetry}:v:["a b\\nc\\"\'", 1]', '{telemetry}:v:["ü"]', "{telemetry2}:v:1", "{telemetry2}:gate"):
+        client.set(key, "1|x")
+    script = commands.replace("redis-cli", f"redis-cli -p {served.server.port}")
+    environment = {**os.environ, "REDISCLI_AUTH": REDIS_PASSWORD}
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert sorted(client.keys("*")) == [b"{telemetry2}:gate", b"{telemetry2}:v:1"]
+    assert served.reader().get(1) is not None  # from MongoDB
 
 
 def test_reset_forgets_one_flow_only(served: Served) -> None:

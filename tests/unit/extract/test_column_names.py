@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from harness.postgres_types import postgres_type
-from switchyard.extract.column_names import carried_names, find_name_faults, missing_names
+from switchyard.errors import PreflightRefused
+from switchyard.extract.column_names import carried_names, find_name_faults, find_unknown_names, missing_names
 from switchyard.extract.notes import describe_columns
 from switchyard.extract.postgres import SourceShape
+from switchyard.extract.preflight import refuse
+from switchyard.extract.watermark import cursor_misfits
 from switchyard.flow.spec import Flow
 from switchyard.prove.checks import check_findings
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
@@ -84,7 +87,8 @@ FINDINGS: list[tuple[Flow, SourceShape, str]] = [
 
 @pytest.mark.parametrize(("described", "source", "says"), FINDINGS)
 def test_a_name_that_nothing_has_is_refused_with_the_nearest(described: Flow, source: SourceShape, says: str) -> None:
-    assert any(finding.startswith(says) for finding in find_name_faults(described, source))
+    findings = [*find_name_faults(described, source), *find_unknown_names(described, source)]
+    assert any(finding.startswith(says) for finding in findings)
 
 
 def test_names_that_fit_are_no_finding() -> None:
@@ -97,6 +101,45 @@ def test_names_that_fit_are_no_finding() -> None:
     )
     source = shape("Mixed Case", "at", "n", key=("Mixed Case",), left_out=("secret",))
     assert list(find_name_faults(described, source)) == []
+    assert list(find_unknown_names(described, source)) == []
+
+
+CANNOT_TRAVEL = ["no such name"]
+UNKNOWN = ["check `unique ib` names 'ib', which is not a column of the lake table"]
+
+
+@pytest.mark.parametrize(
+    ("findings", "misfits", "heading"),
+    [
+        (CANNOT_TRAVEL, [], "the source cannot be carried as it is:"),
+        ([], UNKNOWN, "the flow file does not fit the source:"),
+        (
+            CANNOT_TRAVEL,
+            UNKNOWN,
+            "the source cannot be carried as it is, and the flow file does not fit it:",
+        ),
+    ],
+)
+def test_a_finding_stands_under_what_it_is_about(findings: list[str], misfits: list[str], heading: str) -> None:
+    with pytest.raises(PreflightRefused) as refused:
+        refuse(flow(), findings, misfits)
+    assert refused.value.what.splitlines() == [heading, *(f"  - {each}" for each in (*findings, *misfits))]
+
+
+def test_without_findings_nothing_is_refused() -> None:
+    refuse(flow(), [])
+
+
+@pytest.mark.parametrize(
+    ("described", "source", "says"),
+    [
+        (flow("merge", source={"cursor": "et"}), shape("id", "at"), "is not a column of the source; it has id, at"),
+        (flow("merge", source={"cursor": "id"}), shape("id", "at"), "only timestamps of the database's clock"),
+    ],
+)
+def test_a_cursor_that_is_none_is_a_fault_of_the_flow_file(described: Flow, source: SourceShape, says: str) -> None:
+    (misfit,) = cursor_misfits(described, source)
+    assert says in misfit
 
 
 def test_a_check_on_a_source_name_is_told_the_lake_name() -> None:

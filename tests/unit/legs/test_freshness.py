@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.checkout import CHECKOUT
+from switchyard.cli.loads import describe_age
+from switchyard.flow.files.loader import load_flows
 from switchyard.flow.frozen import frozen_spec, spec_hash, whole_spec
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Kind
@@ -108,3 +111,37 @@ def test_no_load_depends_on_how_fresh_a_flow_has_to_be() -> None:
     assert spec_hash(plain) == spec_hash(fresh)
     assert "freshness" not in frozen_spec(fresh)
     assert Flow.model_validate(whole_spec(fresh)) == fresh
+
+
+TABLE = Store("Hive table d.t", "ingest", at(23.5))
+OLD_TABLE = Store("Hive table d.t", "ingest", at(-72))
+COLLECTION = Store("collection c of m", "serve", at(20))
+EMPTY = Store("collection c of m", "serve", None)
+
+
+@pytest.mark.parametrize(
+    ("stores", "within", "shown"),
+    [
+        ([TABLE], None, ("30m", None, None)),
+        ([TABLE], 2, ("30m", None, "2h")),
+        ([OLD_TABLE], 26, ("4d 0h", None, "LATE, 26h allowed")),
+        ([TABLE, COLLECTION], 26, ("30m", "4h 0m", "26h")),
+        ([TABLE, COLLECTION], 2, ("30m", "4h 0m", "LATE, 2h allowed")),
+        ([TABLE, EMPTY], 26, ("30m", None, "LATE, 26h allowed")),
+        ([Store("Hive table d.t", "ingest", None)], 26, (None, None, "LATE, 26h allowed")),
+        ([Store("Hive table d.t", "ingest", None)], None, (None, None, None)),
+    ],
+)
+def test_the_status_shows_ages_and_what_is_late(
+    stores: list[Store], within: float | None, shown: tuple[str | None, ...]
+) -> None:
+    allowed = None if within is None else dt.timedelta(hours=within)
+    columns = describe_age(stores, at(24), allowed)
+    assert list(columns) == ["age", "served age", "freshness"]
+    assert tuple(columns.values()) == shown
+
+
+def test_every_shipped_flow_that_has_a_schedule_says_how_fresh_it_has_to_be() -> None:
+    loaded, _ = load_flows(CHECKOUT / "dags/flows")
+    assert loaded
+    assert [name for name, each in loaded.items() if each.schedule and each.freshness is None] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -59,13 +59,18 @@ def judge_flow(runtime: Runtime, flow: Flow) -> StepReport[FreshnessReport]:
         )
     with runtime.ledger() as ledger:
         ledger.migrate()
-        history = read_history(ledger, flow.flow)
-        stores = list(_stores(ledger, flow, history))
-    report = judge(stores, flow.freshness, history.now)
+        stores, now = read_stores(ledger, flow)
+    report = judge(stores, flow.freshness, now)
     return StepReport("freshness", flow.flow, "", time.monotonic() - started, report)
 
 
-def judge(stores: list[Store], within: dt.timedelta, now: dt.datetime) -> FreshnessReport:
+def read_stores(ledger: Ledger, flow: Flow) -> tuple[list[Store], dt.datetime]:
+    """The flow's stores, the lake's table first, and the moment at which the ledger was asked."""
+    history = read_history(ledger, flow.flow)
+    return list(_stores(ledger, flow, history)), history.now
+
+
+def judge(stores: Sequence[Store], within: dt.timedelta, now: dt.datetime) -> FreshnessReport:
     """Compare the age of each store with what is allowed."""
     moments = [store.as_of.isoformat(timespec="seconds") if store.as_of else None for store in stores]
     return FreshnessReport(
@@ -81,14 +86,14 @@ def _finding(store: Store, within: dt.timedelta, now: dt.datetime) -> str:
     why = f"; {store.reason}" if store.reason else ""
     if store.as_of is None:
         return f"{store.name} holds nothing that this flow has loaded{why}"
-    age = _shown(now - store.as_of)
+    age = shown_age(now - store.as_of)
     moment = f"{store.as_of:%Y-%m-%d %H:%M}"
     if now - store.as_of <= within:
         return f"{store.name} is as of {moment} UTC, {age} ago"
     return f"{store.name} is as of {moment} UTC, {age} ago, and {format_duration(within)} is allowed{why}"
 
 
-def _shown(age: dt.timedelta) -> str:
+def shown_age(age: dt.timedelta) -> str:
     """An age in its two largest units: `3d 4h`, `2h 6m`, `5m`."""
     hours, minutes = divmod(max(0, int(age.total_seconds() // 60)), 60)
     days, rest = divmod(hours, 24)

@@ -67,7 +67,8 @@ def _look_at_patterns(runtime: Runtime, flow: Flow) -> None:
         if _fault_of(session, patterns) is None:
             return
         faults = {pattern: _fault_of(session, [pattern]) for pattern in patterns}
-    refuse(flow, [f"check regex: Hive cannot read {p!r}: {fault}" for p, fault in faults.items() if fault])
+    misfits = [f"check regex: Hive cannot read {p!r}: {fault}" for p, fault in faults.items() if fault]
+    refuse(flow, [], misfits)
 
 
 def _fault_of(session: HiveSession, patterns: list[str]) -> str | None:

@@ -50,6 +50,7 @@ class Window:
 def examine_all(session: Session, flow: Flow) -> Examined:
     """Look at names, types, keys and the cursor; raises PreflightRefused with all findings at once."""
     examined = examine(session, flow)
+    refuse(flow, [], watermark.cursor_misfits(flow, examined.shape))
     refuse(flow, watermark.check_cursor(session, flow, examined.shape))
     return examined
 
@@ -83,11 +84,12 @@ def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) 
     types = {column.name: column.hive_type for column in agreed.columns}
     elsewhere = missing_names(flow, carried_names(flow, examined.shape))
     findings = [*agreed.refused, *_unreadable(flow, before, agreed), *_unkeyed(flow, examined, before, agreed)]
+    misfits = check_findings(flow.checks, types, elsewhere)
     tombstone = flow.source.tombstone
     fault = None if tombstone is None else tombstone_fault(tombstone, agreed.columns)
     if fault is not None:
-        findings.append(fault)
-    refuse(flow, [*findings, *check_findings(flow.checks, types, elsewhere)])
+        misfits.append(fault)
+    refuse(flow, findings, misfits)
     return agreed
 
 
