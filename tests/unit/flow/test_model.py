@@ -173,7 +173,9 @@ def test_equal_spans_have_one_spelling() -> None:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_a_frozen_flow_thaws_to_itself(name: str) -> None:
-    flow = SHIPPED[name]
+    """But for how fresh it has to be, which no load depends on."""
+    flow = SHIPPED[name].model_copy(update={"freshness": None})
+    assert spec_hash(flow) == spec_hash(SHIPPED[name])
     frozen = json.loads(json.dumps(frozen_spec(flow)))
     assert thaw(frozen) == flow
     assert spec_hash(thaw(frozen)) == spec_hash(flow)
