@@ -24,6 +24,7 @@ from switchyard.errors import (
     PublishConflict,
     ReconcileMismatch,
     ServerUnavailable,
+    StepFailed,
     SwitchyardError,
     ValueRefused,
 )
@@ -508,6 +509,40 @@ def test_verify_finds_a_value_that_a_foreign_client_put_back(served: Served) -> 
     served.server.client().set("{telemetry}:v:2", b"1|old")
     with pytest.raises(ReconcileMismatch, match=r"\{telemetry\}:v:2 of seq 1 is still cached"):
         served.publisher.verify(2, [1, 2])
+
+
+def test_a_gate_that_is_no_string_says_which_key_to_look_at(served: Served) -> None:
+    client = served.server.client()
+    client.delete("{telemetry}:gate")
+    client.lpush("{telemetry}:gate", "x")
+    with pytest.raises(StepFailed, match="has a key of this flow that is not a string") as caught:
+        served.publisher.close(2, served=1)
+    assert "TYPE '{FLOW}:gate'" in caught.value.cure
+
+
+def test_a_full_redis_says_so(served: Served) -> None:
+    client = served.server.client()
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(StepFailed, match="is full, and its policy evicts nothing") as caught:
+            served.publisher.close(2, served=1)
+    finally:
+        client.config_set("maxmemory", "0")
+    assert "volatile-lru" in caught.value.cure
+
+
+@pytest.mark.parametrize("rules", ["~* +@all -get", "~other:* +@all"], ids=["a command", "a key"])
+def test_a_login_that_lacks_a_right_is_told_to_correct_the_acl(served: Served, rules: str) -> None:
+    client = served.server.client()
+    client.execute_command("ACL", "SETUSER", "poor", "reset", "on", ">poor-password", *rules.split())
+    poor = replace(served.server.connection(), login="poor", password="poor-password")
+    publisher = CachePublisher(served.flow, poor, served.identity)
+    for step in (publisher.gate, lambda: publisher.close(2, served=1)):
+        with pytest.raises(ConnectionUnusable) as caught:
+            step()
+        assert "ACL" in caught.value.cure
+        assert "poor-password" not in str(caught.value)
 
 
 def test_the_documented_commands_remove_a_flows_keys(served: Served) -> None:

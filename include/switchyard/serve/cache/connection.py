@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,18 @@ from redis.retry import Retry
 from switchyard.connections import Connection
 from switchyard.connections.redis import TLS_EXTRAS, read_extras
 from switchyard.connections.tls import find_tls_fault
-from switchyard.errors import AGAIN, ConnectionUnusable, PreflightRefused, ServerUnavailable, StepFailed
+from switchyard.errors import (
+    AGAIN,
+    ConnectionUnusable,
+    PreflightRefused,
+    ServerUnavailable,
+    StepFailed,
+    SwitchyardError,
+)
+from switchyard.serve.cache.answers import find_answer
+
+_NO_RIGHT = re.compile(r"NOAUTH|NOPERM|no permissions|No permissions|ACL failure|can't run this command")
+"""Words of a refusal by the server's ACL, also within a script; redis-py takes the code off."""
 
 
 def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> Redis:
@@ -54,23 +66,31 @@ def explained(connection: Connection) -> Iterator[None]:
         what = f"Redis at {connection.address} refused user {connection.login or 'default'}: {error}"
         cure = f"correct the connection's login and password; then {AGAIN}"
         raise ConnectionUnusable(what, where=where, cure=cure) from error
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        if (fault := find_tls_fault(connection, TLS_EXTRAS, error)) is not None:
-            raise fault from error
+    except RedisError as error:
+        raise _explain(error, connection) from error
+
+
+def _explain(error: RedisError, connection: Connection) -> SwitchyardError:
+    where = f"connection {connection.conn_id}"
+    answer = find_answer(str(error))
+    if answer is not None:
+        kind = ServerUnavailable if answer.passes else StepFailed
+        return kind(f"Redis at {connection.address} {answer.cause}: {error}", where=where, cure=answer.cure)
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        fault = find_tls_fault(connection, TLS_EXTRAS, error)
         what = f"Redis at {connection.address} does not answer: {error}"
         cure = f"start it, or correct host and port of the connection; then {AGAIN}; readers use MongoDB meanwhile"
-        raise ServerUnavailable(what, where=where, cure=cure) from error
-    except RedisError as error:
-        if "NOAUTH" in str(error) or "NOPERM" in str(error):
-            what = f"Redis at {connection.address} refused the command: {error}"
-            raise ConnectionUnusable(
-                what, where=where, cure="correct login and password of the connection, or the login's ACL in Redis"
-            ) from error
-        raise StepFailed(
-            f"Redis answered with an error: {error}",
-            where=where,
-            cure=f"see Redis's log, and whether it reached maxmemory; then {AGAIN}",
-        ) from error
+        return fault or ServerUnavailable(what, where=where, cure=cure)
+    if _NO_RIGHT.search(str(error)):
+        what = f"Redis at {connection.address} refused the command: {error}"
+        return ConnectionUnusable(
+            what, where=where, cure="correct login and password of the connection, or the login's ACL in Redis"
+        )
+    return StepFailed(
+        f"Redis answered with an error: {error}",
+        where=where,
+        cure=f"see Redis's log; then {AGAIN}",
+    )
 
 
 def check_volatile(redis: Redis, connection: Connection) -> list[str]:
