@@ -6,9 +6,11 @@ Asks for no right beyond SELECT on the source: the catalogue is everybody's.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from switchyard.extract.postgres import SourceShape, regclass, relation
+from switchyard.extract.row_rules import digest_rules, named_functions
 from switchyard.flow.bookmark import Origin, shortened
 from switchyard.flow.spec import Source
 
@@ -33,7 +35,9 @@ they come and go. Below 16384 are PostgreSQL's own."""
 
 _BELOW = """
 with recursive below as (
-    select 'pg_catalog.pg_class'::regclass::oid as class, r as oid from pg_catalog.unnest(%s::oid[]) as r
+    select 'pg_catalog.pg_class'::regclass::oid as class, r as oid from pg_catalog.unnest(%(relations)s::oid[]) as r
+    union all
+    select 'pg_catalog.pg_proc'::regclass::oid, f from pg_catalog.unnest(%(functions)s::oid[]) as f
     union
     select d.refclassid, d.refobjid from below b
     left join pg_catalog.pg_rewrite r
@@ -76,17 +80,32 @@ _PLAIN_NAMES = "select pg_catalog.set_config('search_path', 'pg_catalog', true)"
 def read_origin(session: Session, source: Source, shape: SourceShape) -> Origin:
     """Look at what the source's rows come from, in the transaction that looked at its shape."""
     places = {column.name: column.place for column in shape.columns}
-    roots = _roots(session, source)
-    with session.transaction(force_rollback=True):  # the login's search_path comes back
-        session.execute(_PLAIN_NAMES)
-        rows = session.execute(_BELOW, [roots]).fetchall()
-    tables = sorted(int(str(text)) for what, text in rows if what == "table")
-    definitions = sorted(str(text) for what, text in rows if what == "definition")
+    below = _look_below(session, relations=_roots(session, source))
+    tables = below.tables
+    named = named_functions(session, source, tables)
+    functions = _look_below(session, functions=named).definitions if named else []
+    definitions = below.definitions
     return Origin(
         tables=shortened(", ".join(map(str, tables))),
         definitions=hashlib.sha256("\n".join(definitions).encode()).hexdigest()[:16] if definitions else "",
         cursor=places.get(source.cursor or "", ""),
+        rules=digest_rules(session, source, tables, definitions, functions),
     )
+
+
+class _Below(NamedTuple):
+    """Oids of tables, in order; texts of definitions, in order."""
+
+    tables: list[int]
+    definitions: list[str]
+
+
+def _look_below(session: Session, relations: Sequence[int] = (), functions: Sequence[int] = ()) -> _Below:
+    with session.transaction(force_rollback=True):  # the login's search_path comes back
+        session.execute(_PLAIN_NAMES)
+        rows = session.execute(_BELOW, {"relations": list(relations), "functions": list(functions)}).fetchall()
+    tables = sorted(int(str(text)) for what, text in rows if what == "table")
+    return _Below(tables, sorted(str(text) for what, text in rows if what == "definition"))
 
 
 def _roots(session: Session, source: Source) -> list[int]:

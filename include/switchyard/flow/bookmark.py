@@ -39,12 +39,15 @@ class Origin:
 
     `tables`: the oids of the tables that are read; `definitions`: a digest of the views and functions on the way to
     them, empty when there are none; `cursor`: the place of the cursor's column (see `types.carry.SourceColumn`).
+    `rules`: a digest of what else chooses rows (see `extract.row_rules`), empty when nothing does; None in a bookmark
+    of an earlier release, which does not say.
     An oid outlives TRUNCATE, VACUUM FULL and ALTER TABLE; a table that is dropped and made anew has another one.
     """
 
     tables: str
     definitions: str
     cursor: str
+    rules: str | None = None
 
     def changes_to(self, now: Origin) -> list[str]:
         """Return the differences to `now`, for people."""
@@ -59,6 +62,12 @@ class Origin:
             )
         elif is_other_place(self.cursor, now.cursor):
             changes.append("the column of source.cursor is another one of that name: added again, or renamed")
+        if self.rules is not None and now.rules is not None and self.rules != now.rules:
+            before, after = self.rules or "none", now.rules or "none"
+            changes.append(
+                "what else chooses its rows (functions that source.where or source.query names, row security policies, "
+                f"the login and the settings that they ask for) was {before} and is {after} (digests)"
+            )
         return changes
 
 
@@ -164,7 +173,9 @@ def _origin(fields: Mapping[str, JsonValue] | None) -> Origin | None:
     """The record of an origin; a bookmark of an earlier release has none."""
     if fields is None:
         return None
-    return Origin(str(fields["tables"]), str(fields["definitions"]), str(fields["cursor"]))
+    rules = fields.get("rules")
+    known = None if rules is None else str(rules)
+    return Origin(str(fields["tables"]), str(fields["definitions"]), str(fields["cursor"]), known)
 
 
 def shortened(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from typing import Literal
 
@@ -20,7 +21,7 @@ from switchyard.legs.ingest.start import find_start, next_bookmark
 
 SERVER = Server("db:5432", "7712920", "sales")
 READING = Reading(SERVER, "public.t", "at")
-ORIGIN = Origin(tables="16412", definitions="", cursor="7712920:16412.3")
+ORIGIN = Origin(tables="16412", definitions="", cursor="7712920:16412.3", rules="")
 KNOWN = replace(READING, origin=ORIGIN)
 
 
@@ -125,6 +126,8 @@ def test_a_bookmark_of_the_release_before_is_read_and_written_as_it_was() -> Non
         (replace(ORIGIN, tables=""), "oids 16412 and have none"),
         (replace(ORIGIN, definitions="ab12"), "definition of the views that it reads was none and is ab12"),
         (replace(ORIGIN, cursor="7712920:16412.4"), "column of source.cursor is another one of that name"),
+        (replace(ORIGIN, rules="cd34"), "functions that source.where or source.query names"),
+        (replace(ORIGIN, rules="cd34"), "was none and is cd34"),
     ],
 )
 def test_a_source_that_became_another_one_under_its_name_is_named(now: Origin, what: str) -> None:
@@ -138,9 +141,17 @@ def test_a_source_that_became_another_one_under_its_name_is_named(now: Origin, w
         replace(SERVER, address="new:1", system=""),
     ):
         elsewhere = replace(KNOWN, server=server, origin=now)
-        assert [fact for fact in KNOWN.changes_to(elsewhere) if "oid" in fact or "definition" in fact] == []
+        assert [fact for fact in KNOWN.changes_to(elsewhere) if "oid" in fact or "digests" in fact] == []
     moved = replace(KNOWN, server=replace(SERVER, address="new:5432"), origin=now)
     assert KNOWN.changes_to(moved), "a standby has the same oids"
+
+
+def test_rules_that_a_release_before_did_not_look_at_are_not_compared() -> None:
+    before = replace(KNOWN, origin=replace(ORIGIN, rules=None))
+    assert before.changes_to(KNOWN) == [] == KNOWN.changes_to(before)
+    record = json.loads(Bookmark("2026-01-01", KNOWN).record())
+    del record["origin"]["rules"]
+    assert Bookmark.of(json.dumps(record)).reading == before
 
 
 def test_a_cursor_that_cannot_be_compared_is_the_same() -> None:

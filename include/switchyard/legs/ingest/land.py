@@ -8,7 +8,7 @@ from switchyard.extract import postgres
 from switchyard.extract.engine import Engine, ExtractRequest
 from switchyard.extract.session import SourceSession, begin, require_same, startup_options
 from switchyard.extract.sqoop import SqoopEngine
-from switchyard.extract.statement import build_statement, row_condition
+from switchyard.extract.statement import build_manifest, build_statement, row_condition
 from switchyard.extract.width import MeasuredSource, measure_source
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
@@ -23,8 +23,9 @@ from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.ingest.unmoved import require_unmoved
 from switchyard.legs.runtime import Delivery, Runtime
-from switchyard.prove.reconcile import Landing, check_landing, tally_lines
+from switchyard.prove.reconcile import Landing, check_landing, check_snapshot, tally_lines
 from switchyard.types.quoting import quote_postgres
+from switchyard.types.read import Read
 
 ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 
@@ -45,6 +46,7 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]
         may_be_empty = planned.bounds is not None
         check_landing(landing, flow.flow, policy=flow.reconcile, may_be_empty=may_be_empty, before=before, after=after)
     read = landing.read(planned.columns)
+    _require_one_snapshot(runtime, flow, planned, read)
     landed = Landed(try_id, staging, read, read.rows, landing.lines, landing.bytes)
     ledger.advance(load, "landed", expected=["planned", "landed"], result=landed)
     return Delivery(landed.counts, _lineage(runtime, flow, planned))
@@ -114,3 +116,18 @@ def _count(runtime: Runtime, flow: Flow, planned: Planned) -> int | None:
         return None
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         return postgres.count_rows(session, flow.source, row_condition(flow.source, planned.bounds))
+
+
+def _require_one_snapshot(runtime: Runtime, flow: Flow, planned: Planned, read: Read) -> None:
+    """Raise SourceMoved when several mappers read rows of several moments: a row may be in none of them, or in two.
+
+    A window that ends at a watermark needs no look: whoever changes a row moves its cursor out, so the counts show it.
+    """
+    is_closed = planned.bounds is not None and planned.bounds.high is not None
+    if flow.engine.mappers == 1 or is_closed:
+        return
+    manifest = build_manifest(flow.source, planned.columns, planned.bounds, planned.left_out)
+    with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
+        row = session.execute(manifest.encode()).fetchone()
+    assert row is not None and isinstance(row[0], dict)  # noqa: S101 - an aggregate gives a row, psycopg reads JSON
+    check_snapshot(read, Read.from_json(row[0], "the manifest row of the source"), planned.columns, flow.flow)
