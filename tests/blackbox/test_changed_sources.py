@@ -292,3 +292,25 @@ def test_rows_come_when_what_chooses_them_is_widened(grounds: Grounds, chooser: 
     require_right_or_refused(ended, flow, flow.ids(), before=EVEN, after=list(range(1, 12)))
     trust(flow).require_success()
     given(flow.ids(), [*EVEN, 11])
+
+
+@pytest.mark.parametrize("mode", [pytest.param("append", marks=pytest.mark.kin), pytest.param("merge")])
+def test_rows_that_come_with_an_attached_partition_are_left_out_by_no_load(grounds: Grounds, mode: str) -> None:
+    flow = grounds.flow("attached", source=BY_CURSOR, lake={"mode": mode})
+    columns = ROWS.replace("primary key", "not null")
+    flow.sql(f"create table {{t}} ({columns}, primary key (id)) partition by range (id)")
+    flow.sql("create table {t}_1 partition of {t} for values from (0) to (100)")
+    flow.sql(f"create table {{t}}_2 ({columns}, primary key (id))", "insert into {t}_2 values (150, 'old')")
+    insert(flow, 1, 3)
+    flow.ingest().require_success()
+    flow.sql("alter table {t} attach partition {t}_2 for values from (100) to (200)")
+    insert(flow, 4, 4)
+    ended = flow.ingest()
+    require_right_or_refused(ended, flow, flow.ids(), before=[1, 2, 3], after=[1, 2, 3, 4, 150])
+    if mode == "append":
+        ended.require_refusal(f"{flow.name}_2 came to", "--trust-bookmark")
+        flow.sql("update {t} set updated_at = now() where id = 150")
+        flow.ingest().require_success()
+    insert(flow, 5, 5)
+    flow.ingest().require_success()
+    assert flow.ids() == [1, 2, 3, 4, 5, 150]

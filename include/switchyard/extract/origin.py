@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from switchyard.extract.attached import take_snapshot
 from switchyard.extract.postgres import SourceShape, regclass, relation
 from switchyard.extract.row_rules import digest_rules, named_functions
 from switchyard.flow.bookmark import Origin, shortened
@@ -90,6 +91,7 @@ def read_origin(session: Session, source: Source, shape: SourceShape) -> Origin:
         definitions=hashlib.sha256("\n".join(definitions).encode()).hexdigest()[:16] if definitions else "",
         cursor=places.get(source.cursor or "", ""),
         rules=digest_rules(session, source, tables, definitions, functions),
+        snapshot=take_snapshot(session),
     )
 
 

@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from switchyard.connections import Connection
 from switchyard.connections.postgres import read_extras
 from switchyard.connections.session_limits import explain_lost
 from switchyard.connections.sqlstates import find_words
 from switchyard.connections.variables import read_variable
-from switchyard.errors import AGAIN, ServerUnavailable, StepFailed
+from switchyard.errors import AGAIN, ConnectionUnusable, ServerUnavailable, StepFailed, SwitchyardError
 from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.jdbc import escape_marks, write_url
 from switchyard.extract.postgres import explain_state
@@ -41,7 +42,8 @@ org.postgresql.util.ServerErrorMessage.level = FINEST
 """
 """For java.util.logging: at this level pgjdbc adds the SQLSTATE to the text of its exceptions, and logs no more."""
 _NO_MEMORY = re.compile(r"OutOfMemoryError|Ran out of memory retrieving query results|GC overhead limit")
-_HDFS_FULL = re.compile(r"could only be written to|No space left|quota of .* is exceeded")
+_HDFS_FULL = re.compile(r"could only be written to|No space left|QuotaExceededException|quota\b.* is exceeded")
+_HDFS_FORBIDS = re.compile(r"AccessControlException|Permission denied: user=")
 _NO_HDFS = re.compile(
     r"Call From .* failed|End of File Exception between|SafeModeException|NoRouteToHost|All datanodes .* are bad"
 )
@@ -168,7 +170,7 @@ def _write_password(scratch: Path, password: str) -> Path:
     return path
 
 
-def _failure(request: ExtractRequest, code: int, tail: Sequence[str], lived: float = 0) -> Exception:
+def _failure(request: ExtractRequest, code: int, tail: Sequence[str], lived: float = 0) -> SwitchyardError:
     whole = "\n".join(tail)
     last_lines = tail[-6:]
     text = "\n  ".join(last_lines) or "Sqoop gave no reason"
@@ -181,6 +183,23 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str], lived: flo
         if sqlstate or find_words(words):
             explained = explain_lost(sqlstate, words, source, lived)
             return explain_state(explained.state, explained.words, source, explained.code)
+    if (fault := _fault_of_hdfs(hdfs, whole, text)) is not None:
+        return fault
+    signal = -code
+    how = f"was killed by signal {signal}" if code < 0 else f"ended with exit code {code}"
+    cure = f"nothing was published; {AGAIN}; if it fails again, read Sqoop's whole output in the log of the task"
+    return StepFailed(f"Sqoop {how}:\n  {text}", where=f"Sqoop job {request.name}", cure=cure)
+
+
+def _fault_of_hdfs(hdfs: Connection, whole: str, text: str) -> SwitchyardError | None:
+    """What HDFS refused, if it did: `whole` is what Sqoop printed of errors, `text` the end of it, for people."""
+    if _HDFS_FORBIDS.search(whole):
+        login = hdfs.login or "of this process"
+        return ConnectionUnusable(
+            f"HDFS at {hdfs.address} does not let user {login} write the landing:\n  {text}",
+            where=f"connection {hdfs.conn_id}",
+            cure=f"nothing was published; give the user that right (hdfs dfs -chown, -setfacl); then {AGAIN}",
+        )
     if _HDFS_FULL.search(whole):
         return StepFailed(
             f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
@@ -194,10 +213,7 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str], lived: flo
             where=f"connection {hdfs.conn_id}",
             cure="nothing was published; check that NameNode and DataNode run and are out of safe mode; then " + AGAIN,
         )
-    signal = -code
-    how = f"was killed by signal {signal}" if code < 0 else f"ended with exit code {code}"
-    cure = f"nothing was published; {AGAIN}; if it fails again, read Sqoop's whole output in the log of the task"
-    return StepFailed(f"Sqoop {how}:\n  {text}", where=f"Sqoop job {request.name}", cure=cure)
+    return None
 
 
 def _answer_of_postgres(lines: Sequence[str]) -> tuple[str, str] | None:
@@ -211,7 +227,7 @@ def _answer_of_postgres(lines: Sequence[str]) -> tuple[str, str] | None:
     return (answers[0], "") if answers else None
 
 
-def _no_memory(request: ExtractRequest) -> Exception:
+def _no_memory(request: ExtractRequest) -> SwitchyardError:
     return StepFailed(
         f"Sqoop's heap was too small: it held {request.fetch_rows} rows at once",
         where=f"Sqoop job {request.name}",

@@ -40,7 +40,8 @@ class Origin:
     `tables`: the oids of the tables that are read; `definitions`: a digest of the views and functions on the way to
     them, empty when there are none; `cursor`: the place of the cursor's column (see `types.carry.SourceColumn`).
     `rules`: a digest of what else chooses rows (see `extract.row_rules`), empty when nothing does; None in a bookmark
-    of an earlier release, which does not say.
+    of an earlier release, which does not say. `snapshot`: which transactions had ended when the load was planned (see
+    `extract.attached`); it is never compared, and None likewise.
     An oid outlives TRUNCATE, VACUUM FULL and ALTER TABLE; a table that is dropped and made anew has another one.
     """
 
@@ -48,6 +49,7 @@ class Origin:
     definitions: str
     cursor: str
     rules: str | None = None
+    snapshot: str | None = None
 
     def changes_to(self, now: Origin) -> list[str]:
         """Return the differences to `now`, for people."""
@@ -117,10 +119,16 @@ class Reading:
 
     def _origin_changes(self, now: Reading) -> list[str]:
         """Compare what the rows come from, on one and the same server: elsewhere oids say nothing."""
-        is_comparable = self.server.system != "" and self.server.system == now.server.system
-        if self.origin is None or now.origin is None or not is_comparable:
+        if self.origin is None or now.origin is None or not self._shares_oids(now):
             return []
         return self.origin.changes_to(now.origin)
+
+    def snapshot_before(self, now: Reading) -> str | None:
+        """The snapshot of the plan that this was read by, if it is of the server of now; None if nothing is known."""
+        return self.origin.snapshot if self.origin is not None and self._shares_oids(now) else None
+
+    def _shares_oids(self, now: Reading) -> bool:
+        return self.server.system != "" and self.server.system == now.server.system
 
 
 @dataclass(frozen=True)
@@ -173,9 +181,17 @@ def _origin(fields: Mapping[str, JsonValue] | None) -> Origin | None:
     """The record of an origin; a bookmark of an earlier release has none."""
     if fields is None:
         return None
-    rules = fields.get("rules")
-    known = None if rules is None else str(rules)
-    return Origin(str(fields["tables"]), str(fields["definitions"]), str(fields["cursor"]), known)
+    return Origin(
+        tables=str(fields["tables"]),
+        definitions=str(fields["definitions"]),
+        cursor=str(fields["cursor"]),
+        rules=_known(fields.get("rules")),
+        snapshot=_known(fields.get("snapshot")),
+    )
+
+
+def _known(value: JsonValue) -> str | None:
+    return None if value is None else str(value)
 
 
 def shortened(text: str) -> str:

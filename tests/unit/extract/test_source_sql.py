@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.postgres_types import postgres_type
 from switchyard.connections import Connection
 from switchyard.connections.sqlstates import SQLSTATES, SqlState
-from switchyard.errors import ServerUnavailable, SourceRefused, StepFailed
+from switchyard.errors import ConnectionUnusable, ServerUnavailable, SourceRefused, StepFailed
 from switchyard.extract.engine import ExtractRequest
 from switchyard.extract.sqoop import _failure
 from switchyard.extract.statement import Bounds, Statement, build_manifest, build_statement
@@ -145,6 +145,24 @@ def request(**over: object) -> ExtractRequest:
             ServerUnavailable,
             "HDFS",
         ),
+        (
+            "Import failed: org.apache.hadoop.security.AccessControlException: Permission denied: user=sqoop, "
+            'access=WRITE, inode="/lake/_staging":hdfs:supergroup:drwxr-xr-x',
+            ConnectionUnusable,
+            "does not let user .* write the landing",
+        ),
+        (
+            "org.apache.hadoop.hdfs.protocol.DSQuotaExceededException: The DiskSpace quota of /lake is exceeded: quota =",
+            StepFailed,
+            "no room",
+        ),
+        (
+            "Exception: The NameSpace quota (directories and files) of directory /lake is exceeded: quota=1 file count=2",
+            StepFailed,
+            "no room",
+        ),
+        ("SafeModeException: Cannot create directory /lake/x. Name node is in safe mode.", ServerUnavailable, "HDFS"),
+        ("PSQLException: ERROR: permission denied for table t", SourceRefused, "right"),
         ("ERROR tool.ImportTool: something else", StepFailed, "exit code 1"),
     ],
 )

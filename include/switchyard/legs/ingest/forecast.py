@@ -15,7 +15,7 @@ from switchyard.handover import ORDINARY, LoadRequest
 from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.merge_preview import KeyChanges, key_changes
 from switchyard.legs.ingest.preflight import preflight, shown_version
-from switchyard.legs.ingest.start import find_start, read_now
+from switchyard.legs.ingest.start import choose_start, read_now
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
 from switchyard.prove.contract import Agreed
@@ -59,7 +59,7 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINAR
         before = ingest_window.known_columns(ledger, flow, version)
     with postgres.connect(runtime.connections.get(flow.source.connection)) as session:
         agreed = ingest_window.agree(flow, examined, before)
-        start = find_start(flow, version, read_now(runtime, session, flow, examined.shape), request)
+        start = choose_start(session, flow, version, read_now(runtime, session, flow, examined.shape), request)
         window = ingest_window.find_window(session, flow, request, start, agreed, examined.shape)
         rows = postgres.count_rows(session, flow.source, row_condition(flow.source, window.bounds))
     current = version.rows if version and version.seq > 0 else 0

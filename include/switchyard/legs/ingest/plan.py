@@ -20,7 +20,7 @@ from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.planned import draft
 from switchyard.legs.ingest.replay_guard import require_replayable
 from switchyard.legs.ingest.settle import require_released, settle
-from switchyard.legs.ingest.start import find_start, next_bookmark, read_now
+from switchyard.legs.ingest.start import choose_start, next_bookmark, read_now
 from switchyard.legs.ingest.trust import keep_trusted
 from switchyard.legs.ingest.window import Window
 from switchyard.legs.runtime import Runtime
@@ -78,7 +78,7 @@ def _look_at_source(
         examined = ingest_window.examine_all(session, flow)
         agreed = ingest_window.agree(flow, examined, before)
         reading = read_now(runtime, session, flow, examined.shape)
-        start = find_start(flow, version, reading, request)
+        start = choose_start(session, flow, version, reading, request)
         window = ingest_window.find_window(session, flow, request, start, agreed, examined.shape)
         if request.kind == "replay":
             require_replayable(session, flow, request, window, version)

@@ -15,7 +15,7 @@ from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest import window as ingest_window
-from switchyard.legs.ingest.start import find_start, read_now
+from switchyard.legs.ingest.start import choose_start, read_now
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.truth.check import require_agreement
 from switchyard.prove.checks import pattern_probe
@@ -32,7 +32,7 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
         examined = ingest_window.examine_all(session, flow)
         agreed = ingest_window.agree(flow, examined, before)
         judged = tuple(column for column in (*agreed.columns, *agreed.left_out) if column.source)
-        start = find_start(flow, version, read_now(runtime, session, flow, examined.shape), request)
+        start = choose_start(session, flow, version, read_now(runtime, session, flow, examined.shape), request)
         looked = examine_values(session, ingest_window.since(flow, start), replace(examined, columns=judged))
     _require_list_reader(runtime, flow, examined)
     _look_at_patterns(runtime, flow)

@@ -6,6 +6,7 @@ import logging
 
 from switchyard.errors import TruthConflict
 from switchyard.extract import postgres
+from switchyard.extract.attached import find_attached
 from switchyard.extract.origin import read_origin
 from switchyard.extract.postgres import SourceShape
 from switchyard.flow.bookmark import Bookmark, Reading
@@ -51,6 +52,36 @@ def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: 
     for change in changes:
         log.warning("going on from the bookmark, as asked for, though %s", change)
     return version.bookmark.high
+
+
+def choose_start(
+    session: Session, flow: Flow, version: TableVersion | None, now: Reading, request: LoadRequest
+) -> str | None:
+    """Where a load begins: see `find_start`; and no partition or heir came since with rows below that.
+
+    With one, mode merge reads everything. Raises TruthConflict in mode append, unless somebody vouches for it.
+    """
+    start = find_start(flow, version, now, request)
+    before = version.bookmark.reading.snapshot_before(now) if version and version.bookmark else None
+    if start is None or before is None or request.kind != "load" or flow.source.sweep == "always":
+        return start
+    attached = find_attached(session, flow.source, before, start)
+    if not attached:
+        return start
+    what = f"{', '.join(attached)} came to {flow.source.table} after the last load, with rows below the bookmark"
+    if request.start == "trusted-bookmark":
+        log.warning("going on from the bookmark, as asked for, though %s", what)
+        return start
+    if flow.lake.mode == "merge":
+        log.warning("reading everything again: %s", what)
+        return None
+    raise TruthConflict(
+        f"no load would read some rows: {what}",
+        where=f"flow {flow.flow}",
+        cure=f"nothing was changed; set the cursor of these rows to now at the source, or another lake.table to read "
+        "all rows; if they were loaded before they lay there (a default partition that was split): "
+        f"switchyard run ingest {flow.flow} --trust-bookmark",
+    )
 
 
 def next_bookmark(flow: Flow, version: TableVersion | None, now: Reading, high: str | None) -> Bookmark | None:

@@ -15,9 +15,9 @@ from switchyard.legs.truth.check import look
 def keep_trusted(runtime: Runtime, ledger: Ledger, flow: Flow, version: TableVersion | None, now: Reading) -> None:
     """Give the table's bookmark the reading of now, by one alter and then the ledger's memory of it.
 
-    Without it the next run would be refused once more. Nothing happens when the bookmark has that reading.
+    Without it the next run would be refused once more.
     """
-    if version is None or version.bookmark is None or not version.bookmark.reading.changes_to(now):
+    if version is None or version.bookmark is None:
         return
     trusted = Bookmark(version.bookmark.high, now)
     rev = runtime.metastore(flow).alter(version, {naming.BOOKMARK_PROPERTY: trusted.record()})
