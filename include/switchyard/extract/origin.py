@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from switchyard.extract.attached import take_snapshot
 from switchyard.extract.postgres import SourceShape, regclass, relation
 from switchyard.extract.row_rules import digest_rules, named_functions
+from switchyard.extract.since_bookmark import take_snapshot
 from switchyard.flow.bookmark import Origin, shortened
 from switchyard.flow.spec import Source
 

@@ -41,7 +41,7 @@ class Origin:
     them, empty when there are none; `cursor`: the place of the cursor's column (see `types.carry.SourceColumn`).
     `rules`: a digest of what else chooses rows (see `extract.row_rules`), empty when nothing does; None in a bookmark
     of an earlier release, which does not say. `snapshot`: which transactions had ended when the load was planned (see
-    `extract.attached`); it is never compared, and None likewise.
+    `extract.since_bookmark`); it is never compared, and None likewise.
     An oid outlives TRUNCATE, VACUUM FULL and ALTER TABLE; a table that is dropped and made anew has another one.
     """
 

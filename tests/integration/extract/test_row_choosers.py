@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from switchyard.extract.attached import find_attached, take_snapshot
 from switchyard.extract.origin import read_origin
 from switchyard.extract.postgres import read_shape
+from switchyard.extract.since_bookmark import find_attached, find_switched, take_snapshot, unread_rows
 from switchyard.flow.bookmark import Origin
 from switchyard.flow.spec import Source
 
@@ -192,3 +192,39 @@ def test_it_is_the_plans_snapshot_that_counts_not_who_else_is_at_work(ground: Gr
         assert ground.attached(before) == []
         attacher.commit()
         assert ground.attached(before) == ["public.later"]
+
+
+SET_AT = "create function set_at() returns trigger language plpgsql as $$ begin new.at := now(); return new; end $$"
+BEFORE = "create trigger a_set before insert or update on t for each row execute function set_at()"
+TRIGGERS: dict[str, tuple[list[str], list[str]]] = {
+    "switched off and on": (["alter table t disable trigger a_set", "alter table t enable trigger a_set"], ["a_set"]),
+    "all switched off and on": (["alter table t disable trigger all", "alter table t enable trigger all"], ["a_set"]),
+    "replaced": (["drop trigger a_set on t", BEFORE], ["a_set"]),
+    "a second one": ([BEFORE.replace("a_set", "b_set")], ["b_set"]),
+    "one for inserts": ([BEFORE.replace("a_set", "b_set").replace(" or update", "")], ["b_set"]),
+    "one after the row": ([BEFORE.replace("a_set", "b_set").replace("before", "after")], []),
+    "the table altered": (["alter table t add column x int default 1", "create index on t (v)", "analyze t"], []),
+    "a partition made": (["create table t2 partition of t for values from (10) to (20)"], []),
+    "rows written": (["insert into t values (1), (2)", "update t set v = 'x'", "truncate t", "vacuum full t"], []),
+}
+
+
+@pytest.mark.parametrize("done", TRIGGERS)
+def test_a_trigger_that_was_off_for_a_while_is_named(ground: Ground, done: str) -> None:
+    statements, expected = TRIGGERS[done]
+    ground.change(BY_RANGE, "create table t1 partition of t for values from (0) to (10)", SET_AT, BEFORE)
+    before = ground.snapshot()
+    ground.change(*statements)
+    assert find_switched(ground.reader, source(), before, "update") == expected
+    assert [reason.split()[1] for reason in unread_rows(ground.reader, source(), before, LOW, "update")] == expected
+    ground.reader.rollback()
+    assert find_switched(ground.reader, source(), ground.snapshot(), "update") == []
+
+
+def test_mode_append_asks_for_triggers_on_insert_only(ground: Ground) -> None:
+    ground.change(PLAIN, SET_AT)
+    before = ground.snapshot()
+    ground.change(BEFORE.replace("insert or ", ""))
+    assert find_switched(ground.reader, source(), before, "insert") == []
+    assert find_switched(ground.reader, source(), before, "update") == ["a_set"]
+    assert unread_rows(ground.reader, source(query="select * from t"), before, LOW, "update") == []

@@ -152,12 +152,12 @@ def request(**over: object) -> ExtractRequest:
             "does not let user .* write the landing",
         ),
         (
-            "org.apache.hadoop.hdfs.protocol.DSQuotaExceededException: The DiskSpace quota of /lake is exceeded: quota =",
+            "hdfs.protocol.DSQuotaExceededException: The DiskSpace quota of /lake is exceeded: quota =",
             StepFailed,
             "no room",
         ),
         (
-            "Exception: The NameSpace quota (directories and files) of directory /lake is exceeded: quota=1 file count=2",
+            "Exception: The NameSpace quota (directories and files) of directory /lake is exceeded: quota=1",
             StepFailed,
             "no room",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
+from switchyard.errors import ReconcileMismatch, SwitchyardError
 from switchyard.extract import postgres
 from switchyard.extract.repeatable import unrepeatable_parts
 from switchyard.flow.spec import Flow
@@ -18,8 +18,6 @@ def blaming_the_source(runtime: Runtime, flow: Flow, planned: Planned) -> Iterat
     """Turn a mismatch into the sentence that the source is not deterministic, when it is not."""
     try:
         yield
-    except SourceMoved:
-        raise
     except ReconcileMismatch as mismatch:
         parts = _ask_twice(runtime, flow, planned)
         if not parts:

@@ -45,8 +45,8 @@ def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]
     with blaming_the_source(runtime, flow, planned):
         may_be_empty = planned.bounds is not None
         check_landing(landing, flow.flow, policy=flow.reconcile, may_be_empty=may_be_empty, before=before, after=after)
-    read = landing.read(planned.columns)
-    _require_one_snapshot(runtime, flow, planned, read)
+        read = landing.read(planned.columns)
+        _require_one_snapshot(runtime, flow, planned, read)
     landed = Landed(try_id, staging, read, read.rows, landing.lines, landing.bytes)
     ledger.advance(load, "landed", expected=["planned", "landed"], result=landed)
     return Delivery(landed.counts, _lineage(runtime, flow, planned))

@@ -6,9 +6,9 @@ import logging
 
 from switchyard.errors import TruthConflict
 from switchyard.extract import postgres
-from switchyard.extract.attached import find_attached
 from switchyard.extract.origin import read_origin
 from switchyard.extract.postgres import SourceShape
+from switchyard.extract.since_bookmark import unread_rows
 from switchyard.flow.bookmark import Bookmark, Reading
 from switchyard.flow.spec import Flow
 from switchyard.handover import LoadRequest
@@ -57,30 +57,30 @@ def find_start(flow: Flow, version: TableVersion | None, now: Reading, request: 
 def choose_start(
     session: Session, flow: Flow, version: TableVersion | None, now: Reading, request: LoadRequest
 ) -> str | None:
-    """Where a load begins: see `find_start`; and no partition or heir came since with rows below that.
+    """Where a load begins: see `find_start`; and nothing happened since by which rows may lie below that unread.
 
-    With one, mode merge reads everything. Raises TruthConflict in mode append, unless somebody vouches for it.
+    If it did, mode merge reads everything. Raises TruthConflict in mode append, unless somebody vouches for it.
     """
     start = find_start(flow, version, now, request)
     before = version.bookmark.reading.snapshot_before(now) if version and version.bookmark else None
     if start is None or before is None or request.kind != "load" or flow.source.sweep == "always":
         return start
-    attached = find_attached(session, flow.source, before, start)
-    if not attached:
+    appends = flow.lake.mode == "append"
+    reasons = unread_rows(session, flow.source, before, start, "insert" if appends else "update")
+    if not reasons:
         return start
-    what = f"{', '.join(attached)} came to {flow.source.table} after the last load, with rows below the bookmark"
     if request.start == "trusted-bookmark":
-        log.warning("going on from the bookmark, as asked for, though %s", what)
+        log.warning("going on from the bookmark, as asked for, though %s", "; ".join(reasons))
         return start
-    if flow.lake.mode == "merge":
-        log.warning("reading everything again: %s", what)
+    if not appends:
+        log.warning("reading everything again: %s", "; ".join(reasons))
         return None
     raise TruthConflict(
-        f"no load would read some rows: {what}",
+        f"rows below the bookmark may never be read: {'; '.join(reasons)}",
         where=f"flow {flow.flow}",
-        cure=f"nothing was changed; set the cursor of these rows to now at the source, or another lake.table to read "
-        "all rows; if they were loaded before they lay there (a default partition that was split): "
-        f"switchyard run ingest {flow.flow} --trust-bookmark",
+        cure="nothing was changed; set the cursor of such rows to now at the source, then, or if none is missing (a "
+        "default partition that was split, a trigger that was replaced at once): "
+        f"switchyard run ingest {flow.flow} --trust-bookmark; or set another lake.table, to read all rows",
     )
 
 
