@@ -99,5 +99,5 @@ def find_attached(session: Session, source: Source, snapshot: str, low: str) -> 
 
 def find_switched(session: Session, source: Source, snapshot: str, change: Change) -> list[str]:
     """Names of the triggers that set the cursor, and whose row of the catalogue is younger than `snapshot`."""
-    asked = {"table": regclass(source), "snapshot": snapshot, "cursor": source.cursor, "events": _EVENTS[change]}
-    return [str(row[0]) for row in session.execute(_SWITCHED, asked).fetchall()]
+    parameters = {"table": regclass(source), "snapshot": snapshot, "cursor": source.cursor, "events": _EVENTS[change]}
+    return [str(row[0]) for row in session.execute(_SWITCHED, parameters).fetchall()]
