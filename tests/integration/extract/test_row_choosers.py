@@ -182,6 +182,14 @@ def test_a_part_of_a_part_and_an_heir_are_seen(ground: Ground) -> None:
     assert ground.attached(before, table="public.p") == ["public.heir"]
 
 
+def test_a_login_that_may_read_the_table_alone_is_enough(ground: Ground) -> None:
+    ground.change(BY_RANGE, *part("old"), *part("new", "now()", 25))
+    ground.change("revoke pg_read_all_data from {login}", "grant select on t to {login}")
+    before = ground.snapshot()
+    ground.change(attach("old"), attach("new", 20))
+    assert ground.attached(before, where="t.id > 0") == ["public.old"]
+
+
 def test_it_is_the_plans_snapshot_that_counts_not_who_else_is_at_work(ground: Ground) -> None:
     ground.change(BY_RANGE, *part("seen"), *part("later", number=25))
     with psycopg.connect(ground.url) as longest, psycopg.connect(ground.url) as attacher:
