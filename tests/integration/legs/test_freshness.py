@@ -89,6 +89,7 @@ def test_a_collection_is_as_old_as_the_version_that_it_shows(case: Case) -> None
     assert not behind.fresh
     assert ["is allowed" in finding for finding in behind.findings] == [False, True]
 
+    case.change(freshness="26h")
     code, output = case.ask("status", "--format", "json")
     assert code == 0, output
     (row,) = (row for row in json.loads(output) if row["flow"] == case.name)
