@@ -14,9 +14,9 @@ from switchyard.connections.session_limits import explain_lost
 from switchyard.connections.sqlstates import SqlState, explain
 from switchyard.errors import PreflightRefused, ServerUnavailable, SourceRefused, SwitchyardError
 from switchyard.extract.jdbc import require_address
+from switchyard.extract.server import read_system
 from switchyard.extract.session import begin, require_options
 from switchyard.extract.type_query import TYPES
-from switchyard.flow.bookmark import Server
 from switchyard.flow.spec import Source
 from switchyard.types.carry import SourceColumn, rule_name
 from switchyard.types.keys import COLLATED
@@ -129,22 +129,6 @@ def read_shape(session: Session, source: Source, flow: str, leave_out: Collectio
     key = tuple(source.key) or tuple(column for column, row in facts.items() if row[3])
     kind, children = session.execute(_RELATION, [name, name]).fetchone() or ("", 0)
     return SourceShape(columns, key, str(kind), int(str(children)), described.left_out)
-
-
-def read_server(session: Session, connection: Connection) -> Server:
-    """The database that a session is in, as its server names it, and where the connection says it is."""
-    row = session.execute("select pg_catalog.current_database()").fetchone()
-    return Server(connection.address, read_system(session), str(row[0]) if row else "")
-
-
-def read_system(session: Session) -> str:
-    """PostgreSQL's system identifier, the same for a server and its standbys; empty if the login may not read it."""
-    may = "select pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute')"
-    allowed = session.execute(may).fetchone()
-    if not allowed or not allowed[0]:
-        return ""
-    row = session.execute("select system_identifier from pg_catalog.pg_control_system()").fetchone()
-    return str(row[0]) if row else ""
 
 
 def blind_collations(session: Session, source: Source, columns: Sequence[SourceColumn]) -> dict[str, str]:

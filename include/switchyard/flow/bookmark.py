@@ -20,17 +20,39 @@ _LONGEST_TEXT = 200
 
 @dataclass(frozen=True)
 class Server:
-    """A database as a session sees it. `system`: PostgreSQL's system identifier; empty if the login may not read it."""
+    """A database as a session sees it.
+
+    `system`: PostgreSQL's system identifier; `timeline`: the history that it writes, which a standby that takes over
+    and a restored backup begin anew; `written`: how far it has written its WAL, PostgreSQL's pg_lsn. Each is empty when
+    it cannot be read, a standby's timeline and position always.
+    """
 
     address: str
     system: str
     database: str
+    timeline: str = ""
+    written: str = ""
 
     def is_same(self, other: Server) -> bool:
         """Return True for one and the same database: a server may move to another host, or be upgraded in place."""
         if self.database != other.database:
             return False
         return self.address == other.address or (self.system != "" and self.system == other.system)
+
+    def lost_by(self, now: Server) -> list[str]:
+        """Return how the database of now may have lost transactions that this one had; none if it goes on from here."""
+        is_known = self.timeline != "" and now.timeline != ""
+        if not is_known or self.system != now.system:
+            return []
+        if self.timeline != now.timeline:
+            what = "a standby took over the source, or a backup was restored"
+            shown = _change("its timeline", self.timeline, now.timeline)
+        elif _position(now.written) < _position(self.written):
+            what = "an older copy of the source's files was restored"
+            shown = _change("its WAL's end", self.written, now.written)
+        else:
+            return []
+        return [f"{what} ({shown}): transactions that were read may be lost there"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +130,7 @@ class Reading:
         changes = []
         if not self.server.is_same(now.server):
             changes.append(_change("the source's database", _place(self.server), _place(now.server)))
+        changes += self.server.lost_by(now.server)
         if self.relation != now.relation:
             changes.append(_change("source.table or source.query", self.relation, now.relation))
         for name in ("cursor", "where", "tombstone"):
@@ -149,6 +172,8 @@ class Bookmark:
                 "system": reading.server.system,
                 "database": reading.server.database,
                 "relation": reading.relation,
+                **({"timeline": reading.server.timeline} if reading.server.timeline else {}),
+                **({"written": reading.server.written} if reading.server.written else {}),
             },
             "filter": {"where": reading.where, "tombstone": reading.tombstone},
         }
@@ -163,7 +188,13 @@ class Bookmark:
             fields = json.loads(record)
             source = fields["source"]
             rows = fields["filter"]
-            server = Server(str(source["server"]), str(source["system"]), str(source["database"]))
+            server = Server(
+                address=str(source["server"]),
+                system=str(source["system"]),
+                database=str(source["database"]),
+                timeline=str(source.get("timeline") or ""),
+                written=str(source.get("written") or ""),
+            )
             reading = Reading(
                 server=server,
                 relation=str(source["relation"]),
@@ -200,6 +231,12 @@ def shortened(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{text[: _LONGEST_TEXT - 40]}… (sha256 {digest})"
+
+
+def _position(written: str) -> int:
+    """Bytes of WAL before a pg_lsn, which is two hexadecimal halves of 32 bits each; 0 when it is not known."""
+    high, _, low = written.partition("/")
+    return (int(high, 16) << 32 | int(low, 16)) if low else 0
 
 
 def _place(server: Server) -> str:

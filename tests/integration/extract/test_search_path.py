@@ -15,9 +15,10 @@ from harness.outside.shadows import SHADOWS
 from switchyard.connections import Connection
 from switchyard.errors import PreflightRefused
 from switchyard.extract import postgres, watermark
-from switchyard.extract.postgres import count_rows, read_server
+from switchyard.extract.postgres import count_rows
 from switchyard.extract.preflight import examine, examine_values
 from switchyard.extract.repeatable import unrepeatable_parts
+from switchyard.extract.server import read_server
 from switchyard.extract.statement import SPLIT_TOKEN, Bounds, build_manifest, build_statement
 from switchyard.extract.width import widest_row
 from switchyard.flow.spec import Flow

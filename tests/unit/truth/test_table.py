@@ -104,6 +104,44 @@ def test_a_server_that_moved_or_was_upgraded_is_the_same() -> None:
     assert READING.changes_to(replace(READING, server=replace(SERVER, system="999"))) == []
 
 
+FIRST = replace(SERVER, timeline="00000001", written="1/FF000000")
+
+
+@pytest.mark.parametrize("mode", ["append", "merge"])
+@pytest.mark.parametrize(
+    ("server", "what"),
+    [
+        (replace(FIRST, address="standby:5432", timeline="00000002"), "a standby took over.* 00000001 and is 00000002"),
+        (replace(FIRST, timeline="00000002", written="2/0"), "a standby took over"),
+        (replace(FIRST, written="1/FEFFFFFF"), "an older copy .* was 1/FF000000 and is 1/FEFFFFFF"),
+        (replace(FIRST, written="0/FF000001"), "an older copy"),
+    ],
+)
+def test_a_source_that_may_have_lost_rows_that_were_read_is_refused(mode: str, server: Server, what: str) -> None:
+    bookmark = Bookmark.of(Bookmark("B", replace(KNOWN, server=FIRST)).record())
+    shown = replace(APPENDED if mode == "append" else MERGED, bookmark=bookmark)
+    now = replace(KNOWN, server=server)
+    with pytest.raises(TruthConflict, match=what) as refused:
+        find_start(flow(mode), shown, now, LoadRequest())
+    assert "switchyard diff f --between postgres-hive" in str(refused.value)
+    assert find_start(flow(mode), shown, now, LoadRequest(start="trusted-bookmark")) == "B"
+    assert find_start(flow("merge", sweep="always"), shown, now, LoadRequest()) == "B", "it reads every row"
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        pytest.param(FIRST, FIRST, id="the same"),
+        pytest.param(FIRST, replace(FIRST, address="new:5432", written="2/0"), id="it moved, and has written more"),
+        pytest.param(FIRST, SERVER, id="a login that may not read it"),
+        pytest.param(SERVER, FIRST, id="a bookmark of an earlier release"),
+        pytest.param(FIRST, replace(FIRST, system="999", timeline="00000002", written="0/1"), id="an upgrade in place"),
+    ],
+)
+def test_a_history_that_goes_on_or_cannot_be_compared_changes_nothing(before: Server, now: Server) -> None:
+    assert replace(KNOWN, server=before).changes_to(replace(KNOWN, server=now)) == []
+
+
 RELEASE_BEFORE = (
     '{"high": "2026-01-01", "cursor": "at", "source": {"server": "db:5432", "system": "7712920", "database": "sales", '
     '"relation": "public.t"}, "filter": {"where": "", "tombstone": ""}}'

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from switchyard.errors import TruthConflict
-from switchyard.extract import postgres
 from switchyard.extract.origin import read_origin
 from switchyard.extract.postgres import SourceShape
+from switchyard.extract.server import read_server
 from switchyard.extract.since_bookmark import unread_rows
 from switchyard.flow.bookmark import Bookmark, Reading
 from switchyard.flow.spec import Flow
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def read_now(runtime: Runtime, session: Session, flow: Flow, shape: SourceShape) -> Reading:
     """Which rows the flow reads as its file and its source are now."""
-    server = postgres.read_server(session, runtime.connections.get(flow.source.connection))
+    server = read_server(session, runtime.connections.get(flow.source.connection))
     return Reading.of(flow.source, server, read_origin(session, flow.source, shape))
 
 
@@ -110,7 +110,8 @@ def _other_source(flow: Flow, version: TableVersion, changes: list[str], request
         again = "to read all rows, set another lake.table"
     else:
         again = f"to read all rows: {run} --from-beginning (rows deleted at the source stay in Hive)"
-    cure = f"{again}; if the rows below the bookmark are the same: {run} --trust-bookmark"
+    compare = f"switchyard diff {flow.flow} --between postgres-hive compares them"
+    cure = f"{again}; if the rows below the bookmark are the same ({compare}): {run} --trust-bookmark"
     if flow.source.sweep == "always":
         cure = f"read all rows first: {run}"
     if request.kind != "load":
