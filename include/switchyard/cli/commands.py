@@ -37,6 +37,7 @@ COMMANDS = (
     Command("diff", "switchyard.cli.diff:diff", "Compare two stores of a flow by value, as they are now."),
     Command("status", "switchyard.cli.loads:status", "What is published, served and unfinished, per flow."),
     Command("loads", "switchyard.cli.loads:loads", "List the loads of a flow."),
+    Command("who-loaded", "switchyard.cli.who_loaded:who_loaded", "Say which loads brought a document."),
     Command("ledger", "switchyard.cli.ledger:ledger", "Check the ledger against the tables, or make it again."),
     Command("lineage", "switchyard.cli.catalog:lineage", "Walk flows in the catalog from source to cache."),
     Command("sync-metadata", "switchyard.cli.catalog:sync_metadata", "Re-ingest schemas into the catalog."),

@@ -23,6 +23,7 @@ NEEDED = {
     "rollback": ["--to", "1", "--why", "a test"],
 }
 """What a command needs before the flow's name."""
+NEEDED_AFTER = {"who-loaded": ["1"]}
 ASKS_THE_LEDGER_FIRST = {"loads", "abandon"}
 """A flow whose file is gone is one too: on servers, tests/integration/legs/test_injection.py."""
 
@@ -48,7 +49,7 @@ def test_commands_are_found_by_their_argument() -> None:
 @pytest.mark.parametrize("command", [name for name in BY_NAME if name not in ASKS_THE_LEDGER_FIRST])
 @pytest.mark.parametrize("name", ["telemtry", "nosuch", "../../etc/passwd", "--help", "*", "", "$(id)", "a" * 5_000])
 def test_a_name_that_no_flow_has(command: str, name: str) -> None:
-    arguments = [command, *NEEDED.get(command, []), "--flows", str(FLOWS), "--", name]
+    arguments = [command, *NEEDED.get(command, []), "--flows", str(FLOWS), "--", name, *NEEDED_AFTER.get(command, [])]
     ended = CliRunner().invoke(build_app(arguments), arguments, prog_name="switchyard")
     assert isinstance(ended.exception, SwitchyardError), ended.output
     assert ended.exception.what == f"no flow has the name {name!r}"

@@ -1,1 +1,1 @@
-"""Stores compared by value, as they are now; read-only but for the table of differences."""
+"""Stores as they are now: compared by value, or a document traced back to its loads; only differences are written."""
