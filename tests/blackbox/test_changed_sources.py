@@ -259,12 +259,12 @@ def test_an_array_that_became_wider_is_lost_in_no_row(grounds: Grounds) -> None:
 IS_EVEN = "create function {t}_f(n int) returns boolean language sql immutable as 'select n % 2 = 0'"
 IS_ANY = "create or replace function {t}_f(n int) returns boolean language sql immutable as 'select true'"
 GUARDED = ["alter table {t} enable row level security", "create policy {t}_p on {t} using (id % 2 = 0)"]
-BY_TENANT = "select * from {t} where id % 2 = 0 or current_setting('app.all') = 'yes'"
+BY_TENANT = "select * from {t} where id % 2 = 0 or current_setting('app.every') = 'yes'"
 CHOOSERS: dict[str, tuple[dict[str, str], list[str], list[str]]] = {
     "a function in source.where": ({"where": "{t}_f(id)"}, [IS_EVEN], [IS_ANY]),
     "a function in source.query": ({"query": "select * from {t} where {t}_f(id)"}, [IS_EVEN], [IS_ANY]),
     "a policy below a query": ({"query": "select * from {t}"}, GUARDED, ["alter policy {t}_p on {t} using (true)"]),
-    "a setting that a query asks for": ({"query": BY_TENANT}, [], ["alter role {login} set app.all = 'yes'"]),
+    "a setting that a query asks for": ({"query": BY_TENANT}, [], ["alter role {login} set app.every = 'yes'"]),
 }
 """What chooses rows beside tables, views and the filter's text: the source, what makes it, what widens it."""
 
@@ -276,7 +276,7 @@ CHOOSERS: dict[str, tuple[dict[str, str], list[str], list[str]]] = {
 )
 def test_rows_come_when_what_chooses_them_is_widened(grounds: Grounds, chooser: str, mode: str) -> None:
     source, before, after = CHOOSERS[chooser]
-    login = grounds.role("app.all = 'no'")
+    login = grounds.role("app.every = 'no'")
     flow = grounds.flow("chooser", ROWS, source={**BY_CURSOR, "connection": login}, lake={"mode": mode})
     written = {key: text.replace("{t}", flow.name) for key, text in source.items()}
     flow.change(source={"table": None, **written} if "query" in written else written)
