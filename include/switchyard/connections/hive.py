@@ -23,13 +23,16 @@ _HTTP_PATH = "cliservice"
 """Hive's default of `hive.server2.thrift.http.path`; impyla's is empty."""
 
 TLS_EXTRAS = TlsExtras("use_ssl", "ca_cert")
+_TIMEOUT = {"timeout": Extra(number=True)}
+"""impyla's name: seconds that a server has for one call. A statement that runs for hours is many short calls."""
 HIVESERVER2: Mapping[str, Extra] = {
     "auth_mechanism": Extra((NO_SASL, "NONE", *_WITH_PASSWORD)),
     **_TLS,
+    **_TIMEOUT,
     "use_http_transport": Extra(FLAG),
     "http_path": Extra(),
 }
-METASTORE: Mapping[str, Extra] = {"auth_mechanism": Extra((NO_SASL, "NONE")), **_TLS}
+METASTORE: Mapping[str, Extra] = {"auth_mechanism": Extra((NO_SASL, "NONE")), **_TLS, **_TIMEOUT}
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("kerberos_service_name", "principal"), KERBEROS),
     "proxy_user": "leave it out: the connection's login is the user",
@@ -57,12 +60,14 @@ class ThriftAccess:
         tls: whether TLS is asked for; the certificate and the host name are always verified.
         ca_cert: file of the CA's certificates; empty: those of the system.
         http_path: where the service is below the server's URL; None: Hive's binary protocol, not HTTP.
+        timeout: seconds that the server has for one call; None: the connection does not say.
     """
 
     mechanism: str
     tls: bool
     ca_cert: str
     http_path: str | None = None
+    timeout: int | None = None
 
     @property
     def described(self) -> str:
@@ -86,7 +91,7 @@ def hiveserver2_access(connection: Connection) -> ThriftAccess:
 def metastore_access(connection: Connection) -> ThriftAccess:
     """How the metastore is opened, as `hiveserver2_access`; it has no passwords."""
     access = _read(connection, _OF_METASTORE)
-    return ThriftAccess(NO_SASL, access.tls, access.ca_cert)
+    return ThriftAccess(NO_SASL, access.tls, access.ca_cert, timeout=access.timeout)
 
 
 def _read(connection: Connection, all_extras: KnownExtras) -> ThriftAccess:
@@ -98,8 +103,20 @@ def _read(connection: Connection, all_extras: KnownExtras) -> ThriftAccess:
         what = "extra.ca_cert is set and extra.use_ssl is not true, so that no certificate would be verified"
         raise unusable(connection, what, "set extra.use_ssl to true, or remove extra.ca_cert")
     return ThriftAccess(
-        extras.get("auth_mechanism", NO_SASL), tls, extras.get("ca_cert", ""), _http_path(connection, extras)
+        extras.get("auth_mechanism", NO_SASL),
+        tls,
+        extras.get("ca_cert", ""),
+        _http_path(connection, extras),
+        _timeout(connection, extras),
     )
+
+
+def _timeout(connection: Connection, extras: Mapping[str, str]) -> int | None:
+    text = extras.get("timeout")
+    if text is not None and int(text) == 0:
+        what = "extra.timeout is 0, so that no call could be answered"
+        raise unusable(connection, what, "write the seconds that one call may take, e.g. 300, or remove it")
+    return None if text is None else int(text)
 
 
 def _http_path(connection: Connection, extras: Mapping[str, str]) -> str | None:

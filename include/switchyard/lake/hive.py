@@ -16,6 +16,7 @@ from switchyard.connections.tls import find_tls_fault
 from switchyard.errors import AGAIN, ConnectionUnusable, ServerUnavailable, StepFailed
 
 if TYPE_CHECKING:
+    from pyhive.hive import Connection as HiveConnection
     from pyhive.hive import Cursor
 
 LIST_READER = "hive.vectorized.complex.types.enabled"
@@ -33,6 +34,8 @@ EXACT_SETTINGS = {
 
 _LOGIN = re.compile(r"Error validating|Bad status: [34]|[Aa]uthentication|[Uu]nauthorized|not allowed to impersonate")
 _PORT = 10000
+_CALL_SECONDS = 300
+"""For one call, of which a running statement is many: compiling it is one, and may wait for another one's compiling."""
 _OTHER_CLIENT = re.compile("TSocket read 0 bytes|HTTP")
 """Thrift's words for a server that hung up, and those for one that answers otherwise than HTTP, or elsewhere: so does
 one that expects TLS, another login, or another protocol, from its first byte."""
@@ -68,7 +71,7 @@ class Hive:
 
         from switchyard.lake.transport import make_transport
 
-        transport = make_transport(self.connection, hiveserver2_access(self.connection), _PORT, None)
+        transport = make_transport(self.connection, hiveserver2_access(self.connection), _PORT, _CALL_SECONDS)
         try:
             login = self.connection.login or None
             session = hive.connect(thrift_transport=transport, username=login, configuration=dict(settings))
@@ -79,11 +82,18 @@ class Hive:
             if _LOGIN.search(_message(error)):
                 raise self._refused(_message(error)) from error
             raise self._unavailable(error) from error
-        try:
-            with contextlib.closing(session), contextlib.closing(session.cursor()) as cursor:
+        with contextlib.closing(transport):
+            try:
+                cursor = session.cursor()
                 yield HiveSession(self, cursor)
-        except (TTransportException, OSError) as error:
-            raise self._unavailable(error) from error
+                _end(session, cursor)
+            except (TTransportException, OSError) as error:
+                # No farewell: each of its calls would wait as long for a server that does not answer.
+                raise self._unavailable(error) from error
+            except BaseException:
+                with contextlib.suppress(Error, TTransportException, OSError):
+                    _end(session, cursor)
+                raise
 
     def _refused(self, words: str) -> ConnectionUnusable:
         return ConnectionUnusable(
@@ -99,6 +109,9 @@ class Hive:
         if _OTHER_CLIENT.search(_message(error)):
             access = hiveserver2_access(self.connection).described
             cure += f", and that it takes a client that comes with {access}"
+        if _is_late(error):
+            seconds = hiveserver2_access(self.connection).timeout or _CALL_SECONDS
+            cure += f"; it had {seconds} s for one call: set the connection's extra timeout to more if it needs them"
         return ServerUnavailable(
             f"HiveServer2 at {self.connection.address} does not answer: {_shorten(_message(error))}",
             where=f"connection {self.connection.conn_id}",
@@ -116,6 +129,7 @@ class HiveSession:
         """Run one statement and fetch all its rows."""
         from pyhive.exc import Error
         from TCLIService.ttypes import TOperationState
+        from thrift.transport.TTransport import TTransportException
 
         try:
             self._cursor.execute(hiveql, async_=True)
@@ -123,8 +137,10 @@ class HiveSession:
                 time.sleep(_POLL_SECONDS)
         except Error as error:
             raise self._failed(hiveql, _message(error)) from error
+        except (TTransportException, OSError):
+            raise
         except BaseException:
-            with contextlib.suppress(Error, OSError):
+            with contextlib.suppress(Error, TTransportException, OSError):
                 self._cursor.cancel()
             raise
         if status.operationState != TOperationState.FINISHED_STATE:
@@ -138,6 +154,19 @@ class HiveSession:
             where=f"connection {self._hive.connection.conn_id}",
             cure=f"nothing was published; see HiveServer2's log, and whether HDFS has space left; then {AGAIN}",
         )
+
+
+def _is_late(error: BaseException | None) -> bool:
+    """Whether a call ended because its time was over: Thrift keeps the socket's error in `inner`."""
+    while error is not None and not isinstance(error, TimeoutError):
+        error = getattr(error, "inner", None) or error.__cause__
+    return error is not None
+
+
+def _end(session: HiveConnection, cursor: Cursor) -> None:
+    """Close what a session has open on the server."""
+    cursor.close()
+    session.close()
 
 
 def _running() -> tuple[int, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pymetastore.hive_metastore.ThriftHiveMetastore import Client
 
 _PORT = 9083
-_TIMEOUT_MS = 60_000
+_CALL_SECONDS = 60
 _CHECK_BY_POSITION = "metastore.disallow.incompatible.col.type.changes"
 """For this connection: the metastore compares old and new columns by position, as if the old files were to be read by
 the new columns. A version's files are its own, Parquet finds columns by name, and the contract has looked at types."""
@@ -244,7 +244,7 @@ class Metastore:
         from switchyard.lake.transport import make_transport
 
         access = metastore_access(self.connection)
-        transport = make_transport(self.connection, access, _PORT, _TIMEOUT_MS)
+        transport = make_transport(self.connection, access, _PORT, _CALL_SECONDS)
         try:
             transport.open()
             yield Client(TBinaryProtocol(transport))

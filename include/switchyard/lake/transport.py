@@ -51,8 +51,16 @@ class _Http(THttpClient):  # type: ignore[misc]  # thrift has no types
             raise TTransportException(message=f"HTTP {self.code} {self.message}")
 
 
-def make_transport(connection: Connection, access: ThriftAccess, port: int, timeout_ms: int | None) -> TTransportBase:
-    """A transport that is not open yet; `port` is that of a connection which has none."""
+def make_transport(connection: Connection, access: ThriftAccess, port: int, seconds: int) -> TTransportBase:
+    """A transport that is not open yet; each call on it ends, with an error after so many seconds.
+
+    Args:
+        connection: to a server.
+        access: how it is opened.
+        port: of a connection which has none.
+        seconds: for a connection whose extra `timeout` does not say.
+    """
+    timeout_ms = 1000 * (access.timeout or seconds)
     if access.http_path is not None:
         return _make_http(connection, access, access.http_path, port, timeout_ms)
     socket = _make_socket(connection, access, port)
@@ -71,9 +79,7 @@ def _make_socket(connection: Connection, access: ThriftAccess, port: int) -> TSo
     return _TlsSocket(host, connection.port or port, ssl_context=_tls_context(access), server_hostname=host)
 
 
-def _make_http(
-    connection: Connection, access: ThriftAccess, path: str, port: int, timeout_ms: int | None
-) -> TTransportBase:
+def _make_http(connection: Connection, access: ThriftAccess, path: str, port: int, timeout_ms: int) -> TTransportBase:
     """Every request has the login; THttpClient takes a proxy from the environment, as HTTP's clients do."""
     host = connection.host or "localhost"
     scheme = "https" if access.tls else "http"

@@ -102,6 +102,13 @@ def test_a_wrong_name_or_value_is_refused(access: Any, extra: dict[str, Any], wo
     assert words in str(refusal(access, connection(**extra)))
 
 
+@pytest.mark.parametrize("access", [hiveserver2_access, metastore_access])
+def test_a_call_may_take_so_many_seconds(access: Any) -> None:
+    assert access(connection(timeout="7")).timeout == 7
+    assert access(connection()).timeout is None
+    assert "extra.timeout is 0" in str(refusal(access, connection(timeout=0)))
+
+
 def test_a_path_is_not_dropped_in_silence() -> None:
     error = refusal(hiveserver2_access, connection(http_path="cliservice"))
     assert "set extra.use_http_transport to true" in error.cure

@@ -18,6 +18,9 @@ Document = dict[str, Any]
 
 REFUSED_LOGIN = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
 _TLS_EXTRAS = TlsExtras("tls", "tlsCAFile", "tlsCertificateKeyFile")
+_LONGEST_ANSWER_MS = 30 * 60 * 1000
+"""For one command, on a socket that stays open and silent: building an index of a big collection is one command. That a
+server is down, or stands still, is noticed in half a minute: the driver's own thread asks it all the time."""
 _AIRFLOW_EXTRAS = {"srv", "allow_insecure"}  # MongoHook's own; every other extra is an option of the URI
 
 
@@ -33,6 +36,7 @@ def connect(connection: Connection, *, timeout_seconds: float = 5.0) -> MongoCli
     if str(extra.get("allow_insecure", False)).lower() == "true":
         options["tlsAllowInvalidCertificates"] = True
     options.setdefault("serverSelectionTimeoutMS", int(timeout_seconds * 1000))
+    options.setdefault("socketTimeoutMS", _LONGEST_ANSWER_MS)
     options.setdefault("appname", "switchyard")
     port = None if srv else connection.port or 27017
     host = f"mongodb+srv://{connection.host}" if srv else connection.host or "localhost"
