@@ -38,6 +38,27 @@ def add_partition(
                 client.alter_partition(database, table, before)
 
 
+def read_locations(metastore: Metastore, database: str, table: str, partitions: Sequence[str]) -> tuple[str, ...]:
+    """Where the files lie that a query of a table reads: in the table's directory, or in those of these partitions.
+
+    `partitions` are names as Hive writes them: `day=2024-01-31/hour=7`. None for a view, for a table that keeps its
+    rows elsewhere (a storage handler's), for one that is gone, and for a partition that is.
+    """
+    from pymetastore.hive_metastore.ttypes import NoSuchObjectException
+
+    with metastore.client() as client:
+        try:
+            described = describe(client, database, table)
+        except NoSuchObjectException:
+            return ()
+        if (described.parameters or {}).get("storage_handler"):
+            return ()
+        if described.partitionKeys:
+            listed = client.get_partitions_by_names(database, table, list(partitions)) if partitions else []
+            return tuple(partition.sd.location for partition in listed)
+        return (described.sd.location,) if described.sd.location else ()
+
+
 def drop_partitions(metastore: Metastore, database: str, table: str, seqs: Sequence[int]) -> None:
     """Drop partitions by their seq, never their data, in one call; those that are gone already are left."""
     from pymetastore.hive_metastore.ttypes import DropPartitionsRequest, RequestPartsSpec

@@ -115,6 +115,11 @@ class TableVersion:
         return f"{self.database}.{self.table}"
 
     @property
+    def is_ours(self) -> bool:
+        """Whether Switchyard writes it; a copy has the parameters, and rows of somebody else's."""
+        return self.seq >= 0 and not self.is_copy
+
+    @property
     def is_copy(self) -> bool:
         """Whether its parameters were written for another table: CREATE TABLE LIKE and RENAME copy them."""
         return self.named not in ("", self.name)

@@ -1,8 +1,7 @@
 """What the steps write down: one type for each step's result, of both legs and the diff.
 
 A result is the ledger's JSON under the step's name (`Load.result`), and what a person reads in the step's report. The
-form outlives a release: a field that was added later has a default, and none is ever renamed. What an ingest load is
-planned with is `legs.ingest.planned`, because it is made of what extract and prove know.
+form outlives a release: a later field has a default, none is ever renamed. Ingest's plan is `legs.ingest.planned`.
 """
 
 from __future__ import annotations
@@ -150,10 +149,9 @@ class TableLeft(StepResult):
 class ServePlanned(StepResult):
     """What a serve load was planned with.
 
-    `previous`: directories of the version that MongoDB shows, None when that is not known; `paths`: directories of the
-    version to serve, None when `serve.select` makes one; `timestamps`: those of the columns that are timestamps;
-    `ingest_load`: the load that made the lake version; `marker`: name of the marker index that the collection had,
-    empty when it had none, None when an earlier release planned it.
+    `previous`: directories of the version that MongoDB shows, if known; `paths`: of the version to serve, None when
+    `serve.select` makes one; `bytes`: of the files in each, if known; `timestamps`: columns of that type;
+    `ingest_load`: of the lake version; `marker`: index name that the collection had, empty: none, None: not written.
     """
 
     step: ClassVar[str] = "plan"
@@ -163,11 +161,12 @@ class ServePlanned(StepResult):
     paths: tuple[str, ...] | None = None
     ingest_load: str = ""
     marker: str | None = None
+    bytes: tuple[int | None, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Selected(StepResult):
-    """A product: the lake version it was made from, that one's load, its columns, its other `inputs` (legs.serve)."""
+    """A product: the lake version it was made from, that one's load, columns, other `inputs`, `bytes` of its files."""
 
     step: ClassVar[str] = "select"
     version: int
@@ -176,6 +175,7 @@ class Selected(StepResult):
     timestamps: tuple[str, ...]
     ingest_load: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    bytes: int | None = None
 
     @property
     def counts(self) -> SelectedCounts:

@@ -134,12 +134,26 @@ class Stores:
         self._hive.execute(statement)
         return self._hive.fetchall() if self._hive.description else []
 
+    def location(self, table: str) -> str:
+        """Where Hive reads a table: the path of its directory in HDFS."""
+        described = self.hive(f"describe formatted {table}")
+        url = next(str(row[1]).strip() for row in described if str(row[0]).startswith("Location"))
+        return urlsplit(url).path
+
     def delete_directory(self, path: str) -> None:
         """Delete a directory of HDFS."""
+        self._change_hdfs("DELETE", path, op="DELETE", recursive="true")
+
+    def rename(self, path: str, to: str) -> None:
+        """Rename a directory of HDFS."""
+        given(self._change_hdfs("PUT", path, op="RENAME", destination=to), {"boolean": True})
+
+    def _change_hdfs(self, method: str, path: str, **query: str) -> Any:
         user = os.environ.get("HADOOP_USER_NAME") or os.environ.get("USER") or "root"
-        query = urlencode({"op": "DELETE", "recursive": "true", "user.name": user})
-        with urlopen(Request(f"{self.environ['WEBHDFS_URL']}/webhdfs/v1{quote(path)}?{query}", method="DELETE")):
-            pass
+        query["user.name"] = user
+        url = f"{self.environ['WEBHDFS_URL']}/webhdfs/v1{quote(path)}?{urlencode(query)}"
+        with urlopen(Request(url, method=method)) as answer:
+            return json.load(answer)
 
 
 @dataclass

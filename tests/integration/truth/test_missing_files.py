@@ -14,9 +14,11 @@ from harness.cases import Case
 from harness.matrix import record
 from switchyard.errors import ReconcileMismatch, TruthConflict
 from switchyard.flow.naming import Leg
+from switchyard.ledger.loads import Load
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.rebuild.agreement import check_flow
 from switchyard.legs.rebuild.rebuild import rebuild
+from switchyard.legs.serve import leg as serve_leg
 
 pytestmark = pytest.mark.kin
 
@@ -67,6 +69,26 @@ def test_a_load_whose_files_change_after_its_proof_is_not_published(new_case: Ca
     case.run("ingest")
     assert len(case.hive()) == 3
     record(f"ingest, {mode}", "proved", "a file of the landing deleted", "not published")
+
+
+@pytest.mark.parametrize("select", [None, "select id, at from t"])
+def test_a_collection_is_not_made_of_what_is_left_of_its_version(
+    new_case: Callable[..., Case], select: str | None
+) -> None:
+    product = {"select": select, "table": "product"} if select else {}
+    case = new_case("left", serve=product)
+    case.sql(TABLE, "insert into t (id) select generate_series(1, 3)")
+    case.run("ingest")
+    runtime = case.runtime
+    load = serve_leg.plan(runtime, case.flow())
+    assert isinstance(load, Load)
+    if select:
+        serve_leg.select(runtime, load.load_id)
+    with runtime.ledger() as ledger:
+        _delete(case, str(ledger.get(load.load_id).location), files_only=True)
+    with pytest.raises(ReconcileMismatch, match="changed while it was prepared"):
+        serve_leg.stage(runtime, load.load_id)
+    assert case.documents() == []
 
 
 def _proved(case: Case) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from switchyard.legs.serve.inputs import depends_on_the_moment, input_tables, input_views
+from switchyard.legs.serve.inputs import depends_on_the_moment, input_partitions, input_tables, input_views
 
 
 def answer(*tables: tuple[str, str]) -> str:
@@ -32,3 +32,11 @@ MOMENTS = {
 @pytest.mark.parametrize("select", MOMENTS)
 def test_a_query_that_says_something_else_later(select: str) -> None:
     assert depends_on_the_moment(select) == MOMENTS[select]
+
+
+def test_the_partitions_that_a_query_reads_are_listed_by_their_table() -> None:
+    names = ["d@t@day=2024-01-31/hour=7", "d@t@day=2024-01-31/hour=8", "other@u@seq=1"]
+    shown = json.dumps({"input_tables": [], "input_partitions": [{"partitionName": name} for name in names]})
+    hours = ["day=2024-01-31/hour=7", "day=2024-01-31/hour=8"]
+    assert input_partitions(shown) == {"d.t": hours, "other.u": ["seq=1"]}
+    assert input_partitions(answer(("d@t", "EXTERNAL_TABLE"))) == {}

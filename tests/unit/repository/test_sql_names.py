@@ -61,6 +61,7 @@ ELSEWHERE = {
     ("legs/ingest/merge_preview.py", "_counts"): DUCKDB,
     ("legs/ingest/prove.py", "_rows"): HIVE,
     ("legs/serve/select.py", "_land"): HIVE,
+    ("legs/serve/select.py", "_run_query"): HIVE,
     ("legs/diff/who_loaded.py", "_find_part"): HIVE,
     ("prove/checks.py", "table_checks"): HIVE,
     ("prove/checks.py", "_broken"): HIVE,

@@ -9,8 +9,15 @@ import pytest
 
 from switchyard.lake.table_version import Part, TableVersion, version_of
 from switchyard.ledger.loads import Load
-from switchyard.ledger.results import Proved
-from switchyard.legs.truth.missing import ProvedDirectory, described, directories_of, find_faults, landing_of
+from switchyard.ledger.results import Proved, Selected, ServePlanned
+from switchyard.legs.truth.missing import (
+    ProvedDirectory,
+    described,
+    directories_of,
+    find_faults,
+    landing_of,
+    pinned_directories,
+)
 
 OTHERS = "when they were proved"
 FAULTS = {
@@ -63,6 +70,22 @@ def test_a_landing_is_counted_by_its_own_proof() -> None:
     assert landing_of(load(Proved(5, 120, 1))) == ProvedDirectory("/lake/d/t/load=l/try=a", 120, 5)
 
 
+def test_a_table_says_how_many_rows_it_had_when_the_ledger_does_not() -> None:
+    known = replace(version(None, seq="3"), rows=5)
+    for nobody in (None, load(None)):
+        assert directories_of(known, nobody) == (ProvedDirectory("/lake/d/t", None, 5),)
+
+
+def test_a_serve_load_reads_the_directories_it_was_planned_on() -> None:
+    lake = ServePlanned(None, ("id",), (), ("/lake/1", "/lake/2"), bytes=(120, None))
+    assert pinned_directories(planned(lake)) == (ProvedDirectory("/lake/1", 120), ProvedDirectory("/lake/2"))
+    earlier = ServePlanned(None, ("id",), (), ("/lake/1",))
+    assert pinned_directories(planned(earlier)) == (ProvedDirectory("/lake/1"),), "an earlier release has no bytes"
+    product = ServePlanned(None, ("id",), ())
+    selected = Selected(3, 5, ("id",), (), bytes=77)
+    assert pinned_directories(planned(product, selected)) == (ProvedDirectory("/lake/d/t/load=l/try=a", 77, 5),)
+
+
 def test_a_message_names_three_directories_and_counts_the_others() -> None:
     parts = [Part(seq, f"l{seq}", 1, seq - 1, f"hdfs://n:1/lake/{seq}", 9) for seq in range(1, 6)]
     shown = version(parts, seq="5", head="5")
@@ -81,6 +104,10 @@ def version(parts: list[Part] | None, **parameters: str) -> TableVersion:
 def load(proved: Proved | None) -> Load:
     facts = {} if proved is None else {Proved.step: proved.to_json()}
     return replace(LOAD, facts=facts)
+
+
+def planned(*results: ServePlanned | Selected) -> Load:
+    return replace(LOAD, facts={result.step: result.to_json() for result in results})
 
 
 LOAD = Load(

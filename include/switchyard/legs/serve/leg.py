@@ -33,7 +33,7 @@ from switchyard.legs.serve.recorded import planned_record, require_recorded
 from switchyard.legs.serve.served import described, served_part
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
-from switchyard.legs.truth.missing import require_files
+from switchyard.legs.truth.missing import directories_of, require_files
 from switchyard.serve.mongo.target import MongoTarget
 from switchyard.types.columns import HiveColumn
 from switchyard.types.hive_type import TIMESTAMP
@@ -66,6 +66,7 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
                 None if serve.select else version.paths,
                 version.load_id,
                 standing.marker,
+                None if serve.select else _bytes(ledger, version),
             )
             load = ledger.plan(
                 NewLoad(
@@ -138,9 +139,9 @@ def tidy(runtime: Runtime, load_id: str) -> StepReport[ServeTidied]:
 def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[SelectedCounts]:
     flow = thaw(load.spec)
     require_state(load, "planned")
-    product = serve_select.materialise(runtime, flow, load)
+    product = serve_select.materialise(runtime, ledger, flow, load)
     columns = (_names(product.columns), _timestamps(product.columns))
-    selected = Selected(product.version, product.rows, *columns, product.ingest_load, product.inputs)
+    selected = Selected(product.version, product.rows, *columns, product.ingest_load, product.inputs, product.bytes)
     ledger.advance(
         load, "planned", expected=["planned"], result=selected, location=product.location, version=product.version
     )
@@ -170,6 +171,11 @@ def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Cac
         delivery = Delivery(settled, serve_refresh_cache.lineage(runtime, flow, described(load).columns))
     ledger.finish(load, result=delivery.result)
     return delivery
+
+
+def _bytes(ledger: Ledger, version: TableVersion) -> tuple[int | None, ...]:
+    """Of the files in each of the version's directories, as they were proved."""
+    return tuple(directory.bytes for directory in directories_of(version, ledger.find(version.load_id)))
 
 
 def _names(columns: Iterable[HiveColumn]) -> tuple[str, ...]:

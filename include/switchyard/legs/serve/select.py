@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.cures import run_again
 from switchyard.flow.spec import Flow
+from switchyard.lake.hive import HiveSession
 from switchyard.lake.hiveql.statements import quote_table
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
+from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.serve.inputs import read_inputs
+from switchyard.legs.serve.input_files import require_input_files
+from switchyard.legs.serve.inputs import inputs_of, read_dependency, read_marks
+from switchyard.legs.serve.served import served_part
 from switchyard.legs.tables import versions
 from switchyard.types.columns import HiveColumn
 from switchyard.types.quoting import quote_hive
 
 _ATTEMPTS = 3
+_PAUSE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Product:
     """A published product: the lake version it was made from, that one's load, its landing, rows and columns.
 
-    `inputs`: what else it was made from, as `legs.serve.inputs` marks it.
+    `inputs`: what else it was made from, as `legs.serve.inputs` marks it; `bytes`: of its files, 0 until they are
+    published.
     """
 
     version: int
@@ -35,21 +42,33 @@ class Product:
     columns: tuple[HiveColumn, ...]
     source_columns: tuple[HiveColumn, ...]
     inputs: Mapping[str, str]
+    bytes: int
 
 
-def materialise(runtime: Runtime, flow: Flow, load: Load) -> Product:
+@dataclass(frozen=True)
+class _Landed:
+    """Where the query's result is, its rows there, those that the query yields once more, and its columns."""
+
+    location: str
+    rows: int
+    expected: int
+    columns: tuple[HiveColumn, ...]
+
+
+def materialise(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -> Product:
     """Run the SELECT into a landing, count it, flip the product's table.
 
-    The lake table may be published meanwhile: then it is not known which version the query read, and it runs again.
+    A table that it reads may be published meanwhile: then it is not known which version the query read, and it runs
+    again.
     """
-    for _ in range(_ATTEMPTS):
-        before = _read_source(runtime, flow)
-        product = _land(runtime, flow, load, before)
-        if _read_source(runtime, flow).seq == before.seq:
-            _publish(runtime, flow, load, product)
-            return product
+    for attempt in range(_ATTEMPTS):
+        time.sleep(attempt * _PAUSE_SECONDS)
+        product = _land(runtime, ledger, flow, load, _read_source(runtime, flow))
+        if product is not None:
+            return _publish(runtime, flow, load, product)
     raise SourceMoved(
-        f"{flow.lake.database}.{flow.lake.table} was published {_ATTEMPTS} times while serve.select ran",
+        f"{flow.lake.database}.{flow.lake.table}, or another table that serve.select reads, was published {_ATTEMPTS} "
+        "times while serve.select ran",
         where=f"flow {flow.flow}, leg serve",
         cure=f"nothing was published; wait until no ingest run is at work, then {run_again('serve', flow.flow)}",
     )
@@ -67,41 +86,62 @@ def _read_source(runtime: Runtime, flow: Flow) -> TableVersion:
     return version
 
 
-def _land(runtime: Runtime, flow: Flow, load: Load, source: TableVersion) -> Product:
-    assert flow.serve is not None and flow.serve.select is not None  # noqa: S101 - only products come here
-    lake, try_id = flow.lake, naming.new_try()
-    database, table = naming.served_table(lake, flow.serve)
-    landing = naming.landing(lake.root, database, table, load.load_id, try_id)
-    view = versions.staging_table(runtime, flow, "view", load.load_id, try_id)
-    staged_view = quote_table(f"{naming.STAGING_DATABASE}.{view}")
-    metastore = runtime.metastore(flow)
+def _land(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, source: TableVersion) -> Product | None:
+    """The result of the query in a landing, counted; None when a table was published while it ran."""
+    select, metastore = _query(flow), runtime.metastore(flow)
     with runtime.hive(flow).session() as hive:
-        hive.run(f"use {quote_hive(lake.database)}")
-        select = flow.serve.select.strip().rstrip(";")
-        inputs = read_inputs(hive, metastore, flow, select)
-        hive.run(f"create view {staged_view} as {select}")
-        described = metastore.read_version(naming.STAGING_DATABASE, view)
-        columns = described.columns if described else ()
-        typed = versions.typed_table(runtime, flow, columns, landing, load.load_id, try_id)
-        staged = f"{naming.STAGING_DATABASE}.{typed}"
-        hive.run(f"insert overwrite table {quote_table(staged)} select * from {staged_view}")
-        rows = int(hive.run(f"select count(*) from {quote_table(staged)}")[0][0])
-        expected = int(hive.run(f"select count(*) from {staged_view}")[0][0])
-        hive.run(f"drop view {staged_view}")
-    metastore.drop_table(naming.STAGING_DATABASE, typed)
-    if rows != expected:
+        hive.run(f"use {quote_hive(flow.lake.database)}")
+        dependency = read_dependency(hive, select)
+        marks = read_marks(metastore, flow, dependency)
+        require_input_files(runtime, ledger, flow, dependency)
+        landed = _run_query(runtime, hive, flow, load, select)
+    if read_marks(metastore, flow, dependency) != marks:
+        return None
+    require_input_files(runtime, ledger, flow, dependency)  # again: what was deleted meanwhile was read as nothing
+    if landed.rows != landed.expected:
         raise ReconcileMismatch(
-            f"serve.select yields {expected} rows and {rows} landed: it gives another result each time it runs",
+            f"serve.select yields {landed.expected} rows and {landed.rows} landed: it gives another result each time "
+            "it runs",
             where=f"flow {flow.flow}, leg serve",
             cure="nothing was published; in serve.select give LIMIT an ORDER BY by unique columns, and take rand() and "
             f"the like out; then {run_again('serve', flow.flow)}",
         )
-    return Product(source.seq, source.load_id, landing, rows, columns, source.columns, inputs)
+    inputs = inputs_of(flow, select, dependency, marks)
+    return Product(
+        source.seq, source.load_id, landed.location, landed.rows, landed.columns, source.columns, inputs, bytes=0
+    )
 
 
-def _publish(runtime: Runtime, flow: Flow, load: Load, product: Product) -> None:
-    assert flow.serve is not None  # noqa: S101 - only products come here
-    database, table = naming.served_table(flow.lake, flow.serve)
+def _run_query(runtime: Runtime, hive: HiveSession, flow: Flow, load: Load, select: str) -> _Landed:
+    """Hive writes the result into a landing, and counts it twice: there, and by the query once more."""
+    try_id = naming.new_try()
+    database, table = naming.served_table(flow.lake, served_part(flow))
+    landing = naming.landing(flow.lake.root, database, table, load.load_id, try_id)
+    view = versions.staging_table(runtime, flow, "view", load.load_id, try_id)
+    staged_view = quote_table(f"{naming.STAGING_DATABASE}.{view}")
+    metastore = runtime.metastore(flow)
+    hive.run(f"create view {staged_view} as {select}")
+    described = metastore.read_version(naming.STAGING_DATABASE, view)
+    columns = described.columns if described else ()
+    typed = versions.typed_table(runtime, flow, columns, landing, load.load_id, try_id)
+    staged = f"{naming.STAGING_DATABASE}.{typed}"
+    hive.run(f"insert overwrite table {quote_table(staged)} select * from {staged_view}")
+    rows = int(hive.run(f"select count(*) from {quote_table(staged)}")[0][0])
+    expected = int(hive.run(f"select count(*) from {staged_view}")[0][0])
+    hive.run(f"drop view {staged_view}")
+    metastore.drop_table(naming.STAGING_DATABASE, typed)
+    return _Landed(landing, rows, expected, columns)
+
+
+def _query(flow: Flow) -> str:
+    select = served_part(flow).select
+    assert select is not None  # noqa: S101 - only products come here
+    return select.strip().rstrip(";")
+
+
+def _publish(runtime: Runtime, flow: Flow, load: Load, product: Product) -> Product:
+    """Flip the product's table; the product, with the bytes of its files."""
+    database, table = naming.served_table(flow.lake, served_part(flow))
     hdfs = runtime.hdfs(flow)
     versions.ensure_table(runtime, flow, table, product.columns)
     files = hdfs.list_files(product.location)
@@ -112,3 +152,4 @@ def _publish(runtime: Runtime, flow: Flow, load: Load, product: Product) -> None
     )
     target = versions.Target(database, table, product.columns, product.location)
     versions.publish(runtime, flow, target, load, size)
+    return replace(product, bytes=size.bytes)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from switchyard.errors import LedgerStateError, ReconcileMismatch
+from switchyard.errors import ReconcileMismatch
 from switchyard.flow import naming
 from switchyard.flow.cures import run_again
 from switchyard.flow.frozen import thaw
@@ -22,9 +22,11 @@ from switchyard.ledger.loads import Load
 from switchyard.ledger.results import ServePlanned, Staged, StagedReplacements
 from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.serve.overtaken import Ownership
 from switchyard.legs.serve.recorded import own_marker
 from switchyard.legs.serve.served import directories, paths_of, served_part
 from switchyard.legs.tables.files import download
+from switchyard.legs.truth.missing import require_pinned
 from switchyard.serve.delta import DeltaReport, changed_rows, compute_delta, read_changed_ids
 from switchyard.serve.documents.encoder import DocumentEncoder, read_batches, read_schema
 from switchyard.serve.mongo.digest import ContentDigest
@@ -63,6 +65,7 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
         new, live = download(hdfs, directories(load), scratch / "new"), mongo.state(serve.collection)
+        require_pinned(hdfs, load)
         delta = _find_changes(runtime, flow, load, new, live, scratch)
         changes = naming.changes_file(flow.lake.root, flow.flow, load.load_id)
         hdfs.upload(delta.report.file, changes)
@@ -112,8 +115,7 @@ def publish_in_place(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load) -
         file = hdfs.download_file(staged.replacements.file, scratch / "replacements.bson")
         changes = hdfs.download_file(staged.changes, scratch / "changes.parquet")
         deleted = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps, ops=("delete",))
-        guard = partial(_require_ours, ledger, load)
-        apply_changes(mongo, serve.collection, file, deleted, serve.indexes, guard=guard)
+        apply_changes(mongo, serve.collection, file, deleted, serve.indexes, guard=Ownership(ledger, load))
         replacements = Replacements(file, documents, digest)
         return check_applied(mongo, serve.collection, replacements, deleted, staged.rows, flow.flow)
 
@@ -172,17 +174,6 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
             cure=f"nothing was published, readers see the collection as before; {run_again('serve', flow.flow)}",
         )
     return stored.hex
-
-
-def _require_ours(ledger: Ledger, load: Load) -> None:
-    """A process that slept while another went on must not write."""
-    now = ledger.get(load.load_id)
-    if now.state != "publishing":
-        raise LedgerStateError(
-            f"load {load.load_id} is {now.state}: another run took it over",
-            where=f"flow {load.flow}, leg serve",
-            cure="do nothing: that run publishes it",
-        )
 
 
 def _encoder(flow: Flow, schema: pa.Schema) -> DocumentEncoder:

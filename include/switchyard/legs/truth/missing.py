@@ -15,7 +15,7 @@ from switchyard.flow.spec import Flow
 from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.table_version import TableVersion
 from switchyard.ledger.loads import Load
-from switchyard.ledger.results import Proved
+from switchyard.ledger.results import Proved, Selected, ServePlanned
 
 _READERS = 16
 """Calls at once. Each partition has a parent directory of its own, so a listing for each parent would be as many calls;
@@ -43,10 +43,14 @@ class ProvedDirectory:
 
 
 def directories_of(version: TableVersion, load: Load | None) -> tuple[ProvedDirectory, ...]:
-    """The directories that a version shows; `load`: the one that it names, as the ledger has it."""
+    """The directories that a version shows; `load`: the one that it names, as the ledger has it.
+
+    Of a load that the ledger does not know, or that proved nothing, the table itself says how many rows it has.
+    """
     if version.partitioned:
         return tuple(ProvedDirectory(part.path, part.bytes, part.rows) for part in version.chain)
-    return (ProvedDirectory(version.path, *_counted(load)),)
+    proved_bytes, rows = _counted(load)
+    return (ProvedDirectory(version.path, proved_bytes, version.rows if rows is None else rows),)
 
 
 def landing_of(load: Load) -> ProvedDirectory:
@@ -57,6 +61,9 @@ def landing_of(load: Load) -> ProvedDirectory:
 
 def _counted(load: Load | None) -> tuple[int | None, int | None]:
     """Bytes and rows by a load's proof. A load that a rebuild knows by its rows alone has 0 bytes."""
+    selected = load.find_result(Selected) if load is not None else None
+    if selected is not None:
+        return selected.bytes, selected.rows
     proved = load.find_result(Proved) if load is not None else None
     if proved is None:
         return None, None
@@ -105,6 +112,30 @@ def require_files(hdfs: Hdfs, flow: Flow, version: TableVersion, load: Load | No
             f"    2. or go back to a version whose files exist: switchyard rollback {flow.flow}\n"
             f"    3. or {drop}load everything again: switchyard run ingest {flow.flow}{again}",
         )
+
+
+def require_pinned(hdfs: Hdfs, load: Load) -> None:
+    """Raise ReconcileMismatch when the files that a serve load was planned on are gone or others.
+
+    Call it when they were read, so that what was deleted before or meanwhile is not missed.
+    """
+    faults = find_faults(hdfs.size_of, pinned_directories(load))
+    if faults:
+        raise ReconcileMismatch(
+            f"files of the version that load {load.load_id} serves changed while it was prepared: {faults[0]}",
+            where=f"flow {load.flow}, leg {load.leg}",
+            cure="nothing was published; find who writes or deletes files below lake.root; then "
+            f"{run_again(load.leg, load.flow)}, which says what can be done if they are gone",
+        )
+
+
+def pinned_directories(load: Load) -> tuple[ProvedDirectory, ...]:
+    """The directories that a serve load reads, with their bytes; none when an earlier release did not say these."""
+    planned = load.result(ServePlanned)
+    if planned.paths is None:
+        return (landing_of(load),)
+    sizes = planned.bytes or [None] * len(planned.paths)
+    return tuple(ProvedDirectory(path, size) for path, size in zip(planned.paths, sizes, strict=True))
 
 
 def require_landing(hdfs: Hdfs, load: Load) -> None:

@@ -70,8 +70,8 @@ def apply_changes(
         file: `write_replacements`'.
         deleted: yields the deleted `_id`s, anew at each call.
         indexes: built if they are missing.
-        guard: called before each batch; raises when the load is no longer ours, so that a process that was
-            overtaken while it slept writes one batch at most.
+        guard: called before each batch and after the last; raises when the load is no longer ours, so that a process
+            that was overtaken while it slept writes one batch at most, and learns it.
     """
     mongo.ensure_indexes(collection, indexes)
     for ids in _chunks(deleted(), _CHUNK):
@@ -80,6 +80,7 @@ def apply_changes(
     for documents in read_chunks(file):
         guard()
         mongo.replace(collection, documents)
+    guard()
 
 
 def check_applied(

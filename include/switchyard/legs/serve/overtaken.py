@@ -1,0 +1,66 @@
+"""A process that stood still while another run took its load over: it must not write, and says so when it may have.
+
+Before each batch in place the ledger is asked whose the load is. MongoDB itself is not: a process can stand still
+between the answer and its write (a stopped machine, a network that delivers late), and then puts documents of an old
+version over newer ones. It learns that at its next look, and orders a whole snapshot, as a diff does that found other
+documents.
+"""
+
+from __future__ import annotations
+
+from switchyard.errors import LedgerStateError
+from switchyard.flow.cures import run_again
+from switchyard.ledger.loads import UNFINISHED, Load
+from switchyard.ledger.results import HealOrdered
+from switchyard.ledger.store import Ledger
+
+_MOST_READS = 20
+
+
+class Ownership:
+    """Asked before each batch that a load writes in place, and once after the last one.
+
+    Raises LedgerStateError when the load is another run's by now.
+    """
+
+    def __init__(self, ledger: Ledger, load: Load) -> None:
+        self._ledger, self._load, self._has_written = ledger, load, False
+
+    def __call__(self) -> None:
+        """Ask the ledger; raises LedgerStateError."""
+        now = self._ledger.get(self._load.load_id)
+        if now.state == "publishing":
+            self._has_written = True  # when this is asked again
+            return
+        if not self._has_written:
+            raise LedgerStateError(
+                f"load {now.load_id} is {now.state}: another run took it over",
+                where=f"flow {now.flow}, leg serve",
+                cure="do nothing: that run publishes it",
+            )
+        order_snapshot(self._ledger, now)
+        raise LedgerStateError(
+            f"load {now.load_id} is {now.state}: another run took it over while this process stood still, and this one "
+            "may have put documents of an old version over newer ones",
+            where=f"flow {now.flow}, leg serve",
+            cure=f"{run_again('serve', now.flow)}; the new run replaces the whole collection, and voids what is cached",
+        )
+
+
+def order_snapshot(ledger: Ledger, overtaken: Load) -> None:
+    """Let the next serve load of a flow be a whole snapshot, whichever load is at work now and however that one ends.
+
+    A load that is planned later finds the order at the load that was served last.
+    """
+    order = HealOrdered(f"load {overtaken.load_id}")
+    for attempt in range(_MOST_READS):
+        at_work = ledger.list_loads(overtaken.flow, "serve", UNFINISHED)
+        served = ledger.list_loads(overtaken.flow, "serve", ["served"], limit=1)
+        try:
+            for load in (*at_work, *served):
+                ledger.advance(load, load.state, expected=[load.state], result=order)
+        except LedgerStateError:  # one of them moved on meanwhile
+            if attempt + 1 == _MOST_READS:
+                raise
+        else:
+            return
