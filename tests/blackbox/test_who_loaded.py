@@ -28,7 +28,7 @@ def trace(flow: FlowUnderTest, *key: str) -> list[dict[str, Any]]:
 
 
 def test_every_document_of_an_append_table_names_its_own_load(grounds: Grounds) -> None:
-    flow = grounds.flow("who", ROWS, source=CLOCK, lake={"mode": "append"}, serve={})
+    flow = grounds.flow("who", ROWS, source=CLOCK, lake={"mode": "append"}, serve={"timestamps": "string"})
     flow.sql("insert into {t} values (1, 'first')")
     flow.ingest().require_success()
     flow.sql("insert into {t} values (2, 'second')")
@@ -78,7 +78,7 @@ def test_a_key_of_any_type_is_recognised(
 
 def test_what_cannot_be_known_is_said(grounds: Grounds) -> None:
     """A merge makes each version whole, and MongoDB's record may be gone."""
-    flow = grounds.flow("merged", ROWS, source=CLOCK, lake={"mode": "merge"}, serve={})
+    flow = grounds.flow("merged", ROWS, source=CLOCK, lake={"mode": "merge"}, serve={"timestamps": "string"})
     flow.sql("insert into {t} values (1, 'a')")
     flow.ingest().require_success()
     flow.serve().require_success()
