@@ -1,5 +1,6 @@
 """Kin of W9: rows whose cursor lies below the bookmark when they are committed are never read."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -154,3 +155,20 @@ def test_a_row_whose_moment_was_set_back_comes_with_what_is_read_again(grounds: 
     flow.sql("update {t} set v = 'right', updated_at = '2026-01-01'")
     ended = flow.switchyard(*command.format(flow.name).split())
     require_right_or_refused(ended, flow, flow.hive(what="v"), before=[("old",)], after=[("right",)])
+
+
+@pytest.mark.kin
+@pytest.mark.parametrize("mode", ["append", "merge"])
+def test_a_clock_that_was_set_back_is_named(grounds: Grounds, mode: str) -> None:
+    """The clock of the stack's server cannot be set; a bookmark that lies ahead of it is the same."""
+    flow = appending(grounds, "behind", "timestamptz not null default now()")
+    flow.change(lake={"mode": mode})
+    flow.ingest().require_success()
+    [(bookmark,)] = [row[1:] for row in flow.stores.hive(f"show tblproperties {flow.name}.t") if "bookmark" in row[0]]
+    ahead = re.sub(r'"high": "[^"]*"', '"high": "2199-01-01 00:00:00+00"', bookmark)
+    assert ahead != bookmark
+    flow.stores.hive(f"alter table {flow.name}.t set tblproperties ('switchyard.bookmark' = '{ahead}')")
+    flow.sql("insert into {t} values (2)")
+    cure = "--from-beginning" if mode == "merge" else "set the cursor of the rows"
+    flow.ingest().require_refusal("clock was set back", "2199-01-01", cure, "--trust-bookmark")
+    assert flow.ids() == [1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from switchyard.errors import PreflightRefused
+from switchyard.errors import PreflightRefused, TruthConflict
 from switchyard.extract import watermark
 from switchyard.extract.column_names import carried_names, missing_names
 from switchyard.extract.postgres import SourceShape, relation
@@ -187,7 +187,27 @@ def find_window(
     high = _find_high(session, cursor, shape)
     watermark.require_seen(session, flow)
     low = None if flow.lake.mode == "merge" and agreed.unread else start
+    if low is not None and request.start != "trusted-bookmark":
+        _require_later(session, flow, low, high)
     return Window(Bounds(cursor, low, high), low, high)
+
+
+def _require_later(session: Session, flow: Flow, low: str, high: str) -> None:
+    """Raise TruthConflict when the source's clock is behind the bookmark: a watermark only grows, but for the clock."""
+    row = session.execute("select %s::timestamptz < %s::timestamptz", [high, low]).fetchone()
+    if row is None or not row[0]:
+        return
+    if flow.lake.mode == "append":
+        again = "then set the cursor of the rows that were written meanwhile to now, at the source"
+    else:
+        again = f"then read all rows once: switchyard run ingest {flow.flow} --from-beginning"
+    raise TruthConflict(
+        f"the source's clock was set back: it allows reading up to {high}, and rows up to {low} were read; what is "
+        "written until it is past that lies below the bookmark, where no load looks",
+        where=f"flow {flow.flow}, connection {flow.source.connection}",
+        cure=f"nothing was changed; correct the server's clock, wait until it is past {low}; {again}; when nothing was "
+        f"written: switchyard run ingest {flow.flow} --trust-bookmark",
+    )
 
 
 def _find_high(session: Session, cursor: str, shape: SourceShape) -> str:
