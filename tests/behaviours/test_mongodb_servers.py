@@ -18,8 +18,9 @@ from pymongo import MongoClient
 
 from harness.serve_servers import Secantus, free_port
 from switchyard.connections import Connection
-from switchyard.errors import ConnectionUnusable, PublishConflict, ServerUnavailable, ValueRefused
+from switchyard.errors import ConnectionUnusable, PublishConflict, ServerUnavailable, StepFailed, ValueRefused
 from switchyard.serve.documents.encoder import DocumentEncoder
+from switchyard.serve.mongo.form import require_fit, require_replaceable
 from switchyard.serve.mongo.marker import Marker
 from switchyard.serve.mongo.read import read_retrying
 from switchyard.serve.mongo.record import ServedRecord, State, read_shown, write_record
@@ -45,16 +46,79 @@ def test_stage_publish_and_what_is_left(serve_mongo: MongoTarget) -> None:
     assert not serve_mongo.state("nothing").exists
 
 
-def test_a_publish_replaces_documents_and_indexes_and_tells_which_it_would_drop(serve_mongo: MongoTarget) -> None:
-    serve_mongo.stage("t__s1_a", [documents(1, 5)], [["version"]])
-    serve_mongo.publish_snapshot("t__s1_a", "t")
-    serve_mongo.collection("t").create_index([("by_hand", 1)])
-    assert serve_mongo.foreign_indexes("t", [["version"]]) == [("by_hand",)]
-    assert serve_mongo.foreign_indexes("none_yet", [["version"]]) == []
-    serve_mongo.stage("t__s2_b", [documents(2, 4)], [["version"]])
-    serve_mongo.publish_snapshot("t__s2_b", "t")
-    assert serve_mongo.state("t").indexes == (("version",),)
+def republish(mongo: MongoTarget, batches: list[list[bytes]], indexes: list[list[str]]) -> None:
+    """A second snapshot of collection `t`, made like the first."""
+    mongo.stage("t__s2_b", batches, indexes, like=mongo.form("t"))
+    mongo.publish_snapshot("t__s2_b", "t")
+
+
+def test_a_publish_replaces_the_documents_alone(serve_mongo: MongoTarget) -> None:
+    """The indexes that somebody made stay, with their options."""
+    live = serve_mongo.collection("t")
+    live.create_index([("by_hand", 1), ("down", -1)], name="mine", unique=True, sparse=True)
+    live.create_index([("version", 1)], name="partly", partialFilterExpression={"version": {"$gt": 1}})
+    before = serve_mongo.form("t")
+    assert before is not None
+    republish(serve_mongo, [documents(2, 4)], [["version"], ["other"]])
+    after = serve_mongo.form("t")
+    assert after is not None
+    assert {index["name"]: index for index in after.indexes if index["name"] != "other_1"} == {
+        index["name"]: index for index in before.indexes
+    }
+    assert {"mine", "partly", "other_1"} == {index["name"] for index in after.indexes}, "version has an index already"
     assert {d["version"] for d in serve_mongo.collection("t").find()} == {2}
+    assert serve_mongo.form("none_yet") is None
+
+
+@pytest.mark.parametrize(
+    ("create", "index", "why"),
+    [
+        ({"viewOn": "other", "pipeline": []}, None, "is a view"),
+        ({"timeseries": {"timeField": "at"}}, None, "is a time-series collection"),
+        ({"capped": True, "size": 4096}, None, "is capped"),
+        ({}, {"expireAfterSeconds": 60}, "has the TTL index at_1"),
+    ],
+)
+def test_a_collection_that_would_not_keep_the_documents_is_refused(
+    serve_mongo: MongoTarget, create: dict[str, object], index: dict[str, object] | None, why: str
+) -> None:
+    serve_mongo.collection("other").insert_one({"_id": 1})
+    serve_mongo.database.command({"create": "t", **create})
+    if index is not None:
+        serve_mongo.collection("t").create_index("at", **index)
+    form = serve_mongo.form("t")
+    assert form is not None
+    with pytest.raises(StepFailed, match=why):
+        require_fit(form, "collection t")
+    assert list(serve_mongo.form("other").faults()) == []  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "option", [{"validator": {"version": {"$gte": 0}}}, {"collation": {"locale": "de", "strength": 2}}], ids=str
+)
+def test_a_collection_with_options_of_somebodys_is_not_replaced(
+    serve_mongo: MongoTarget, option: dict[str, object]
+) -> None:
+    serve_mongo.database.command({"create": "t", **option})
+    form = serve_mongo.form("t")
+    assert form is not None
+    require_fit(form, "collection t")
+    with pytest.raises(StepFailed, match=f"made with {next(iter(option))}.* a snapshot would"):
+        require_replaceable(form, "collection t")
+
+
+def test_documents_that_a_validator_or_a_unique_index_does_not_let_in_say_so(serve_mongo: MongoTarget) -> None:
+    serve_mongo.database.command({"create": "t", "validator": {"version": {"$gte": 5}}})
+    with pytest.raises(StepFailed, match="a validator, and 2 or more documents do not pass it; _id 0, 1"):
+        serve_mongo.replace("t", [RawBSONDocument(document) for document in documents(4, 2)])
+    serve_mongo.collection("t").create_index("version", unique=True, name="mine")
+    with pytest.raises(StepFailed, match="do not fit the index mine"):
+        republish(serve_mongo, [documents(5, 2)], [])
+    live = serve_mongo.collection("t")
+    live.insert_one({"_id": 9, "version": 7})
+    with pytest.raises(StepFailed, match="another unique index, and 1 or more documents do not fit it; _id 0"):
+        serve_mongo.replace("t", [RawBSONDocument(document) for document in documents(7, 1)])
+    assert [document["_id"] for document in live.find()] == [9]
 
 
 def test_an_empty_version_is_published_as_an_empty_collection(serve_mongo: MongoTarget) -> None:
@@ -213,14 +277,16 @@ def record(seq: int, *, load: str = "", state: State = "writing") -> ServedRecor
     return ServedRecord("t", "f", "db.t", seq, load or f"load{seq}", seq + 10, "ingested", "snapshot", state)
 
 
-def test_the_marker_travels_with_the_rename_and_is_no_foreign_index(serve_mongo: MongoTarget) -> None:
+def test_the_marker_travels_with_the_rename_and_is_not_copied(serve_mongo: MongoTarget) -> None:
     first, second = Marker(1, 11, "load1"), Marker(2, 12, "load2")
     for marker in (first, second):
         staging = f"t__s{marker.serve_seq}_a"
         serve_mongo.stage(staging, [documents(marker.serve_seq, 3)], [["version"]], marker)
         serve_mongo.publish_snapshot(staging, "t")
         assert serve_mongo.marker("t") == marker
-    assert serve_mongo.foreign_indexes("t", [["version"]]) == []
+    form = serve_mongo.form("t")
+    assert form is not None
+    assert [index["name"] for index in form.indexes] == ["version_1"]
     serve_mongo.mark("t", third := Marker(3, 13, "load3"))
     serve_mongo.mark("t", third)
     names = [index["name"] for index in serve_mongo.collection("t").list_indexes()]

@@ -30,6 +30,7 @@ from switchyard.legs.truth.missing import require_pinned
 from switchyard.serve.delta import DeltaReport, changed_rows, compute_delta, read_changed_ids
 from switchyard.serve.documents.encoder import DocumentEncoder, read_batches, read_schema
 from switchyard.serve.mongo.digest import ContentDigest
+from switchyard.serve.mongo.form import require_fit, require_replaceable
 from switchyard.serve.mongo.in_place import (
     InPlaceReport,
     Replacements,
@@ -64,6 +65,9 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
     serve, hdfs = served_part(flow), runtime.hdfs(flow)
     staging = naming.staging_collection(serve.collection, load.seq, naming.new_try())
     with runtime.scratch() as scratch, MongoTarget(runtime.connections.get(serve.connection)) as mongo:
+        form, where = mongo.form(serve.collection), f"flow {flow.flow}, collection {serve.collection}"
+        if form is not None:
+            require_fit(form, where)
         new, live = download(hdfs, directories(load), scratch / "new"), mongo.state(serve.collection)
         require_pinned(hdfs, load)
         delta = _find_changes(runtime, flow, load, new, live, scratch)
@@ -74,6 +78,8 @@ def stage(runtime: Runtime, flow: Flow, load: Load) -> Staged:
         if not unchanged and delta.in_place:
             replacements = _write_replacements(runtime, flow, load, new, delta.report, scratch)
         elif not unchanged:
+            if form is not None:
+                require_replaceable(form, where)
             digest = _write_staging(mongo, flow, staging, new, own_marker(load))
     return Staged(
         staging=staging if digest else None,
@@ -160,10 +166,7 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
     serve = served_part(flow)
     schema = read_schema(files)
     batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
-    if lost := mongo.foreign_indexes(serve.collection, serve.indexes):
-        named = "; ".join(", ".join(columns) for columns in lost)
-        log.warning("%s: this snapshot drops indexes that serve.indexes does not name: %s", serve.collection, named)
-    stage_report = mongo.stage(staging, batches, serve.indexes, marker)
+    stage_report = mongo.stage(staging, batches, serve.indexes, marker, like=mongo.form(serve.collection))
     rows, stored = _count_rows(files), mongo.digest(staging)
     if not rows == stage_report.documents == stored.documents or stored.hex != stage_report.digest:
         raise ReconcileMismatch(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from bson.raw_bson import RawBSONDocument
@@ -13,6 +14,10 @@ from switchyard.serve.mongo.connection import REFUSED_LOGIN, short
 
 NAMESPACE_NOT_FOUND = 26
 _DUPLICATE_KEY = 11000
+_NOT_VALID = 121
+"""DocumentValidationFailure: MongoDB's error_codes.yml."""
+_IDS_INDEX = re.compile(r"index: _id_\b")
+_SHOWN = 5
 
 Refusal: TypeAlias = PublishConflict | StepFailed | ValueRefused | OperationFailure
 
@@ -21,7 +26,21 @@ def write_refused(error: BulkWriteError, where: str) -> Refusal:
     """The error of a bulk write: ValueRefused names repeated keys, StepFailed has the server's words."""
     details: Mapping[str, list[Mapping[str, object]]] = error.details or {}
     failures = details.get("writeErrors", [])
+    if any(failure.get("code") == _NOT_VALID for failure in failures):
+        return StepFailed(
+            f"the collection has a validator, and {len(failures)} or more documents do not pass it; _id "
+            + _shown_ids(failures),
+            where=where,
+            cure="nothing was published; correct the validator (db.runCommand({collMod: …})), or mend the rows",
+        )
     repeated = [failure for failure in failures if failure.get("code") == _DUPLICATE_KEY]
+    if others := [failure for failure in repeated if _IDS_INDEX.search(str(failure["errmsg"])) is None]:
+        return StepFailed(
+            f"the collection has another unique index, and {len(others)} or more documents do not fit it; _id "
+            f"{_shown_ids(others)}: {others[0]['errmsg']}",
+            where=where,
+            cure="drop that index, which somebody made beside those of serve.indexes, or mend the rows; then run again",
+        )
     if not repeated:
         reason = failures[0]["errmsg"] if failures else details.get("writeConcernErrors")
         return StepFailed(
@@ -29,9 +48,8 @@ def write_refused(error: BulkWriteError, where: str) -> Refusal:
             where=where,
             cure=f"see MongoDB's log and its disk space; then {AGAIN}",
         )
-    shown = ", ".join(_shown_id(failure["op"]) for failure in repeated[:5])
     return ValueRefused(
-        f"{len(repeated)} or more rows have the key of another row; _id {shown}",
+        f"{len(repeated)} or more rows have the key of another row; _id {_shown_ids(repeated)}",
         where=where,
         cure="nothing was published; name in `serve.key` the columns that identify a row",
     )
@@ -55,7 +73,13 @@ def rename_refused(error: OperationFailure, staging: str, where: str) -> Refusal
     return StepFailed(what, where=where, cure=cure)
 
 
+def _shown_ids(failures: Sequence[Mapping[str, object]]) -> str:
+    return ", ".join(_shown_id(failure["op"]) for failure in failures[:_SHOWN])
+
+
 def _shown_id(operation: object) -> str:
     assert isinstance(operation, Mapping)  # noqa: S101 - the driver puts the document that it sent here
-    identity = operation["_id"]
+    document = operation.get("q", operation)  # of a replacement, what it replaces
+    assert isinstance(document, Mapping)  # noqa: S101 - a filter of ours
+    identity = document["_id"]
     return repr(dict(identity) if isinstance(identity, RawBSONDocument) else identity)

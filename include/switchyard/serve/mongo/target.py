@@ -5,8 +5,8 @@ that is open then is killed with a retryable error (`switchyard.serve.mongo.read
 of, so that the documents are Hive's rows and no more: the name of an empty index does (`serve.mongo.marker`), which a
 rename carries along in the same atomic step.
 
-A rename replaces the whole collection, its indexes and options included. `stage` builds the flow's indexes;
-`foreign_indexes` names those that others made on the live collection, which the publish would drop.
+A rename replaces the whole collection, its indexes and options included. So `stage` makes the staging like the live
+collection (`serve.mongo.form`), and adds the flow's indexes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from switchyard.errors import ConnectionUnusable
 from switchyard.flow.naming import staging_collection_prefix
 from switchyard.serve.mongo.connection import Document, connect, explained
 from switchyard.serve.mongo.digest import ContentDigest
+from switchyard.serve.mongo.form import CollectionForm, Options, form_of, index_refused
 from switchyard.serve.mongo.marker import MARKER_FIELD, Marker
 from switchyard.serve.mongo.refusals import NAMESPACE_NOT_FOUND, rename_refused, write_refused
 
@@ -121,10 +122,14 @@ class MongoTarget:
             return CollectionState(False, 0, ())
         return CollectionState(True, self.count(name), tuple(self._indexes(name)))
 
-    def foreign_indexes(self, name: str, indexes: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-        """Indexes of the live collection that the flow does not name; a snapshot's publish drops them."""
-        ours = {tuple(columns) for columns in indexes}
-        return [columns for columns in self._indexes(name) if columns not in ours]
+    def form(self, name: str) -> CollectionForm | None:
+        """What a collection is besides its documents; None when it does not exist."""
+        with explained(self.connection):
+            described = list(self.database.list_collections(filter={"name": name}))
+        if not described:
+            return None
+        listed = [] if described[0]["type"] == "view" else self._list_indexes(name)
+        return form_of(described[0], list(listed))
 
     def stage(
         self,
@@ -132,8 +137,11 @@ class MongoTarget:
         batches: Iterable[Sequence[bytes]],
         indexes: Sequence[Sequence[str]] = (),
         marker: Marker | None = None,
+        like: CollectionForm | None = None,
     ) -> StagedReport:
         """Write encoded documents into a new staging collection and build its indexes; majority-acknowledged.
+
+        It gets the indexes of `like`, the live collection's form, and beside them the flow's `indexes`.
 
         `staging` is a try's own name: what a killed run of the same try left under it is dropped first. An empty
         version makes an empty collection.
@@ -153,14 +161,25 @@ class MongoTarget:
                 self._insert(target, batch)
                 digest.add(batch)
                 size += sum(map(len, batch))
-            self.ensure_indexes(staging, indexes)
+        for index in like.indexes if like else ():
+            self._copy_index(staging, index)
+        self.ensure_indexes(staging, indexes)
         return StagedReport(digest.documents, size, time.perf_counter() - started, digest.hex)
 
     def ensure_indexes(self, name: str, indexes: Sequence[Sequence[str]]) -> None:
-        """Build the indexes that a collection lacks."""
+        """Build the indexes that a collection lacks; one on the same columns that somebody made counts."""
+        form = self.form(name)
         with explained(self.connection):
             for columns in indexes:
-                self.collection(name).create_index([(column, 1) for column in columns])
+                if form is None or not form.covers(tuple(columns)):
+                    self.collection(name).create_index([(column, 1) for column in columns])
+
+    def _copy_index(self, name: str, index: Options) -> None:
+        with explained(self.connection):
+            try:
+                self.database.command({"createIndexes": name, "indexes": [index]})
+            except OperationFailure as error:
+                raise index_refused(error, index, self._where(name)) from error
 
     def marker(self, name: str) -> Marker | None:
         """Which load wrote a collection last, as its marker says; None without one, or without the collection."""
