@@ -294,7 +294,8 @@ def test_rows_come_when_what_chooses_them_is_widened(grounds: Grounds, chooser: 
     given(flow.ids(), [*EVEN, 11])
 
 
-@pytest.mark.parametrize("mode", [pytest.param("append", marks=pytest.mark.kin), pytest.param("merge")])
+@pytest.mark.kin
+@pytest.mark.parametrize("mode", ["append", "merge"])
 def test_rows_that_come_with_an_attached_partition_are_left_out_by_no_load(grounds: Grounds, mode: str) -> None:
     flow = grounds.flow("attached", source=BY_CURSOR, lake={"mode": mode})
     columns = ROWS.replace("primary key", "not null")

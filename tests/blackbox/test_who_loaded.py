@@ -76,6 +76,7 @@ def test_a_key_of_any_type_is_recognised(
     assert provenance["loaded_by"]["load"] == loads_of(flow, "ingest")[0]
 
 
+@pytest.mark.kin
 def test_what_cannot_be_known_is_said(grounds: Grounds) -> None:
     """A merge makes each version whole, and MongoDB's record may be gone."""
     flow = grounds.flow("merged", ROWS, source=CLOCK, lake={"mode": "merge"}, serve={"timestamps": "string"})
