@@ -57,7 +57,7 @@ def examine(session: Session, flow: Flow) -> Examined:
     notes = [*describe_source(flow, shape), *describe_columns(flow, shape, columns)]
     if hidden_rows(session, flow):
         (findings if flow.source.query is None else notes).append(_POLICY)
-    refuse(flow, findings, misfits)
+    refuse(flow, [*findings, *misfits])
     return Examined(shape, tuple(columns), split_by, tuple(notes))
 
 
@@ -109,22 +109,13 @@ def _keys_of_another_equality(session: Session, flow: Flow, shape: SourceShape) 
     return [fault for fault in faults if fault is not None]
 
 
-def refuse(flow: Flow, findings: Sequence[str], misfits: Sequence[str] = ()) -> None:
-    """Raise PreflightRefused with all findings, if there are any.
-
-    `findings` are about the source; `misfits` about the flow file, which names what is not there, or checks a column in
-    a way that its type does not allow.
-    """
-    if findings or misfits:
-        heading = "the flow file does not fit the source:"
-        if findings and misfits:
-            heading = "the source cannot be carried as it is, and the flow file does not fit it:"
-        elif findings:
-            heading = "the source cannot be carried as it is:"
+def refuse(flow: Flow, findings: Sequence[str]) -> None:
+    """Raise PreflightRefused with all findings about the source and about the flow file, if there are any."""
+    if findings:
         raise PreflightRefused(
-            heading,
+            "this flow cannot load its source as it is:",
             where=f"flow {flow.flow}, connection {flow.source.connection}",
             cure="nothing was run; change the flow file or the source, as each line says",
-            findings=[*findings, *misfits],
+            findings=findings,
             more=f"switchyard preflight {flow.flow}",
         )

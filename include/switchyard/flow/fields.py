@@ -67,7 +67,7 @@ def check_query(text: str) -> str:
     """Check a PostgreSQL query."""
     checked = check_sql(text, "postgres")
     if first_word(text) not in ("select", "with", "values", "table"):
-        raise refuse("this is not a query", cure="write SQL that begins with select or with, values or table")
+        raise refuse("this is not a query", cure="begin it with one of the words SELECT, WITH, VALUES, TABLE")
     return checked
 
 

@@ -81,9 +81,10 @@ def check_connection(name: str) -> str:
 def check_hive(name: str) -> str:
     """A Hive database or table."""
     if not HIVE.fullmatch(name):
+        plain_name = _plain(name)
         raise refuse(
             f"{name!r} cannot name a Hive table or database: lower-case letters, digits and _ only, a letter first",
-            cure=f"write {_plain(name)}",
+            cure=f"write e.g. {plain_name}",
         )
     if name in RESERVED:
         raise refuse(f"{name!r} is a reserved word of Hive, which every query would have to quote", cure="rename it")
@@ -107,8 +108,9 @@ def check_lake_column(name: str) -> str:
         cure = f"write e.g. {near_name}; a source column gets that name by columns: {{COLUMN: {{name: {near_name}}}}}"
         raise refuse(what, cure=cure)
     if name != name.lower():
+        in_lower_case = name.lower()
         raise refuse(
-            f"{name!r} has capitals, and Hive keeps the names of columns in lower case", cure=f"write {name.lower()}"
+            f"{name!r} has capitals, and Hive keeps the names of columns in lower case", cure=f"write {in_lower_case}"
         )
     return name
 

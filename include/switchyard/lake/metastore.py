@@ -252,11 +252,12 @@ class Metastore:
             fault = find_tls_fault(self.connection, TLS_EXTRAS, error)
             if fault is not None:
                 raise fault from error
+            login_and_tls = access.described
             raise ServerUnavailable(
                 f"the Hive metastore at {self.connection.address} does not answer: {error}",
                 where=f"connection {self.connection.conn_id}",
-                cure="check that the metastore runs, that the connection's host and port are right, and that it takes "
-                f"clients with {access.described}; then {AGAIN}",
+                cure="check that the metastore runs, that the connection's host and port are right, and that it "
+                f"expects the login and TLS of this connection ({login_and_tls}); then {AGAIN}",
             ) from error
         except TException as error:
             raise StepFailed(

@@ -258,7 +258,7 @@ def test_types_without_a_bson_type_are_refused_before_any_row(kind: pa.DataType)
         (["id", "a.b"], ["id"], "'a.b' cannot be a MongoDB field name", "`columns: "),
         (["id", "$x"], ["id"], "cannot be a MongoDB field name", "`columns: "),
         (["id", "a", "a"], ["id"], "column a occurs twice", "`columns: "),
-        (["id", "_id"], ["id"], "_id is not the key", "correct `serve.key`"),
+        (["id", "_id"], ["id"], "_id is not in `serve.key`", "correct `serve.key`"),
         (["id"], ["nope"], "key column nope is missing", "correct `serve.key`"),
         (["id"], [], "one or more", "correct `serve.key`"),
         (["id"], ["id", "id"], "one or more", "correct `serve.key`"),

@@ -113,11 +113,13 @@ def _require_foreign(flow: Flow, table: ForeignTable | None) -> ForeignTable:
             where=where,
             cure="do nothing: it was adopted, or made by this flow",
         )
-    if table.flow:
+    owner = table.flow
+    if owner:
         raise SwitchyardError(
-            f"Hive table {name} belongs to flow {table.flow!r}",
+            f"Hive table {name} belongs to flow {owner!r}, which writes it",
             where=where,
-            cure="set another lake.table in the flow file",
+            cure=f"set another lake.table in the file of flow {flow.flow}; or, if {owner} is its old name: switchyard "
+            f"rename {owner} {flow.flow}",
         )
     return table
 

@@ -68,7 +68,7 @@ def _look_at_patterns(runtime: Runtime, flow: Flow) -> None:
             return
         faults = {pattern: _fault_of(session, [pattern]) for pattern in patterns}
     misfits = [f"check regex: Hive cannot read {p!r}: {fault}" for p, fault in faults.items() if fault]
-    refuse(flow, [], misfits)
+    refuse(flow, misfits)
 
 
 def _fault_of(session: HiveSession, patterns: list[str]) -> str | None:

@@ -50,7 +50,7 @@ class Window:
 def examine_all(session: Session, flow: Flow) -> Examined:
     """Look at names, types, keys and the cursor; raises PreflightRefused with all findings at once."""
     examined = examine(session, flow)
-    refuse(flow, [], watermark.cursor_misfits(flow, examined.shape))
+    refuse(flow, watermark.cursor_misfits(flow, examined.shape))
     refuse(flow, watermark.check_cursor(session, flow, examined.shape))
     return examined
 
@@ -89,7 +89,7 @@ def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) 
     fault = None if tombstone is None else tombstone_fault(tombstone, agreed.columns)
     if fault is not None:
         misfits.append(fault)
-    refuse(flow, findings, misfits)
+    refuse(flow, [*findings, *misfits])
     return agreed
 
 

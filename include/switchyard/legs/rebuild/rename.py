@@ -130,10 +130,12 @@ def _tables(runtime: Runtime, old: str, flow: Flow) -> tuple[TableVersion, ...]:
     owned = [version for version in read if version is not None and version.seq >= 0]  # a quarantine has no seq
     for version in owned:
         if version.flow not in (old, flow.flow):
+            table, owner, new = version.name, version.flow, flow.flow
             raise _refused(
                 old,
-                f"Hive table {version.name} belongs to flow {version.flow!r}",
-                f"in the file of flow {flow.flow} set lake.database and lake.table to those that {old} had",
+                f"the file of flow {new} names Hive table {table}, which belongs to a third flow, {owner!r}",
+                f"in the file of flow {new} set lake.database and lake.table to those that {old} had; then again: "
+                f"switchyard rename {old} {new}",
             )
     return tuple(version for version in owned if version.flow == old)
 

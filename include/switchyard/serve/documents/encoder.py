@@ -163,7 +163,10 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 def _require_key(schema: pa.Schema, key: Sequence[str], where: str) -> None:
     faults = list(_key_faults(schema, key))
     if faults:
-        cure = "correct `serve.key` in the flow file; or rename or cast these columns in `serve.select`"
+        cure = (
+            "correct `serve.key` in the flow file; or give a column another name or type, by columns: {COLUMN: {name: "
+            "NAME, as: string}} or in `serve.select`"
+        )
         raise ValueRefused("; ".join(faults), where=where, cure=cure)
 
 
@@ -176,7 +179,7 @@ def _key_faults(schema: pa.Schema, key: Sequence[str]) -> Iterator[str]:
         elif not _can_be_key(schema.field(name).type):
             yield f"key column {name} is of type {schema.field(name).type}, which identifies no row exactly"
     if "_id" in schema.names and tuple(key) != ("_id",):
-        yield "column _id is not the key, and MongoDB makes _id of the key"
+        yield "column _id is not in `serve.key`, and MongoDB keeps the key under that name"
 
 
 def _can_be_key(kind: pa.DataType) -> bool:
