@@ -6,7 +6,6 @@ collection that is known to show the version that the changes are counted from, 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -43,8 +42,6 @@ from switchyard.serve.mongo.target import CollectionState, MongoTarget
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,7 @@ class MongoTarget:
 
     def ensure_indexes(self, name: str, indexes: Sequence[Sequence[str]]) -> None:
         """Build the indexes that a collection lacks; one on the same columns that somebody made counts."""
-        form = self.form(name)
+        form = self.form(name) if indexes else None
         with explained(self.connection):
             for columns in indexes:
                 if form is None or not form.covers(tuple(columns)):
