@@ -134,7 +134,7 @@ class Layout:
 
     @property
     def owner_file(self) -> Path:
-        """The path of the checkout that the state belongs to; stack/own-state.sh reads it, too."""
+        """The path of the checkout that the state belongs to; stack/own-state.sh also reads it."""
         return self.state / "checkout"
 
     @property

@@ -54,7 +54,7 @@ def choose_ports(
 ) -> dict[str, int]:
     """Keep the remembered ports; give each other name its preferred port, or the next free one.
 
-    `reserved`: ports that are taken only if there is no other one left.
+    `reserved`: ports that are taken only when all others are.
     """
     chosen = {name: port for name, port in remembered.items() if name in PREFERRED}
     for name in PREFERRED:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Change = Literal["insert", "update"]
 _EVENTS: dict[Change, int] = {"insert": 4, "update": 4 | 16}
-"""Bits of pg_trigger.tgtype: who updates rows inserts them, too."""
+"""Bits of pg_trigger.tgtype: a load that has to see updates has to see inserts as well."""
 
 _SNAPSHOT = "select pg_catalog.txid_current_snapshot()::text"
 _WRITER = """
