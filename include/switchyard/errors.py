@@ -10,7 +10,7 @@ from pathlib import Path
 
 MOST_LINES = 10
 """An error's text is no longer: whoever is paged reads it on a phone."""
-AGAIN = "run again (in Airflow: clear the task)"
+AGAIN = "repeat your command (in Airflow: clear the task)"
 """What to do when the same step may succeed once the cause is gone, and the flow is not known."""
 
 _MOST_CURE_LINES = 6

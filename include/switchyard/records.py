@@ -51,7 +51,7 @@ class Record:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             path = ".".join(map(str, first["loc"]))
-            place = path or "the whole"
+            place = path or "the whole record"
             reason = first["msg"]
             raise RecordUnreadable(
                 f"{place}: {reason}, so this release of Switchyard cannot read the record",

@@ -103,20 +103,22 @@ def test_a_collection_with_options_of_somebodys_is_not_replaced(
     form = serve_mongo.form("t")
     assert form is not None
     require_fit(form, "collection t")
-    with pytest.raises(StepFailed, match=f"made with {next(iter(option))}.* a snapshot would"):
+    with pytest.raises(StepFailed, match=f"made with {next(iter(option))}.* a snapshot .*would put"):
         require_replaceable(form, "collection t")
 
 
 def test_documents_that_a_validator_or_a_unique_index_does_not_let_in_say_so(serve_mongo: MongoTarget) -> None:
     serve_mongo.database.command({"create": "t", "validator": {"version": {"$gte": 5}}})
-    with pytest.raises(StepFailed, match="a validator, and 2 or more documents do not pass it; _id 0, 1"):
+    with pytest.raises(StepFailed, match="a validator, and 2 or more documents do not pass it, those with _id 0, 1"):
         serve_mongo.replace("t", [RawBSONDocument(document) for document in documents(4, 2)])
     serve_mongo.collection("t").create_index("version", unique=True, name="mine")
     with pytest.raises(StepFailed, match="do not fit the index mine"):
         republish(serve_mongo, [documents(5, 2)], [])
     live = serve_mongo.collection("t")
     live.insert_one({"_id": 9, "version": 7})
-    with pytest.raises(StepFailed, match="another unique index, and 1 or more documents do not fit it; _id 0"):
+    with pytest.raises(
+        StepFailed, match=("another unique index, and 1 or more documents do not fit it, those with _id 0")
+    ):
         serve_mongo.replace("t", [RawBSONDocument(document) for document in documents(7, 1)])
     assert [document["_id"] for document in live.find()] == [9]
 
@@ -154,7 +156,7 @@ def test_every_byte_is_read_back_as_written(serve_mongo: MongoTarget) -> None:
 
 
 def test_a_repeated_key_is_refused_by_name(serve_mongo: MongoTarget) -> None:
-    with pytest.raises(ValueRefused, match="2 or more rows have the key of another row; _id 0, 1") as caught:
+    with pytest.raises(ValueRefused, match=r"2 or more rows have the key of another row, e\.g\. _id 0, 1") as caught:
         serve_mongo.stage("t__s1_a", [documents(1, 5), documents(1, 2)])
     assert "test_mongo" in caught.value.where
     assert "serve.key" in caught.value.cure

@@ -252,7 +252,7 @@ def test_an_array_that_became_wider_is_lost_in_no_row(grounds: Grounds) -> None:
     flow.sql("insert into {t} (id, v, list) values (1, 'x', '{7}'), (2, 'x', '{8,NULL}')")
     flow.ingest().require_success()
     flow.sql("alter table {t} alter list type bigint[]", "delete from {t} where id = 1")
-    flow.ingest().require_refusal("list was ARRAY<INT> and is ARRAY<BIGINT>", "new lake.table")
+    flow.ingest().require_refusal("list was ARRAY<INT> and is ARRAY<BIGINT>", "lake.table to a new name")
     assert flow.hive("order by id", what="id, size(list)") == [(1, 1), (2, 2)]
 
 
@@ -309,7 +309,7 @@ def test_rows_that_come_with_an_attached_partition_are_left_out_by_no_load(groun
     ended = flow.ingest()
     require_right_or_refused(ended, flow, flow.ids(), before=[1, 2, 3], after=[1, 2, 3, 4, 150])
     if mode == "append":
-        ended.require_refusal(f"{flow.name}_2 came to", "--trust-bookmark")
+        ended.require_refusal(f"{flow.name}_2 was attached to", "--trust-bookmark")
         flow.sql("update {t} set updated_at = now() where id = 150")
         trust(flow).require_success()
     insert(flow, 5, 5)

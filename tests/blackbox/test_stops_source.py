@@ -82,7 +82,7 @@ def require_carried_or_refused_by_name(flow: FlowUnderTest) -> None:
         flow.ingest().require_success()
         assert flow.ids() == [1]
         return
-    looked.require_sentence(r"columns", never="ended the session|run again|see PostgreSQL's log")
+    looked.require_sentence(r"columns", never="ended the session|run again|repeat your command|see PostgreSQL's log")
 
 
 def test_a_table_of_many_texts_and_times(grounds: Grounds) -> None:

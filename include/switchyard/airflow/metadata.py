@@ -96,7 +96,7 @@ class CheckCatalogOperator(BaseOperator):
         chains = _walk(target.find_target(connections), flows, connections)
         for chain in chains:
             self.log.info("%s: %s", chain.flow, "; ".join(chain.missing) or "complete")
-        mismatched = [f"{chain.flow}: {what}" for chain in chains for what in chain.mismatched]
+        mismatched = [f"{chain.flow}: {mismatch}" for chain in chains for mismatch in chain.mismatched]
         if mismatched:
             for mismatch in mismatched:
                 self.log.warning("%s", mismatch)

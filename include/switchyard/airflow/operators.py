@@ -233,8 +233,9 @@ class StepOperator(BaseOperator):
             raise AirflowException(str(error))
         outcome = StepOutcome.read(answer)
         if outcome.call_id != call.call_id:
+            other_call_id = outcome.call_id
             error = StepFailed(
-                f"the process of step {call.step} answered call {outcome.call_id} instead of {call.call_id}",
+                f"the process of step {call.step} answered call {other_call_id} instead of {call.call_id}",
                 where=f"task {self.dag_id}.{self.task_id}",
                 cure="clear the task; if it happens again, report it as a bug, with the task's log",
             )
@@ -250,8 +251,9 @@ class StepOperator(BaseOperator):
         if request != ORDINARY:
             error = SwitchyardError(
                 "start and a backfill cannot be combined: start is for the next load, a backfill reads its own range",
-                where="the DAG run's Params",
-                cure="set start to bookmark, or leave backfill_from and backfill_to empty; then trigger the DAG again",
+                where=f"DAG {self.dag_id}, the run's Params",
+                cure="set start to bookmark, or leave backfill_from and backfill_to empty; then trigger DAG "
+                f"{self.dag_id} again",
             )
             raise AirflowFailException(str(error))
         return LoadRequest(start=start)

@@ -29,8 +29,8 @@ def requested_range(context: Context) -> LoadRequest:
     if low is not None or high is not None:
         incomplete = SwitchyardError(
             "backfill_from and backfill_to belong together, and one of them is empty",
-            where="the DAG run's Params",
-            cure="give both, or none; then trigger the DAG again",
+            where=f"DAG {run.dag_id}, the run's Params",
+            cure=f"give both, or none; then trigger DAG {run.dag_id} again",
         )
         raise AirflowFailException(str(incomplete))
     begin = run.data_interval_start

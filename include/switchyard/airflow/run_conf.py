@@ -30,7 +30,7 @@ def require_obeyed(context: Context) -> None:
         error = SwitchyardError(
             "; ".join(faults),
             where=f"DAG {dag.dag_id}, the run's conf",
-            cure=f"nothing was run; trigger the DAG again with its own Params only: {names}",
+            cure=f"nothing was run; trigger DAG {dag.dag_id} again with its own Params only: {names}",
         )
         raise AirflowFailException(str(error))
 

@@ -91,7 +91,9 @@ class VerdictOperator(BaseOperator):
         return wrong, reports
 
     def _refused(self, only: Sequence[str] | None) -> list[str]:
-        wanted = [f"{name}: {what}" for name, what in self.refused.items() if not only or name in only]
+        wanted = [
+            (f"{flow}: {what_is_wrong}") for flow, what_is_wrong in self.refused.items() if not only or flow in only
+        ]
         for sentence in wanted:
             self.log.error("%s", sentence)
         return wanted

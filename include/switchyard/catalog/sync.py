@@ -201,9 +201,9 @@ def _python() -> str:
 
 
 def _failed(recipe: Recipe, target: Target, answer: _Answer) -> SwitchyardError:
-    reasons = [reason.removeprefix(_BOILERPLATE) for reason in answer.failures or (answer.error,)]
+    messages = [message.removeprefix(_BOILERPLATE) for message in answer.failures or (answer.error,)]
     return ServerUnavailable(
-        f"the schemas of {recipe.key.kind} were not read into the catalog: {'; '.join(reasons)[:1500]}",
+        f"the schemas of {recipe.key.kind} were not read into the catalog: {'; '.join(messages)[:1500]}",
         where=f"connection {recipe.key.connection}",
         cure="flows are not affected; check that the server runs and the connection's host, port, login and password"
         f"{f', and those of the catalog, connection {target.connection}' if target.server else ''}; then {AGAIN}",

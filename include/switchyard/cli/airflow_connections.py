@@ -65,11 +65,12 @@ class AirflowConnections:
         answer = json.loads(line)
         if "fields" in answer:
             return Connection.from_fields(conn_id, answer["fields"])
-        places = f": {', '.join(answer['failed'])}" if answer["failed"] else ""
+        failed_places = ", ".join(answer["failed"])
+        places = f"; these places could not be asked: {failed_places}" if failed_places else ""
         raise ConnectionMissing(
             f"Airflow finds no connection with this id{places}",
             where=f"connection {conn_id}",
-            cure=f"see what it says: airflow connections get {conn_id}; or {how_to_add(conn_id)}",
+            cure=f"see why: airflow connections get {conn_id}; or {how_to_add(conn_id)}",
         )
 
     def _start(self) -> subprocess.Popen[str]:
@@ -88,5 +89,6 @@ class AirflowConnections:
         return SwitchyardError(
             f"Airflow could not look up connections: {reason}",
             where=sys.executable,
-            cure="run it where `airflow connections list` works: with its Python, AIRFLOW_HOME and variables",
+            cure="repeat your command in a shell where `airflow connections list` works: with the same Python, "
+            "AIRFLOW_HOME and variables",
         )

@@ -123,7 +123,7 @@ class GivenConnections:
         """Return the connection; raises ConnectionMissing."""
         if conn_id not in self.by_id:
             raise ConnectionMissing(
-                "its task did not hand it to this step: Airflow has none with this id",
+                "Airflow has no connection with this id, so that the task could not hand it to this step",
                 where=f"connection {conn_id}",
                 cure=how_to_add(conn_id),
             )
@@ -178,8 +178,9 @@ class EnvironmentConnections:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
+            error_name = error.__class__.__name__
             raise ConnectionMissing(
-                f"the secrets file cannot be read: {error.__class__.__name__}",
+                f"the secrets file cannot be read: {error_name}",
                 where=str(path),
                 cure=f"correct the path in {_KWARGS}, or the file's rights; on the local stack: "
                 'eval "$(make -s env)" writes it',
@@ -195,7 +196,7 @@ def _read_object(text: str, where: str) -> Mapping[str, Any]:
         value = None
     if not isinstance(value, Mapping):
         raise ConnectionMissing(
-            "the place of Airflow's secrets does not hold a JSON object",
+            "Airflow's secrets are read from here, and this is not a JSON object",
             where=where,
             cure='write names and values, {"name": "value"}, as Airflow\'s local filesystem backend reads them',
         )

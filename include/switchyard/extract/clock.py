@@ -27,6 +27,11 @@ _CUT = (
     r"(?<!\w)(?:date_trunc|date_bin|to_char|current_date)\b|::\s*date\b|"
     r"(?<!\w)(?:timestamp|timestamptz|current_timestamp|localtimestamp)\s*[(]\s*[0-5]\s*[)]"
 )
+_HIDDEN = {
+    "m": "is a materialized view: a refresh brings rows whose cursor is long past",
+    "f": "is a foreign table: transactions that are open on its own server are not seen here",
+}
+"""Kinds of relations (pg_class.relkind) whose rows appear late, and why."""
 _WHOLE_ROW = re.compile(r"when \(*old\.\* is distinct from new\.\*\)*")
 
 _WRITERS = """
@@ -117,13 +122,12 @@ def _relation(row: Sequence[object]) -> Relation:
 
 def hidden_commits(relations: Iterable[Relation]) -> list[str]:
     """Relations whose rows can appear long after their cursor's moment, each with the reason."""
-    reasons = {
-        "m": "is a materialized view: a refresh brings rows of long before",
-        "f": "is a foreign table: the open transactions of its server are not seen here",
-    }
-    listed = [f"{each.name} {reasons[each.kind]}" for each in relations if each.kind in reasons]
-    replicas = [each.name for each in relations if each.is_replica]
-    return listed + [f"{name} is written by a subscription: its rows come later than their moment" for name in replicas]
+    listed = [f"{each.name} {_HIDDEN[each.kind]}" for each in relations if each.kind in _HIDDEN]
+    replicas = [each for each in relations if each.is_replica]
+    return listed + [
+        f"{each.name} is written by a replication subscription: its rows come later than the cursor's moment"
+        for each in replicas
+    ]
 
 
 def clock_faults(relations: Sequence[Relation], cursor: PostgresType, *, updates: bool) -> list[str]:
@@ -137,7 +141,7 @@ def clock_faults(relations: Sequence[Relation], cursor: PostgresType, *, updates
         default = each.default or _inherited_default(each, relations)
         if each.has_rows:
             faults += [
-                f"{fault}{'' if root else f' of {each.name}'}" for fault in _faults(each, default, cursor, updates)
+                f"{fault}{'' if root else f' (in {each.name})'}" for fault in _faults(each, default, cursor, updates)
             ]
     return list(dict.fromkeys(faults))
 
@@ -159,7 +163,7 @@ def trigger_sql(table: str, cursor: str, kind: PostgresType) -> str:
 def cut_default(relations: Iterable[Relation]) -> list[str]:
     """Defaults that cut the clock off, and that no trigger on insert replaces: wrong whatever somebody promises."""
     return [
-        f"its default {each.default} cuts the clock off"
+        f"its default {each.default} rounds the time of the clock"
         for each in relations
         if re.search(_CUT, each.default, re.I) and not any(trigger.on_insert for trigger in each.triggers)
     ]
@@ -190,9 +194,9 @@ def _expression_faults(default: str, cursor: PostgresType) -> list[str]:
         return ["no default sets it for new rows"]
     text = _without_casts(default.lower())
     if re.search(_CUT, default, re.I):
-        return [f"its default {default} cuts the clock off"]
+        return [f"its default {default} rounds the time of the clock"]
     if not re.fullmatch(_WHOLE_CLOCK, text):
-        return [f"its default {default} is not the clock alone"]
+        return [f"its default {default} is not PostgreSQL's clock alone"]
     return _zone_faults(f"its default {default}", default, cursor)
 
 
@@ -204,9 +208,9 @@ def _without_casts(text: str) -> str:
 
 def _body_faults(body: str, cursor: PostgresType) -> list[str]:
     if not re.search(_CLOCK, body, re.I):
-        return ["the function of its trigger reads no clock"]
+        return ["the function of its trigger does not read PostgreSQL's clock"]
     if re.search(_CUT, body, re.I):
-        return ["the function of its trigger cuts a moment off"]
+        return ["the function of its trigger rounds the time"]
     return _zone_faults("the function of its trigger", body, cursor)
 
 

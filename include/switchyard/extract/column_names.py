@@ -49,15 +49,20 @@ def unknown_lake_names(
         if name not in lake_names:
             what = f"{place} names {name!r}, which is not a column of the lake table"
             if name in reasons:
-                yield f"{what}{reasons[name]}"
+                omission = reasons[name]
+                yield f"{what}: {omission}"
             else:
                 yield f"{what}{_near(name, lake_names)}"
 
 
 def missing_names(flow: Flow, names: Iterable[LakeName]) -> dict[str, str]:
     """Why a lake table has no column of a name that one would expect: it has another name, or is left out."""
-    reasons = {source: f": the flow calls it {name}" for source, name in other_source_names(names).items()}
-    omitted = {source.lower(): f": column {source!r} is left out" for source in left_out(flow.columns)}
+    reasons = {
+        source: f"the flow file calls it {name}, write that" for source, name in other_source_names(names).items()
+    }
+    omitted = {
+        source.lower(): f"column {source!r} is left out (columns: leave_out)" for source in left_out(flow.columns)
+    }
     return {**omitted, **reasons}
 
 
@@ -83,14 +88,20 @@ def _source_names(flow: Flow, shape: SourceShape) -> Iterator[str]:
 def _keys_left_out(flow: Flow, shape: SourceShape) -> Iterator[str]:
     for key in shape.primary_key:
         if key in shape.left_out:
-            yield f"key column {key!r} is left out: remove its leave_out, or name other columns in source.key"
+            yield (
+                f"key column {key!r} is left out: remove leave_out from columns.{key}, or name other columns in "
+                "source.key"
+            )
 
 
 def _merge_keys(flow: Flow, shape: SourceShape) -> Iterator[str]:
     if flow.lake.mode != "merge":
         return
     if not shape.primary_key:
-        yield "mode merge finds rows by key, and there is no primary key: set source.key to columns that identify a row"
+        yield (
+            "mode merge finds rows by key, and the source has no primary key: set source.key to columns that "
+            "identify a row"
+        )
     existing = {column.name for column in shape.columns} | set(shape.left_out)
     for key in shape.primary_key:
         if key not in existing and key not in flow.source.key:

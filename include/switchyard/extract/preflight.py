@@ -49,7 +49,7 @@ def examine(session: Session, flow: Flow) -> Examined:
         choice = flow.columns.get(column.name, _NO_CHOICE)
         carried = carry(column, choice.as_, choice.description, choice.name)
         if isinstance(carried, Refusal):
-            findings.append(f"column {column.name!r} is {carried.postgres}: {carried.why}; {carried.cure}")
+            findings.append(f"column {column.name!r} is {column.type.text}: {carried.why}; {carried.cure}")
         else:
             columns.append(carried)
     split_by = _choose_split(flow, shape, misfits)
@@ -115,7 +115,7 @@ def refuse(flow: Flow, findings: Sequence[str]) -> None:
         raise PreflightRefused(
             "this flow cannot load its source as it is:",
             where=f"flow {flow.flow}, connection {flow.source.connection}",
-            cure="nothing was run; change the flow file or the source, as each line says",
+            cure="nothing was run; change the flow file or the source, as each line above says",
             findings=findings,
             more=f"switchyard preflight {flow.flow}",
         )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from switchyard.errors import SourceRefused
+from switchyard.errors import AGAIN, SourceRefused
 from switchyard.records import Record
 
 if TYPE_CHECKING:
@@ -232,9 +232,9 @@ def require_same(reader: str, read: SourceSession, planned: SourceSession | None
         raise SourceRefused(
             f"{reader} read from another server or with other settings than the step plan: {'; '.join(differences)}",
             where=f"database {planned.database}, user {planned.login}",
-            cure="nothing was published; run the whole leg again (switchyard run ingest FLOW, or trigger its DAG), "
-            "which helps after a restart or a changed setting; if that fails as well, change the connection's host so "
-            "that it always leads to one and the same server",
+            cure="nothing was published; run the whole leg again (switchyard run ingest FLOW, or in Airflow trigger "
+            "DAG ingest__FLOW), which helps after a restart or a changed setting; if that fails as well, change the "
+            "connection's host so that it always leads to one and the same server",
         )
 
 
@@ -259,13 +259,14 @@ def _refused(session: SourceSession, wrong: Sequence[Setting], whose: str, or_el
     return SourceRefused(
         f"settings in {whose} are not what a load needs: {listed}",
         where=f"PostgreSQL of the source, database {session.database}, user {session.login}",
-        cure=f"nothing was published; set them for the login: {statements}; then run again; {or_else}",
+        cure=f"nothing was published; set them for the login: {statements}; then {AGAIN}; {or_else}",
     )
 
 
 def _describe(session: SourceSession, setting: Setting) -> str:
     value = session.settings.get(setting.name)
-    return f"{setting.name} is {value!r} ({setting.why} depends on it)"
+    purpose = setting.why
+    return f"{setting.name} is {value!r} ({purpose} depends on it)"
 
 
 def _statement(session: SourceSession, setting: Setting) -> str:

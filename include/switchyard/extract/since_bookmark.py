@@ -74,10 +74,13 @@ def unread_rows(session: Session, source: Source, snapshot: str, low: str, chang
         return []
     attached = find_attached(session, source, snapshot, low)
     switched = find_switched(session, source, snapshot, change)
-    reasons = [f"{part} came to {source.table} after the last load, with rows below the bookmark" for part in attached]
+    reasons = [
+        f"{part} was attached to {source.table} after the last load, and has rows with a cursor below the bookmark"
+        for part in attached
+    ]
     return reasons + [
-        f"trigger {name} of {source.table}, which sets {source.cursor}, was made or switched on after the last load: "
-        "rows that were written without it kept theirs"
+        f"trigger {name} of {source.table}, which sets {source.cursor}, was created or enabled after the last load: "
+        "rows that were written without it may have an old cursor"
         for name in switched
     ]
 

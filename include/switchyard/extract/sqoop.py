@@ -194,15 +194,15 @@ def _failure(request: ExtractRequest, code: int, tail: Sequence[str], lived: flo
 def _fault_of_hdfs(hdfs: Connection, whole: str, text: str) -> SwitchyardError | None:
     """What HDFS refused, if it did: `whole` is what Sqoop printed of errors, `text` the end of it, for people."""
     if _HDFS_FORBIDS.search(whole):
-        login = hdfs.login or "of this process"
+        user = f"user {hdfs.login}" if hdfs.login else "the user of this process"
         return ConnectionUnusable(
-            f"HDFS at {hdfs.address} does not let user {login} write the landing:\n  {text}",
+            f"HDFS at {hdfs.address} does not let {user} write the load's files:\n  {text}",
             where=f"connection {hdfs.conn_id}",
             cure=f"nothing was published; give the user that right (hdfs dfs -chown, -setfacl); then {AGAIN}",
         )
     if _HDFS_FULL.search(whole):
         return StepFailed(
-            f"HDFS at {hdfs.address} has no room for the landing:\n  {text}",
+            f"HDFS at {hdfs.address} has no room for the load's files:\n  {text}",
             where=f"connection {hdfs.conn_id}",
             cure="free space on the DataNodes (or start them, or raise the directory's quota); then "
             f"{AGAIN}; nothing was published",

@@ -25,7 +25,8 @@ _SPLIT_NULL = (
 )
 _KEEP_OUT = "mend them at the source, or raise contract.quarantine_threshold to put such rows into quarantine"
 _MICROSECONDS = (
-    "are finer than MongoDB's millisecond, and the serve leg will refuse them; set serve.timestamps to beside or string"
+    "have microseconds, which MongoDB's dates do not hold, and the serve leg will refuse them; set serve.timestamps to"
+    " beside or string"
 )
 
 
@@ -83,7 +84,7 @@ def _unserved(flow: Flow, columns: Iterable[CarriedColumn]) -> list[_Probe]:
             limit = f"('1e' || ({_MONGO_DIGITS} - {column.hive_type.scale}))::numeric"
             condition = f"not ({column.unfit}) and pg_catalog.abs(({column.carry})::numeric) >= {limit}"
             cure = AS_STRING_CURE.format(c=yaml_key(column.source))
-            says = f"have over {_MONGO_DIGITS} digits, and the serve leg will refuse them; {cure}"
+            says = f"have over {_MONGO_DIGITS} digits, MongoDB's limit, and the serve leg will refuse them; {cure}"
             probes.append(_Probe(column.source, condition, says))
     return probes
 
@@ -118,10 +119,10 @@ def untranslatable_text(session: Session, flow: Flow, columns: Iterable[CarriedC
             with session.transaction():
                 session.execute(statement.encode())
         except psycopg.errors.DataError as error:
-            why = str(error).strip().splitlines()[0]
+            words = str(error).strip().splitlines()[0]
             findings.append(
                 f"column {column.source!r} has text that cannot be written in UTF-8, in a database of encoding "
-                f"{encoding} ({why}); correct it, or load the bytes of its text by source.query: "
+                f"{encoding} ({words}); correct it, or load the bytes of its text by source.query: "
                 f"{bytes_of(column.source, str(encoding))}"
             )
     return findings

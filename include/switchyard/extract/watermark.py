@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from switchyard.errors import AGAIN
 from switchyard.extract.clock import clock_faults, cut_default, hidden_commits, read_relations, trigger_sql
 from switchyard.extract.postgres import SourceShape, regclass, relation
 from switchyard.extract.preflight import refuse
@@ -96,8 +97,8 @@ def cursor_misfits(flow: Flow, shape: SourceShape) -> list[str]:
         return [f"source.cursor {source.cursor!r} is not a column of the source; it has {', '.join(known_columns)}"]
     if not types[source.cursor].is_timestamp:
         return [
-            f"source.cursor {source.cursor!r} is {types[source.cursor].text}: only timestamps of the database's clock "
-            "show in which order rows were committed; choose one, or use mode merge with source.sweep: always"
+            f"source.cursor {source.cursor!r} is {types[source.cursor].text}: only a timestamp that the "
+            "database's clock sets shows which rows are new; choose one, or use mode merge with source.sweep: always"
         ]
     return []
 
@@ -166,7 +167,7 @@ def _check_hidden(session: Session) -> list[str]:
             f"{hidden} sessions have track_activities off, which hides when their transactions began; {cure}{_SWEEP}"
         )
     if prepared:
-        cure = "commit them or roll them back (pg_prepared_xacts), and run again"
+        cure = f"commit them or roll them back (pg_prepared_xacts lists them); then {AGAIN}"
         findings.append(
             f"{prepared} prepared transactions are open, and may commit rows that no later load would read; {cure}"
         )
@@ -193,14 +194,16 @@ def _check_clock(session: Session, flow: Flow, cursor: PostgresType) -> list[str
     findings = [f"{reason}; {_SWEEP}" for reason in hidden_commits(relations)]
     if source.table is None and not declared:
         return [
-            f"source.cursor {source.cursor!r} is of a query, so that nobody can check that the database's clock sets it"
-            f"; {_CURE}"
+            f"source.cursor {source.cursor!r} comes from source.query, so that it cannot be checked that the "
+            f"database's clock sets it; {_CURE}"
         ]
     cut = cut_default(relations)
-    findings += [f"source.cursor {source.cursor!r}: {fault}; {_SWEEP}" for fault in cut]
+    findings += [f"source.cursor {source.cursor!r} may miss rows: {fault}; {_SWEEP}" for fault in cut]
     faults = [] if declared else clock_faults(relations, cursor, updates=flow.lake.mode == "merge")
-    findings += [f"source.cursor {source.cursor!r}: {fault}; {_CURE}" for fault in faults if fault not in cut]
+    findings += [
+        f"source.cursor {source.cursor!r} may miss rows: {fault}; {_CURE}" for fault in faults if fault not in cut
+    ]
     if faults and source.cursor is not None:
         sql = trigger_sql(regclass(source), source.cursor, cursor)
-        findings.append(f"the owner of the table can let the database's clock set {source.cursor!r}: {sql}")
+        findings.append(f"to let the database's clock set {source.cursor!r}, the table's owner runs: {sql}")
     return findings

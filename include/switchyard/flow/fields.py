@@ -47,7 +47,7 @@ def check_sql(text: str, dialect: Dialect) -> str:
         raise refuse(what, cure="create a view of this SQL in the database, and read from the view")
     fault = find_fault(text, dialect)
     if fault:
-        raise refuse(f"this SQL {fault}", cure="correct it: Switchyard puts it into a statement, between brackets")
+        raise refuse(f"this SQL {fault.what}", cure=f"{fault.cure} (Switchyard puts this SQL between brackets)")
     if not text.strip():
         raise refuse("the condition is empty", cure="write a condition, or leave the key out of the flow file")
     if "$CONDITIONS" in text or "${" in text:

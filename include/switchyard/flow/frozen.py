@@ -57,8 +57,9 @@ def thaw(spec: Mapping[str, Any]) -> Flow:
         flow = spec.get("flow", "?")
         reason = first["msg"]
         raise LedgerStateError(
-            f"this version of Switchyard cannot read the flow that the ledger keeps with its load: {place}: {reason}",
+            "another version of Switchyard planned the load, and this one cannot read the flow that the ledger keeps "
+            f"with it: {place}: {reason}",
             where=f"flow {flow}",
-            cure="run it with the version of Switchyard that planned it; or give the load up: "
+            cure="run the leg with the version of Switchyard that planned the load; or give the load up: "
             f"switchyard abandon {flow} --leg ingest --why REASON, or --leg serve if that leg failed",
         ) from error

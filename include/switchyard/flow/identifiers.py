@@ -87,11 +87,14 @@ def check_hive(name: str) -> str:
             cure=f"write e.g. {plain_name}",
         )
     if name in RESERVED:
-        raise refuse(f"{name!r} is a reserved word of Hive, which every query would have to quote", cure="rename it")
+        raise refuse(
+            (f"{name!r} is a reserved word of Hive, which every query would have to quote"),
+            cure=f"write e.g. {name}_table",
+        )
     if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
         raise refuse(
             f"{name!r} ends in {DIFF_SUFFIX} or {SOURCE_DIFF_SUFFIX}, as the tables do that `switchyard diff` writes",
-            cure="choose a name that ends otherwise",
+            cure="choose a name with another ending",
         )
     if len(name) > HIVE_LENGTH:
         length = len(name)
@@ -192,7 +195,9 @@ def check_schedule(text: str) -> str:
 
     fields = 'write five fields, minute hour day month weekday, e.g. "30 2 * * *"'
     if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
-        raise refuse(f"{text!r} asks for a random time, by R", cure="write a fixed time, e.g. 30 2 * * *")
+        raise refuse(
+            (f"{text!r} asks for a random time: an R stands for one"), cure="write a fixed time, e.g. 30 2 * * *"
+        )
     try:
         croniter(text).get_next()
     except CroniterBadDateError as error:

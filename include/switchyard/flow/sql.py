@@ -8,6 +8,7 @@ Sources: PostgreSQL manual 4.1 (Lexical Structure), Hive's HiveLexerParent.g.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
 
 Dialect = Literal["postgres", "hive"]
@@ -34,8 +35,26 @@ _NESTED = re.compile(r"/\*|\*/")
 _FIRST_WORD = re.compile(r"(?:[\s(]|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+)", re.DOTALL)
 
 
-def find_fault(text: str, dialect: Dialect) -> str | None:
-    """Return what keeps `text` from being one piece of SQL, as the end of a sentence; None if nothing does."""
+@dataclass(frozen=True)
+class SqlFault:
+    """What keeps a text from being one piece of SQL, as the end of a sentence, and what to do about it."""
+
+    what: str
+    cure: str
+
+
+_TOO_MANY = SqlFault("has one `)` too many", "remove it, or write the `(` that it closes")
+_SEMICOLON = SqlFault("has a `;`: it must be one statement, without its end mark", "remove the `;`")
+_COMMENT = SqlFault(
+    "has a `--` comment, which would swallow what follows it", "write /* … */ in its place, or a comment of YAML"
+)
+_QUOTE = SqlFault("has a quote that is not closed", "close it with the same quote")
+_OPEN_COMMENT = SqlFault("has a `/*` that is not closed", "close it: */")
+_OPEN = SqlFault("has 1 `(` that is not closed", "close it: )")
+
+
+def find_fault(text: str, dialect: Dialect) -> SqlFault | None:
+    """Return what keeps `text` from being one piece of SQL; None if nothing does."""
     depth = 0
     at = 0
     pattern = _POSTGRES if dialect == "postgres" else _HIVE
@@ -47,23 +66,23 @@ def find_fault(text: str, dialect: Dialect) -> str | None:
             case "open":
                 depth += 1
             case "close" if depth == 0:
-                return "has one `)` too many"
+                return _TOO_MANY
             case "close":
                 depth -= 1
             case "semicolon":
-                return "has a `;`: it must be one statement, without its end mark"
+                return _SEMICOLON
             case "comment":
-                return "has a `--` comment, which would swallow what follows it: write /* … */, or a comment of YAML"
+                return _COMMENT
             case "unclosed":
-                return "has a quote that is not closed"
+                return _QUOTE
             case "open_comment":
                 end = _end_of_comment(text, at, nested=dialect == "postgres")
                 if end is None:
-                    return "has a `/*` that is not closed"
+                    return _OPEN_COMMENT
                 at = end
     if depth == 0:
         return None
-    return "has 1 `(` that is not closed" if depth == 1 else f"has {depth} `(` that are not closed"
+    return _OPEN if depth == 1 else SqlFault(f"has {depth} `(` that are not closed", "close each: )")
 
 
 def first_word(text: str) -> str:

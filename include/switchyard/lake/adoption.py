@@ -72,17 +72,20 @@ def obstacles(table: ForeignTable) -> Iterator[str]:
         yield "it is a view: adopt the table that it reads"
         return
     if table.parameters.get("transactional", "").lower() == "true":
-        yield "it is transactional: its files are deltas that only Hive reads; copy it into an external Parquet table"
+        yield "it is transactional (ACID): only Hive can read its files; copy it into an external Parquet table"
     elif table.kind != "EXTERNAL_TABLE":
         yield "it is managed, so Hive may delete its files: ALTER TABLE … SET TBLPROPERTIES('EXTERNAL'='TRUE')"
     if table.partition_keys:
         keys = ", ".join(table.partition_keys)
-        yield f"it is partitioned by {keys}, and a version is one directory: copy it unpartitioned"
+        yield f"it is partitioned by {keys}, and a load writes one directory: copy it into a table without partitions"
     if table.buckets:
-        yield f"it is clustered by {', '.join(table.buckets)}, which new versions would not be: copy it without buckets"
+        yield (
+            f"it is clustered by {', '.join(table.buckets)}, which new versions would not be: copy it into a "
+            "table without buckets"
+        )
     if table.serde != _PARQUET_SERDE:
         serde = table.serde.rpartition(".")[2] or "unknown"
-        yield f"its format is {serde}, and landings are Parquet: copy it as Parquet"
+        yield f"its format is {serde}, and loads write Parquet: copy it into a Parquet table"
 
 
 def adopt_table(

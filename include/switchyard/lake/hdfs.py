@@ -168,8 +168,9 @@ class Hdfs:
         where = f"connection {self.connection.conn_id}"
         words = _words(error)
         if isinstance(error, PermissionError) or _NOT_ALLOWED.search(str(error)):
-            login = self.connection.login or "of this process"
-            what = f"HDFS at {address} does not let user {login} {doing}: {words}"
+            login = self.connection.login
+            user = f"user {login}" if login else "the user of this process"
+            what = f"HDFS at {address} does not let {user} {doing}: {words}"
             return ConnectionUnusable(
                 what, where=where, cure=f"give the user that right (hdfs dfs -chown, -setfacl); then {AGAIN}"
             )

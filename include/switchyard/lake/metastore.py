@@ -181,10 +181,11 @@ class Metastore:
         where = f"Hive table {expected.database}.{expected.table}"
         if "has been modified" in text:
             return PublishConflict(
-                f"the table no longer shows seq {expected.seq}, which this load began with: another load was published",
+                f"the table no longer shows seq {expected.seq}, which this load began with: another load was "
+                "published meanwhile",
                 where=where,
-                cure="nothing was changed; run the whole leg again (switchyard run ingest FLOW, or trigger its DAG): "
-                "it starts from the version that is shown now",
+                cure="nothing was changed; run the whole leg again (switchyard run ingest FLOW, or in Airflow "
+                "trigger DAG ingest__FLOW): it starts from the version that is shown now",
             )
         return SwitchyardError(
             f"the metastore refused the publish: {text}",

@@ -36,7 +36,8 @@ class AirflowLoadUnfinished(LoadInProgress):
     def __init__(self, load: Load, dag_run: DagRun) -> None:
         self.load_id, self.dag_run = load.load_id, dag_run
         super().__init__(
-            f"load {load.load_id} is {load.state}, begun by {load.owner}, which may be between two of its tasks",
+            f"load {load.load_id} is {load.state}, begun by {load.owner}, which may still go on: it may be between "
+            "two tasks",
             where=f"flow {load.flow}, leg {load.leg}",
             cure=f"wait until that Airflow run has ended, or trigger DAG {dag_id(load.leg, load.flow)}, which asks "
             "Airflow whether it has; if you know that it has, add --take-over to your command",

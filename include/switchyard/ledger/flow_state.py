@@ -40,7 +40,8 @@ def require_standing(ledger: Ledger, flow: str, version: int) -> None:
         undone = load.find_result(PlanOutline) if load.kind == "rollback" and load.seq > version else None
         if undone is not None and undone.rollback is not None and undone.rollback.to_seq < version:
             raise PublishConflict(
-                f"seq {version} was rolled back to seq {undone.rollback.to_seq} meanwhile, by load {load.load_id}",
+                f"the version that was to be served, seq {version}, was rolled back to seq {undone.rollback.to_seq} "
+                f"meanwhile, by load {load.load_id}",
                 where=f"flow {flow}, leg serve",
                 cure=f"nothing was published; {run_again('serve', flow)}; the new run serves what Hive shows then",
             )

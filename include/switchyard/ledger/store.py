@@ -248,7 +248,7 @@ class Ledger:
         load = self.get(load_id)
         last_error = f" (last error: {load.error})" if load.error else ""
         return LedgerStateError(
-            f"load {load_id} is in state {load.state}{last_error}; this step works on one in state "
+            f"load {load_id} is in state {load.state}{last_error}; this step needs one in state "
             f"{' or '.join(expected)}",
             where=f"flow {load.flow}, leg {load.leg}",
             cure=f"{run_again(load.leg, load.flow)}; the new run recovers what this load left",

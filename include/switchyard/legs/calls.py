@@ -50,9 +50,10 @@ def _earlier(runtime: Runtime, call: StepCall) -> StepOutcome | None:
     if outcome is None:
         return None
     if (outcome.leg, outcome.step) != (call.leg, call.step):
+        earlier_step = outcome.step
         raise SwitchyardError(
-            f"call {call.call_id} was step {outcome.step} of {outcome.leg}, and is step {call.step} of {call.leg} now: "
-            "one call id was used for two steps",
+            f"call {call.call_id} was step {earlier_step} of leg {outcome.leg}, and is step {call.step} of leg "
+            f"{call.leg} now: one call id was used for two steps",
             where="the call of this step",
             cure="nothing was run; give every call an id of its own; if Airflow made the call, report it as a bug",
         )

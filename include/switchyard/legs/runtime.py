@@ -123,7 +123,7 @@ def require_state(load: Load, *states: str) -> None:
     """Raise LedgerStateError when a load is in none of these states."""
     if load.state not in states:
         raise LedgerStateError(
-            f"load {load.load_id} is in state {load.state}, and this step works on one in state {' or '.join(states)}"
+            f"load {load.load_id} is in state {load.state}, and this step needs one in state {' or '.join(states)}"
             + (f" (last error: {load.error})" if load.error else ""),
             where=f"flow {load.flow}, leg {load.leg}",
             cure=f"{run_again(load.leg, load.flow)}; the new run recovers what this load left",

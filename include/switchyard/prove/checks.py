@@ -100,7 +100,7 @@ def check_findings(
         unknown = [column for column in check.columns if column not in types]
         findings += [
             f"{_named(check)} names {c!r}, which is not a column of the lake table"
-            f"{reasons.get(c) or f'; its columns: {_some(types)}'}"
+            f"{f': {reasons[c]}' if c in reasons else f'; its columns: {_some(types)}'}"
             for c in unknown
         ]
         if not unknown:
@@ -170,7 +170,9 @@ def _type_findings(check: Check, types: Mapping[str, HiveType]) -> list[str]:
         findings.append(f"{_named(check)} is for text, and {rule.column} is {kind.shown}: {cure}")
     if check.kind == "unique" and (lists := [c for c in check.columns if types[c].is_list]):
         array = lists[0]
-        findings.append(f"{_named(check)} cannot compare lists: {array} is {types[array].shown}; leave it out")
+        findings.append(
+            f"{_named(check)} cannot compare lists: {array} is {types[array].shown}; leave that column out of the check"
+        )
     if not findings:
         findings += [f"{_named(check)}: {fault}" for fault in _bound_faults(check, types)]
     return findings

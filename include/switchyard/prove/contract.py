@@ -93,8 +93,10 @@ def _judge_added(contract: Contract, column: CarriedColumn, hint: str) -> _Rulin
             (column,), changes=[f"column {column.name} is new: {column.hive_type.shown}"], unread=(column.name,)
         )
     if contract.columns == "freeze":
-        cure = "set contract.columns: evolve to take it, or leave it out: "
-        cure += f"columns: {{{yaml_key(column.source)}: {{leave_out: true}}}}"
+        cure = (
+            "set contract.columns: evolve to take it, or leave it out: columns: "
+            f"{{{yaml_key(column.source)}: {{leave_out: true}}}}"
+        )
         return _Ruling(
             refused=[f"column {column.name} is new in the source, and contract.columns is freeze{hint}; {cure}"]
         )
@@ -148,11 +150,14 @@ def _judge_dropped(contract: Contract, column: KnownColumn, hint: str) -> _Rulin
     if column.dropped:
         return _Ruling((kept,))
     fact = f"column {column.name} is not in the source any more"
-    back = f"put it back; or, if it was renamed, set columns: {{NEW_NAME: {{name: {column.name}}}}}"
+    back = (
+        f"put the column back at the source; or, if it was renamed, set columns: {{NEW_NAME: {{name: {column.name}}}}}"
+    )
     if contract.columns != "evolve":
-        why = "" if contract.columns == "freeze" else ", and every row would be quarantined for it"
+        policy = contract.columns
+        why = "" if policy == "freeze" else ", which would quarantine every row"
         cure = f"{back}; or set contract.columns: evolve, which keeps it as NULL"
-        return _Ruling((kept,), refused=[f"{fact}, and contract.columns is {contract.columns}{why}{hint}; {cure}"])
+        return _Ruling((kept,), refused=[f"{fact}, and contract.columns is {policy}{why}{hint}; {cure}"])
     if column.not_null and contract.nullability != "evolve":
         cure = f"{back}; or set contract.nullability: evolve"
         return _Ruling(
@@ -259,14 +264,16 @@ def _means_otherwise(before: KnownColumn, now: CarriedColumn) -> bool:
 
 
 def _other_meaning(before: KnownColumn, now: CarriedColumn) -> str:
+    old_type = before.postgres_type
+    new_type = now.postgres_type
     return (
-        f"column {now.name} was {before.postgres_type} and is {now.postgres_type}: the same type in Hive, with "
+        f"column {now.name} was {old_type} and is {new_type}: the same type in Hive, with "
         f"another meaning; {_convert_back(before, now)}"
     )
 
 
 def _convert_back(before: KnownColumn, now: CarriedColumn) -> str:
-    table = "or load into a new lake.table"
+    table = "or set lake.table to a new name, and the next run loads everything into it"
     if before.hive_type == STRING:
         return f"carry its text: columns: {{{yaml_key(now.source)}: {{as: string}}}}, {table}"
     return f"convert it back in source.query: select … as {now.name}, {table}"

@@ -110,9 +110,9 @@ def check_snapshot(landed: Read, now: Read, columns: Sequence[CarriedColumn], fl
         for what, before, after in (("rows", landed.rows, now.rows), ("refused rows", landed.refused, now.refused))
         if before != after
     ]
-    if changes := counts or differences(columns, landed.columns, now.columns):
+    if moved_parts := counts or differences(columns, landed.columns, now.columns):
         raise SourceMoved(
-            f"the source changed while several mappers read it: {'; '.join(changes)}",
+            f"the source changed while several mappers read it: {'; '.join(moved_parts)}",
             where=f"flow {flow}",
             cure=f"nothing was published; {run_again('ingest', flow)}; if rows change all the time, {_ONE_SNAPSHOT}",
         )
@@ -125,8 +125,9 @@ def check_converted(
     fitting = read.rows - read.refused
     if rows != fitting:
         refused = f", {read.refused} of them refused," if read.refused else ""
+        hive_rows = rows
         raise ReconcileMismatch(
-            f"the source statement read {read.rows} rows{refused} and Hive has {rows}",
+            f"the source statement read {read.rows} rows{refused} and Hive has {hive_rows}",
             where=f"flow {flow}",
             cure=f"nothing was published; see HiveServer2's log, then {run_again('ingest', flow)}"
             + ("; if Hive has 0 rows again, restart HiveServer2 (docs/operations.md)" if rows == 0 else ""),
@@ -149,8 +150,8 @@ def check_equation(name: str, left: int, other: str, right: dict[str, int], flow
     total = sum(right.values())
     if left == total:
         return None
-    parts = " + ".join(f"{count} {part}" for part, count in right.items())
-    what = f"{name} {left} rows, but {other} {total} ({parts})"
+    part_counts = " + ".join(f"{count} {part}" for part, count in right.items())
+    what = f"{name} {left} rows, but {other} {total} ({part_counts})"
     if policy.policy == "tolerance" and abs(left - total) <= rows_allowed(policy.tolerance, left):
         return what
     raise ReconcileMismatch(

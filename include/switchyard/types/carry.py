@@ -138,7 +138,7 @@ def _as_string(column: SourceColumn, base: str) -> TypeRule:
 
 def _as_decimal(base: str, choice: str) -> TypeRule | Refusal:
     if base not in ("numeric", "numeric(p,s)", "numeric(p,s) beyond DECIMAL(38)", "money"):
-        return Refusal(base, f"as: {choice} is for numeric and money")
+        return Refusal(base, f"as: {choice} is for columns of type numeric or money")
     value = "{c}::numeric" if base == "money" else "{c}"
     # A modifier rounds in silence, and NaN and Infinity do not fit: so a value that would change is refused.
     unfit = f"{in_bytes(f'{value}::text')} in ('NaN', 'Infinity', '-Infinity')"

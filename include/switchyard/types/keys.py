@@ -30,37 +30,53 @@ BY_BYTES = frozenset(
 COLLATED = frozenset({"text", "character varying", "character"})
 """Types of `BY_BYTES` that leave it under a nondeterministic collation, which decides equality itself."""
 
-_FLOAT = ("0 and -0 are equal", "carry it as a number of fixed scale: source.query with {c}::numeric(p,s)")
-_ANOTHER = "name another key: source.key"
+_FLOAT = (
+    "0 and -0 are equal, and have different texts",
+    "carry it as a number of fixed scale: source.query with {c}::numeric(p,s)",
+)
+_ANOTHER = "name other columns in source.key"
 _LIST = "array"
 _MONEY = "money, as: string"
 _COLLATED = "text of a nondeterministic collation"
 OTHERWISE: dict[str, tuple[str, str]] = {
     _LIST: (
-        "NULLs in it are equal to each other at the source, and not in Hive",
+        "PostgreSQL takes two NULLs in an array for equal, and Hive does not",
         "carry its text, into a new lake.table if this one has rows: columns: {{{c}: {{as: string}}}}",
     ),
     _MONEY: (
-        "its text is another one under another lc_monetary",
-        'carry the amount: columns: {{{c}: {{as: "decimal(20,2)"}}}}, or name another key',
+        "its text depends on the server's lc_monetary: $1.00 or 1,00 €",
+        'carry the amount: columns: {{{c}: {{as: "decimal(20,2)"}}}}; or ' + _ANOTHER,
     ),
-    "citext": ("equality ignores case", "carry one spelling: source.query with lower({c})::text as {c}"),
+    "citext": ("it ignores case: a equals A", "carry one spelling: source.query with lower({c})::text as {c}"),
     _COLLATED: (
-        "equality is the collation's",  # without `collate` the result would have the column's own, and be refused
-        'if it ignores case alone: source.query with lower({c}) collate "C" as {c}; if more: name another key',
+        "its collation may take different texts for equal, e.g. a and A",
+        # Without `collate` the result would have the column's own collation, and be refused.
+        'if it ignores case alone: source.query with lower({c}) collate "C" as {c}; if more: ' + _ANOTHER,
     ),
-    "character of no length": ("blanks at the end do not count", "source.query with {c}::text as {c}"),
-    "numeric": ("1.0 and 1.00 are equal", 'give it one scale: columns: {{{c}: {{as: "decimal(38,10)"}}}}'),
+    "character of no length": ("blanks at its end do not count: 'a' equals 'a '", "source.query with {c}::text as {c}"),
+    "numeric": (
+        "1.0 and 1.00 are equal, and have different texts",
+        'give it one scale: columns: {{{c}: {{as: "decimal(38,10)"}}}}',
+    ),
     "real": _FLOAT,
     "double precision": _FLOAT,
-    "interval": ("1 day and 24:00:00 are equal", "source.query with justify_interval({c})::text as {c}"),
-    "jsonb": ("numbers in it are equal when their texts are not", _ANOTHER),
-    "json": ("it has no equality", _ANOTHER),
-    "xml": ("it has no equality", _ANOTHER),
-    "jsonpath": ("it has no equality", _ANOTHER),
-    "composite": ("its equality is that of its fields", "name its fields: source.query with ({c}).field as field"),
-    "range": ("bounds may be equal when their texts are not", "source.query with lower({c}), upper({c})"),
-    "multirange": ("bounds may be equal when their texts are not", _ANOTHER),
+    "interval": (
+        "1 day and 24:00:00 are equal, and have different texts",
+        "source.query with justify_interval({c})::text as {c}",
+    ),
+    "jsonb": ("numbers in it are equal when their texts are not, e.g. 1 and 1.0", _ANOTHER),
+    "json": ("PostgreSQL has no = for it", _ANOTHER),
+    "xml": ("PostgreSQL has no = for it", _ANOTHER),
+    "jsonpath": ("PostgreSQL has no = for it", _ANOTHER),
+    "composite": (
+        "its fields decide which values are equal, not its text",
+        "key by its fields: source.query with ({c}).field as field",
+    ),
+    "range": (
+        "bounds may be equal when their texts are not, e.g. 1 and 1.0",
+        "key by its bounds: source.query with lower({c}) as low, upper({c}) as high",
+    ),
+    "multirange": ("bounds may be equal when their texts are not, e.g. 1 and 1.0", _ANOTHER),
 }
 """Why the bytes do not tell equality, and the cure."""
 
@@ -81,8 +97,8 @@ def key_fault(column: SourceColumn, choice: str | None = None, *, collation: str
     if base == "numeric" and choice is not None and choice != "string":
         return None
     if collation is not None and base in COLLATED:
-        why = f"equality is that of the collation {collation}"
-        cure = OTHERWISE[_COLLATED][1]
+        _, cure = OTHERWISE[_COLLATED]
+        why = f"its collation {collation} may take different texts for equal, e.g. a and A"
     elif base == "money" and choice == "string":
         why, cure = OTHERWISE[_MONEY]
     elif base in BY_BYTES and column.type.element is not None and choice != "string":

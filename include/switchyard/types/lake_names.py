@@ -88,19 +88,22 @@ def _fault(each: LakeName, holder: LakeName | None, suggested: str, *, is_twice:
     source = each.source
     name = each.name
     choose = (
-        f"choose its name, columns: {{{yaml_key(source)}: {{name: {suggested}}}}}, or leave it out, {{leave_out: true}}"
+        f"choose its name, columns: {{{yaml_key(source)}: {{name: {suggested}}}}}; or leave it out: {{leave_out: true}}"
     )
     if is_twice:
-        why = "is there twice in the query's result, so that one cannot be told from the other"
+        why = "is twice in the result of source.query, so that one cannot be told from the other"
         return NameFault(source, why, "give one of them another name in source.query")
     if _PLACEHOLDER in source:
         why = f"has {_PLACEHOLDER} in its name, which Sqoop would replace"
         return NameFault(source, why, "read the table through a view, or list in source.columns the columns to read")
     if holder is not None and (each.chosen or holder.chosen):
-        return NameFault(source, f"would be called {name!r} in the lake, as column {holder.source!r} is", choose)
+        other_column = holder.source
+        return NameFault(source, f"would be called {name!r} in the lake, as column {other_column!r} is", choose)
     if holder is not None:
-        return NameFault(source, f"is the same name as {holder.source!r} in Hive, which ignores case", choose)
+        other_column = holder.source
+        why = f"is the same name as that of column {other_column!r} in Hive, which ignores case"
+        return NameFault(source, why, choose)
     if not re.fullmatch(r"[^\W]\w*", name) or name.startswith("_id"):
-        why = "is not a name that Hive, Parquet and MongoDB share: letters, digits and _ only, not _id"
+        why = "has a name that Hive, Parquet or MongoDB does not take: letters, digits and _ only, and not _id"
         return NameFault(source, why, choose)
     return None

@@ -260,19 +260,19 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     Refusal(
         "timestamp without time zone[], timestamp with time zone[]",
-        "Hive's vectorized reader of Parquet reads no list of timestamps",
+        "Hive cannot read lists of timestamps from Parquet files",
     ),
-    Refusal("array of another type", "its elements have no rule in the type table"),
+    Refusal("array of another type", "docs/types.md has no rule for the type of its elements"),
     Refusal("composite", "it has no type of its own in Hive"),
     Refusal("range, multirange", "it has no type of its own in Hive"),
     Refusal("interval", "months, days and seconds have no common type in Parquet and MongoDB"),
     Refusal(
         "money",
-        "its text depends on the server's lc_monetary",
+        "its text depends on the server's lc_monetary: $1.00 or 1,00 €",
         'carry the amount: columns: {{{c}: {{as: "decimal(20,2)"}}}}; or ' + AS_STRING_CURE,
     ),
     Refusal("tsvector, tsquery", "a search index has no type of its own in Hive"),
     Refusal("point, line, lseg, box, path, polygon, circle", "a geometry has no type of its own in Hive"),
     Refusal("hstore", "its keys may hold NULL, and differ from row to row"),
-    Refusal("any other type", "there is no rule for it in the type table"),
+    Refusal("any other type", "docs/types.md has no rule for this type"),
 )

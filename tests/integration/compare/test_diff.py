@@ -251,7 +251,9 @@ def test_the_serve_legs_own_diff_fails_on_a_difference_and_its_order_heals(new_c
     assert cache.get(7)["x"] == "a"
     servers.mongo[case.name].update_one({"_id": 7}, {"$set": {"x": "tampered"}})
     case.sql("update t set x = 'b' where id = 1")
-    with pytest.raises(ReconcileMismatch, match=r"hive-mongodb differ: 1 of 4,096 buckets differ, keys: 1 changed"):
+    with pytest.raises(
+        ReconcileMismatch, match=r"hive-mongodb differ: 1 of 4,096 buckets of keys differ, keys: 1 changed"
+    ):
         case.both()
     assert servers.mongo[case.name].find_one({"_id": 1})["x"] == "b", "the publish stays"
     assert case.loads("serve")[0].state == "served"
@@ -319,7 +321,7 @@ def test_the_nightly_dag_tells_fails_and_orders(
     servers.mongo[case.name].update_one({"_id": 3}, {"$set": {"x": "b"}})
     said = airflow("dags", "test", "diff")
     assert "stores differ" in said, said[-4000:]
-    assert "hive-mongodb: 1 of 4,096 buckets differ, keys: 1 changed" in said
+    assert "hive-mongodb: 1 of 4,096 buckets of keys differ, keys: 1 changed" in said
     assert "postgres-hive: equal; 20 rows in postgres, 20 in hive" in said
     assert "state=failed" in said
     assert case.run("serve")["stage"]["changes_known"] is False, "the order is there"

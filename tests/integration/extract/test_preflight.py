@@ -121,7 +121,7 @@ def test_what_mongodb_would_refuse_is_told_before(new_case: Callable[..., Case])
         "insert into t values (1, '2020-01-01 00:00:00.000001+00', 1e32), (2, 'epoch', 9e31), (3, null, null)",
     )
     notes = " ".join(look(case).notes)
-    assert "column 'at': 1 rows are finer than MongoDB's millisecond" in notes
+    assert "column 'at': 1 rows have microseconds, which MongoDB's dates do not hold" in notes
     assert "column 'd': 1 rows have over 34 digits" in notes
     assert look(case, serve=None).notes == ()
 

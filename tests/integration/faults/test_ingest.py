@@ -170,7 +170,7 @@ def test_the_sqoop_jvm_is_killed(source: SourceStop, case: Case) -> None:
     stop.release()
     assert child.returncode == 1
     assert "Sqoop was killed by signal 9" in said
-    assert "nothing was published; run again" in said
+    assert "nothing was published; repeat your command" in said
     assert shown(case) == old
     rerun(case)
     record("ingest", "while Sqoop writes", "kill -9 of the Sqoop JVM", "error says so; next run right")

@@ -35,8 +35,8 @@ def make_table(case: Case, clauses: str = "stored as parquet", columns: str = "i
     url = case.runtime.hdfs(case.flow()).url
     servers.hive(f"create external table {case.name}.t ({columns}) {clauses} location '{url}{directory}'")
     servers.hive(
-        f"insert into {case.name}.t select 1, 'a', timestamp '2020-01-01 00:00:00.001'"
-        " union all select 2, 'b', cast(null as timestamp)"
+        f"insert into {case.name}.t select 1, 'a', timestamp '2020-01-01 00:00:00.001' union all select 2, 'b', "
+        "cast(null as timestamp)"
     )
     case.sql(
         "create table t (id int primary key, x text, at timestamp)",
@@ -101,8 +101,8 @@ def test_why_not(new_case: NewCase, servers: Servers, reason: str) -> None:
     url = case.runtime.hdfs(case.flow()).url
     servers.hive(f"create database if not exists {case.name}")
     servers.hive(
-        f"create external table {case.name}.t (id int, x string, at timestamp) {clauses}"
-        f" location '{url}/lake/{case.name}/elsewhere'"
+        f"create external table {case.name}.t (id int, x string, at timestamp) {clauses} location "
+        f"'{url}/lake/{case.name}/elsewhere'"
     )
     case.sql("create table t (id int primary key, x text, at timestamp not null)")
     refused(case, message)
@@ -121,7 +121,7 @@ def test_why_not_columns_and_places(new_case: NewCase, servers: Servers) -> None
         "it has no column more, which the source has",
         "column old is not in the source",
         "column id is bigint, and a load would make it int",
-        "would mix: set another lake.root",
+        "lie one within the other: set another lake.root",
     )
 
 
@@ -133,8 +133,8 @@ def test_why_not_files(new_case: NewCase, servers: Servers) -> None:
     directory = f"/lake/{case.name}/elsewhere"
     servers.hive(f"create database if not exists {case.name}")
     servers.hive(
-        f"create external table {case.name}.t (id int, at timestamp) stored as parquet"
-        f" location '{case.runtime.hdfs(case.flow()).url}{directory}'"
+        f"create external table {case.name}.t (id int, at timestamp) stored as parquet location "
+        f"'{case.runtime.hdfs(case.flow()).url}{directory}'"
     )
     servers.hive(f"insert into {case.name}.t select 1, timestamp '2020-01-01 00:00:00'")
     case.sql("create table t (id int primary key, at timestamp)")

@@ -59,8 +59,8 @@ def test_append_adds_a_partition_a_load(new_case: NewCase) -> None:
 def test_a_sweep_finds_what_the_cursor_does_not_tell_and_a_backfill_reads_a_range_again(new_case: NewCase) -> None:
     case = make(new_case, "merge")
     case.sql(
-        "insert into t values (1, 'a', false, '2026-01-01Z'), (2, 'b', false, '2026-01-03Z'),"
-        " (3, 'c', false, '2026-01-02Z')"
+        "insert into t values (1, 'a', false, '2026-01-01Z'), (2, 'b', false, '2026-01-03Z'), (3, 'c', false, "
+        "'2026-01-02Z')"
     )
     case.run("ingest")
     case.sql(
@@ -103,7 +103,11 @@ REFUSED = {
         "at",
         "no default and no trigger",
     ),
-    "a number": ("create table t (id int primary key, n bigint)", "n", "only timestamps of the database's clock"),
+    "a number": (
+        "create table t (id int primary key, n bigint)",
+        "n",
+        ("only a timestamp that the database's clock sets"),
+    ),
     "a cursor that is not there": ("create table t (id int primary key)", "at", "is not a column of the source"),
     "NULL in the cursor": (
         "create table t (id int primary key, at timestamptz default now()); insert into t values (1, null)",
@@ -200,9 +204,8 @@ def test_the_plan_knows_late_and_repeated_rows(new_case: NewCase) -> None:
     case.sql("insert into t select g, 'a', false, '2026-01-02Z' from generate_series(1, 5) g")
     case.run("ingest")
     case.sql(
-        "insert into t values (1, 'b', true, '2026-01-03Z'), (1, 'c', false, '2026-01-04Z'),"
-        " (2, 'b', false, '2026-01-03Z'), (2, 'b', true, '2026-01-04Z'), (6, 'b', true, '2026-01-03Z'),"
-        " (7, 'b', false, '2026-01-03Z')",
+        "insert into t values (1, 'b', true, '2026-01-03Z'), (1, 'c', false, '2026-01-04Z'), (2, 'b', false, "
+        "'2026-01-03Z'), (2, 'b', true, '2026-01-04Z'), (6, 'b', true, '2026-01-03Z'), (7, 'b', false, '2026-01-03Z')",
         "update t set at = '2026-01-01Z', gone = true where id = 3",
         "update t set at = '2026-01-01Z', v = 'old' where id = 4",
     )

@@ -17,9 +17,9 @@ ROWS = "insert into t (id, v) select g, g from generate_series(1, 3) g"
 BY_CURSOR = {"cursor": "at", "cursor_clock": "database"}
 CHANGES = {
     "another type": ("alter table t alter v type double precision", "column v was real and is double precision"),
-    "added again": ("alter table t drop v; alter table t add v real", "column v is another one of that name"),
+    "added again": ("alter table t drop v; alter table t add v real", "column v is not the same column any more"),
     "gone": ("alter table t drop v", "column v is gone"),
-    "made anew": (f"drop table t; {TABLE}; {ROWS}", "it, or its table, was dropped and made anew"),
+    "made anew": (f"drop table t; {TABLE}; {ROWS}", "it, or its table, was dropped and created again"),
     "a view's rows": ("create or replace view w as select * from t where id > 1", "the definition of the views"),
 }
 

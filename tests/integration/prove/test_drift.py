@@ -100,11 +100,11 @@ CHANGES: dict[str, tuple[str, str]] = {
 REFUSED = [
     ("add", FREEZE, "column note is new in the source, and contract.columns is freeze"),
     ("drop", FREEZE, "(was x renamed to hidden?)"),
-    ("drop", QUARANTINE, "and every row would be quarantined for it"),
+    ("drop", QUARANTINE, "which would quarantine every row"),
     ("widen", FREEZE, "column w was SMALLINT and is INT, which is wider, and contract.types is freeze"),
     ("narrow", FREEZE, "column p was DECIMAL(10,2) and is DECIMAL(10,1), which does not hold every value it had"),
     ("narrow", QUARANTINE, "column p was DECIMAL(10,2) and is DECIMAL(10,1)"),
-    ("narrow", {}, "convert it back in source.query: select … as p, or load into a new lake.table"),
+    ("narrow", {}, "convert it back in source.query: select … as p, or set lake.table to a new name"),
     ("another", {}, "column w was SMALLINT and is STRING"),
     ("null", FREEZE, "column n was NOT NULL and may be NULL now, and contract.nullability is freeze"),
 ]

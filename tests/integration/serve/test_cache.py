@@ -379,7 +379,7 @@ def test_an_abandoned_or_unseen_publish_puts_all_older_values_below_the_floor(se
 
 def test_a_zombie_publisher_can_neither_close_fill_nor_open(served: Served) -> None:
     served.publisher.close(7, served=1)
-    with pytest.raises(PublishConflict, match="gate is at seq 7, closed"):
+    with pytest.raises(PublishConflict, match="is at serve seq 7, closed"):
         served.publisher.close(6, served=1)
     for act in (served.publisher.open, served.publisher.restore):
         with pytest.raises(PublishConflict):
@@ -507,7 +507,7 @@ def test_verify_finds_a_value_that_a_foreign_client_put_back(served: Served) -> 
     served.publisher.close(2, served=1)
     served.publisher.invalidate(2, [1, 2])
     served.server.client().set("{telemetry}:v:2", b"1|old")
-    with pytest.raises(ReconcileMismatch, match=r"\{telemetry\}:v:2 of seq 1 is still cached"):
+    with pytest.raises(ReconcileMismatch, match=r"\{telemetry\}:v:2 still has a value of serve seq 1"):
         served.publisher.verify(2, [1, 2])
 
 

@@ -159,7 +159,7 @@ def test_a_foreign_partition_is_dropped_and_a_renamed_table_refused(new_case: Ca
     assert (ids(case), case.version().strays) == ([1, 2, 3, 4], ())
     case.servers.hive(f"alter table `{case.name}`.t rename to `{case.name}`.u")
     case.change(lake={"table": "u"})
-    with pytest.raises(SwitchyardError, match="has the parameters of"):
+    with pytest.raises(SwitchyardError, match="has Switchyard's parameters of"):
         ingest_leg.plan(case.runtime, case.flow())
 
 

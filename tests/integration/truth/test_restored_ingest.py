@@ -27,7 +27,7 @@ from switchyard.legs.rebuild.rebuild import rebuild
 
 MODES = ("append", "merge", "replace")
 TABLE = "create table t (id int primary key, v text not null, at timestamptz not null default clock_timestamp())"
-LEDGER_OLDER = "the ledger is older than the table, or another one"
+LEDGER_OLDER = "the ledger is older than the table, or of another environment"
 TABLE_OLDER = "the metastore is older than the ledger"
 TABLE_GONE = "is gone, and the ledger has load"
 

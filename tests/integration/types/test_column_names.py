@@ -242,8 +242,8 @@ def test_a_login_needs_no_right_to_a_column_that_is_left_out(new_case: NewCase, 
 def test_a_merge_empties_a_column_that_is_left_out_and_reads_both_columns_that_swap(new_case: NewCase) -> None:
     case = new_case("swap", source={"cursor": "at", "cursor_clock": "database"}, lake={"mode": "merge"}, serve={})
     case.sql(
-        "create table t (id int primary key, a text, b text, s text,"
-        " at timestamptz not null default clock_timestamp())",
+        "create table t (id int primary key, a text, b text, s text, at timestamptz not null default "
+        "clock_timestamp())",
         f"insert into t (id, a, b, s) select g, 'a' || g, 'b' || g, '{CANARY}' from generate_series(1, 3) g",
     )
     case.run("ingest")
@@ -268,7 +268,7 @@ def test_append_refuses_another_name_and_takes_leaving_out(new_case: NewCase) ->
     case.run("ingest")
     case.sql("insert into t (id, a, s) values (2, 'two', 'kept')")
     case.change(columns={"a": {"name": "b"}})
-    with pytest.raises(PreflightRefused, match="keep the names, or load into"):
+    with pytest.raises(PreflightRefused, match=r"keep the names, or set lake\.table to a new name"):
         case.run("ingest")
     case.sql("alter table t rename column a to other")
     case.change(columns={"a": None, "other": {"name": "a"}, "s": {"leave_out": True}})

@@ -39,8 +39,8 @@ MET = [
     ("08006", "the connection is lost", "log", True),
     (
         "25P03",
-        "consuming input failed: terminating connection due to idle-in-transaction timeout\n"
-        "server closed the connection unexpectedly",
+        "consuming input failed: terminating connection due to idle-in-transaction timeout\nserver closed the "
+        "connection unexpectedly",
         "idle_in_transaction",
         False,
     ),
@@ -60,7 +60,7 @@ MET = [
     ("3D000", 'FATAL: database "y" does not exist', "schema", False),
     ("3F000", 'ERROR: schema "s" does not exist', "source.table", False),
     ("40001", "ERROR: canceling statement due to conflict with recovery", "hot_standby_feedback", True),
-    ("40P01", "ERROR: deadlock detected", "run again", True),
+    ("40P01", "ERROR: deadlock detected", "repeat your command", True),
     ("42501", "ERROR: permission denied for table t", "grant", False),
     ("42601", 'ERROR: syntax error at or near "form"', "source.where", False),
     ("42703", 'ERROR: column "nope" does not exist', "source.columns", False),

@@ -82,14 +82,14 @@ def test_a_command_whose_quotes_are_open_is_refused(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("kwargs", ["{", "[]", "null", '"hunter2"'])
 def test_arguments_of_the_secrets_backend_that_are_no_object(kwargs: str) -> None:
     environ = {"AIRFLOW__SECRETS__BACKEND": BACKEND, "AIRFLOW__SECRETS__BACKEND_KWARGS": kwargs}
-    with pytest.raises(ConnectionMissing, match="does not hold a JSON object") as refused:
+    with pytest.raises(ConnectionMissing, match="is not a JSON object") as refused:
         EnvironmentConnections(environ).get("any")
     assert refused.value.where == "environment variable AIRFLOW__SECRETS__BACKEND_KWARGS"
     assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "what"), [(None, "cannot be read"), ("{", "does not hold a JSON object"), ("[1]", "JSON object")]
+    ("content", "what"), [(None, "cannot be read"), ("{", "is not a JSON object"), ("[1]", "JSON object")]
 )
 def test_a_secrets_file_that_is_none(content: str | None, what: str, tmp_path: Path) -> None:
     path = tmp_path / "connections.json"

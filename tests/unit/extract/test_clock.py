@@ -48,7 +48,7 @@ CUT = (
 
 @pytest.mark.parametrize("default", CUT)
 def test_a_default_that_cuts_the_clock_off_is_none_whatever_somebody_promises(default: str) -> None:
-    said = [f"its default {default} cuts the clock off"]
+    said = [f"its default {default} rounds the time of the clock"]
     assert clock_faults([relation(default)], ZONED, updates=False) == said
     assert cut_default([relation(default)]) == said
     assert cut_default([relation(default, ALWAYS)]) == []
@@ -65,7 +65,9 @@ def test_a_default_that_cuts_the_clock_off_is_none_whatever_somebody_promises(de
     ],
 )
 def test_a_default_that_is_more_than_the_clock_is_not_taken_for_it(default: str) -> None:
-    assert clock_faults([relation(default)], ZONED, updates=False) == [f"its default {default} is not the clock alone"]
+    assert clock_faults([relation(default)], ZONED, updates=False) == [
+        f"its default {default} is not PostgreSQL's clock alone"
+    ]
 
 
 @pytest.mark.parametrize("default", ["now()", "CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "clock_timestamp()"])
@@ -88,17 +90,17 @@ TRIGGERS: dict[str, tuple[str, tuple[Trigger, ...], str]] = {
     "a trigger that cuts": (
         "now()",
         (Trigger("new.at := date_trunc('second', now())", on_insert=False, on_update=True),),
-        "the function of its trigger cuts a moment off",
+        "the function of its trigger rounds the time",
     ),
     "a trigger of few digits": (
         "now()",
         (Trigger("new.at := now()::timestamptz(0)", on_insert=False, on_update=True),),
-        "the function of its trigger cuts a moment off",
+        "the function of its trigger rounds the time",
     ),
     "a trigger without a clock": (
         "now()",
         (Trigger("new.at := old.at", on_insert=False, on_update=True),),
-        "the function of its trigger reads no clock",
+        "the function of its trigger does not read PostgreSQL's clock",
     ),
 }
 
@@ -112,7 +114,7 @@ def test_triggers_set_it_for_every_change(case: str) -> None:
 
 def test_every_heir_needs_triggers_of_its_own_and_is_named() -> None:
     parent, heir = relation("now()", ON_UPDATE), relation("now()", name="heir")
-    assert clock_faults([parent, heir], ZONED, updates=True) == ["no trigger sets it for changed rows of heir"]
+    assert clock_faults([parent, heir], ZONED, updates=True) == ["no trigger sets it for changed rows (in heir)"]
     assert clock_faults([parent, heir], ZONED, updates=False) == []
 
 

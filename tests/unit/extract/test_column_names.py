@@ -64,7 +64,7 @@ FINDINGS: list[tuple[Flow, SourceShape, str]] = [
     (
         flow(serve={**SERVED, "key": ["n"]}, columns={"n": {"name": "amount"}}),
         shape("id", "n"),
-        "serve.key names 'n', which is not a column of the lake table: the flow calls it amount",
+        "serve.key names 'n', which is not a column of the lake table: the flow file calls it amount, write that",
     ),
     (
         flow(serve={**SERVED, "key": ["id"], "indexes": [["totl"]]}),
@@ -74,7 +74,7 @@ FINDINGS: list[tuple[Flow, SourceShape, str]] = [
     (
         flow("merge", source={"cursor": "at"}),
         shape("id", "at"),
-        "mode merge finds rows by key, and there is no primary key",
+        "mode merge finds rows by key, and the source has no primary key",
     ),
     (
         flow("merge", source={"cursor": "at", "columns": ["at"]}),
@@ -121,7 +121,7 @@ def test_without_findings_nothing_is_refused() -> None:
     ("described", "source", "says"),
     [
         (flow("merge", source={"cursor": "et"}), shape("id", "at"), "is not a column of the source; it has id, at"),
-        (flow("merge", source={"cursor": "id"}), shape("id", "at"), "only timestamps of the database's clock"),
+        (flow("merge", source={"cursor": "id"}), shape("id", "at"), "only a timestamp that the database's clock sets"),
     ],
 )
 def test_a_cursor_that_is_none_is_a_fault_of_the_flow_file(described: Flow, source: SourceShape, says: str) -> None:
@@ -134,8 +134,10 @@ def test_a_check_on_a_source_name_is_told_the_lake_name() -> None:
     source = shape("n", left_out=("s",))
     reasons = missing_names(described, carried_names(described, source))
     (finding,) = check_findings(described.checks, {}, reasons)
-    assert finding.endswith("names 'n', which is not a column of the lake table: the flow calls it amount")
-    assert reasons["s"] == ": column 's' is left out"
+    assert finding.endswith(
+        "names 'n', which is not a column of the lake table: the flow file calls it amount, write that"
+    )
+    assert reasons["s"] == "column 's' is left out (columns: leave_out)"
 
 
 def test_the_preflight_shows_both_names() -> None:

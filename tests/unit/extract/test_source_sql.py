@@ -149,7 +149,7 @@ def request(**over: object) -> ExtractRequest:
             "Import failed: org.apache.hadoop.security.AccessControlException: Permission denied: user=sqoop, "
             'access=WRITE, inode="/lake/_staging":hdfs:supergroup:drwxr-xr-x',
             ConnectionUnusable,
-            "does not let user .* write the landing",
+            "does not let the user of this process write the load's files",
         ),
         (
             "hdfs.protocol.DSQuotaExceededException: The DiskSpace quota of /lake is exceeded: quota =",

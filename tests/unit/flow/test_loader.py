@@ -195,7 +195,7 @@ def test_all_errors_of_a_file_come_at_once_in_order(flows: Path) -> None:
         ("  key: [id]\nlake", "  columns: [id, id]\n  key: [id]\nlake", "'id' is listed twice", ""),
         ("telemetry_db", "default; drop", "cannot name a Hive table", "write e.g. default_drop"),
         ("telemetry_db", "switchyard_staging", "own", ""),
-        ("  table: telemetry", "  table: user", "reserved word of Hive", "rename"),
+        ("  table: telemetry", "  table: user", "reserved word of Hive", "write e.g. user_table"),
         ("  table: telemetry", "  table: " + "t" * 129, "too long", "128"),
         ("  table: telemetry", "  table: telemetry\n  root: /lake/../etc", "not an absolute HDFS path", "/lake"),
         ("collection: telemetry", "collection: system.users", "MongoDB's own", "users"),

@@ -146,7 +146,7 @@ def test_conditions_that_are_one_piece(text: str) -> None:
 def test_conditions_that_would_leave_their_brackets(text: str, fault: str) -> None:
     reason = find_fault(text, "postgres")
     assert reason is not None
-    assert fault in reason
+    assert fault in reason.what
 
 
 def test_hive_strings_escape_with_backslashes() -> None:

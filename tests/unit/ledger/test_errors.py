@@ -16,7 +16,7 @@ LEDGER = Connection("switchyard_ledger", "postgres", host="db", port=5432)
     ("original", "kind", "cure"),
     [
         (psycopg.OperationalError("connection failed: Connection refused"), ServerUnavailable, "host and port"),
-        (psycopg.errors.AdminShutdown("terminating connection"), ServerUnavailable, "run again"),
+        (psycopg.errors.AdminShutdown("terminating connection"), ServerUnavailable, "repeat your command"),
         (psycopg.errors.TooManyConnections("too many clients"), ServerUnavailable, "max_connections"),
         (psycopg.OperationalError("FATAL: password authentication failed"), SwitchyardError, "password"),
         (psycopg.errors.QueryCanceled("statement timeout"), SwitchyardError, "statement_timeout"),

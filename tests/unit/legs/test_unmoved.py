@@ -64,7 +64,9 @@ def test_labels_are_part_of_a_type(labels: tuple[str, ...], is_array: bool) -> N
 
     before = planned(column(MOOD.labels))
     assert column_changes([before], [column(MOOD.labels)]) == []
-    assert column_changes([before], [column(labels)]) == ["column a: labels, fields or locale of its type are others"]
+    assert column_changes([before], [column(labels)]) == [
+        "column a: the labels, fields or locale of its type have changed"
+    ]
 
 
 def test_labels_that_the_plan_did_not_carry_are_not_compared() -> None:

@@ -45,7 +45,7 @@ LISTS = [
 def test_a_list_of_another_type_is_refused_where_old_rows_are_read(
     mode: str, before: CarriedColumn, now: CarriedColumn
 ) -> None:
-    with pytest.raises(PreflightRefused, match=r"column v was ARRAY<.*new lake\.table"):
+    with pytest.raises(PreflightRefused, match=r"column v was ARRAY<.*a new name"):
         judge(mode, [ID, before], [ID, now])
 
 
@@ -72,7 +72,7 @@ def test_a_single_value_of_another_type_is_read_in_every_row_by_a_merge() -> Non
 def test_a_key_of_a_type_by_which_old_rows_are_not_found_is_refused_by_a_merge_alone(
     before: CarriedColumn, now: CarriedColumn
 ) -> None:
-    with pytest.raises(PreflightRefused, match=r"key column 'id' was .* in the lake\) and is .*new lake\.table"):
+    with pytest.raises(PreflightRefused, match=r"key column 'id' was .* in the lake\) and is .* a new name"):
         judge("merge", [before], [now])
     judge("replace", [before], [now])
 

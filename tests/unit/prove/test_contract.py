@@ -194,7 +194,7 @@ def test_the_old_type_stays_under_quarantine() -> None:
     ("before", "now", "told"),
     [
         ("x text", "x integer", "carry its text: columns: {x: {as: string}}"),
-        ("x integer", "x text", "convert it back in source.query: select … as x, or load into a new lake.table"),
+        ("x integer", "x text", "convert it back in source.query: select … as x, or set lake.table to a new name"),
         ("x date", "x timestamp without time zone", "does not hold every value it had"),
         ("x integer", "x double precision", "column x was INT and is DOUBLE"),
         ("x numeric(10,2)", "x numeric(10,1)", "column x was DECIMAL(10,2) and is DECIMAL(10,1)"),

@@ -55,10 +55,13 @@ def test_a_column_is_carried_under_the_name_that_the_flow_gives(name: str) -> No
     [
         ([LakeName.of("a", None), LakeName.of("b", "a")], "would be called 'a' in the lake, as column 'a' is"),
         ([LakeName.of("b", "a"), LakeName.of("A", None)], "would be called 'a' in the lake, as column 'b' is"),
-        ([LakeName.of("A", None), LakeName.of("a", None)], "is the same name as 'A' in Hive, which ignores case"),
-        ([LakeName.of("a", "x"), LakeName.of("a", "x")], "is there twice in the query's result"),
+        (
+            [LakeName.of("A", None), LakeName.of("a", None)],
+            ("is the same name as that of column 'A' in Hive, which ignores case"),
+        ),
+        ([LakeName.of("a", "x"), LakeName.of("a", "x")], "is twice in the result of source.query"),
         ([LakeName.of("a$CONDITIONS", "x")], "has $CONDITIONS in its name"),
-        ([LakeName.of("_id", None)], "is not a name that Hive, Parquet and MongoDB share"),
+        ([LakeName.of("_id", None)], "has a name that Hive, Parquet or MongoDB does not take"),
     ],
 )
 def test_two_columns_never_have_one_name(names: list[LakeName], why: str) -> None:

@@ -93,7 +93,8 @@ def _require_key(flow: Flow, key: Sequence[str], columns: Sequence[CarriedColumn
         raise NothingToCompare(
             f"the published version has no column {', '.join(sorted(missing))}, which is the key now",
             where=f"flow {flow.flow}",
-            cure=f"load a version with that column: switchyard run ingest {flow.flow}; then compare again",
+            cure=f"load a version with that column: switchyard run ingest {flow.flow}; then: switchyard diff "
+            f"{flow.flow} --between postgres-hive",
         )
 
 

@@ -56,7 +56,7 @@ def summary(result: DiffResult) -> str:
     counted = f"{left_rows:,} rows in {left}, {right_rows:,} in {right}"
     if compared.buckets is None:
         return counted
-    buckets = f"{len(result.buckets):,} of {compared.buckets:,} buckets differ" if result.buckets else "equal"
+    buckets = f"{len(result.buckets):,} of {compared.buckets:,} buckets of keys differ" if result.buckets else "equal"
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in (compared.keys or {}).items())
     keys = f", keys: {kinds}" if kinds else ""
     return f"{buckets}{keys}; {counted}"

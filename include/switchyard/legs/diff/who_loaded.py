@@ -84,7 +84,8 @@ def who_loaded(runtime: Runtime, flow: Flow, key: Sequence[str]) -> list[Provena
         raise SwitchyardError(
             f"MongoDB does not know which load served collection {serve.collection}: it has no record of it",
             where=f"flow {flow.flow}, connection {serve.connection}",
-            cure=f"run the serve leg, which compares the documents and writes one: switchyard run serve {flow.flow}",
+            cure="run the serve leg, which compares the documents and writes a record: switchyard run serve "
+            f"{flow.flow}",
         )
     with runtime.ledger() as ledger:
         ledger.migrate()
@@ -121,8 +122,9 @@ def _require_whole_key(flow: Flow, serve: Serve, key: Sequence[str]) -> None:
     if len(key) == len(serve.key):
         return
     columns = ", ".join(serve.key)
+    values = len(key)
     raise SwitchyardError(
-        f"the key has {len(serve.key)} columns ({columns}), and {len(key)} values were given",
+        f"the key has {len(serve.key)} columns ({columns}), and {values} values were given",
         where=f"flow {flow.flow}",
         cure=f"give a value for each, in this order: switchyard who-loaded {flow.flow} {' '.join(serve.key).upper()}",
     )

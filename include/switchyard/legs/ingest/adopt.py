@@ -136,7 +136,8 @@ def _plan(runtime: Runtime, flow: Flow, table: ForeignTable) -> NewLoad:
         raise PreflightRefused(
             f"Hive table {table.database}.{table.table} cannot be adopted:",
             where=f"flow {flow.flow}",
-            cure=f"nothing was changed; mend these, then switchyard adopt {flow.flow}; or set another lake.table",
+            cure=f"nothing was changed; do what each line above says, then switchyard adopt {flow.flow}; or set "
+            "another lake.table",
             findings=reasons,
             more=f"switchyard adopt {flow.flow}",
         )
@@ -169,7 +170,10 @@ def _columns(table: ForeignTable, carried: Sequence[CarriedColumn]) -> Iterator[
             f"; or give its name in Hive, `columns: {{{source}: {{name: NAME}}}}`; or ALTER TABLE ADD COLUMNS"
         )
     for name in sorted(in_table.keys() - in_loads.keys()):
-        yield f"column {name} is not in the source: say which one fills it, `columns: {{COLUMN: {{name: {name}}}}}`"
+        yield (
+            f"column {name} is not in the source: name the source column that fills it, `columns: "
+            f"{{COLUMN: {{name: {name}}}}}`"
+        )
     for name in sorted(in_table.keys() & in_loads.keys()):
         column = in_loads[name]
         if in_table[name] != column.hive_type:
@@ -195,7 +199,10 @@ def _place(flow: Flow, hdfs: Hdfs, table: ForeignTable) -> Iterator[str]:
     ours = [naming.table_root(lake.root, lake.database, lake.table), f"{lake.root}/_staging", f"{lake.root}/_serve"]
     for directory in ours:
         if path.startswith(f"{directory}/") or f"{directory}/".startswith(path):
-            yield f"its directory {path} and those of loads in {directory} would mix: set another lake.root"
+            yield (
+                f"its directory {path} and that of the loads, {directory}, lie one within the other: set another "
+                "lake.root"
+            )
             return
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from switchyard.errors import ReconcileMismatch
 from switchyard.extract.statement import REFUSED_FIELD
 from switchyard.flow import naming
+from switchyard.flow.cures import run_again
 from switchyard.lake.hive import HiveSession
 from switchyard.lake.hiveql import statements
 from switchyard.ledger.loads import Load
@@ -89,7 +90,10 @@ def _merge(batch: Batch, hive: HiveSession, converted: Converted) -> Converted:
     merge = batch.merge(converted.kept, old)
     rows, nulls, keys, ties = (int(value or 0) for value in hive.run(merge.faults())[0])
     where = f"flow {batch.load.flow}"
-    cure = "nothing was published; name in source.key the columns that identify a row, or correct the source's rows"
+    cure = (
+        "nothing was published; name in source.key the columns that identify a row, or correct the rows at the source; "
+        f"then {run_again('ingest', batch.load.flow)}"
+    )
     if nulls:
         raise ReconcileMismatch(f"{nulls} rows have NULL in the key ({', '.join(planned.key)})", where=where, cure=cure)
     if ties:

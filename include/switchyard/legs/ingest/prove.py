@@ -134,11 +134,11 @@ def _count_merge(batch: Batch, hive: HiveSession, converted: Converted, proved: 
     dead = kept - sum(changed.values())
     if not (0 if merge.sweep else counts["deleted"]) <= dead <= counts["deleted"]:
         _require_single_keys(batch, int(hive.run(merge.repeated_before())[0][0]))
-        listed = " + ".join(f"{count} {name}" for name, count in changed.items())
+        counts_by_kind = " + ".join(f"{count} {name}" for name, count in changed.items())
         deleted = counts["deleted"]
         raise ReconcileMismatch(
-            f"the merge does not account for every row of this load: of {kept} rows that were read, it counts "
-            f"{listed} + {deleted} deleted",
+            f"the merge does not account for every row of this load: {kept} rows were read, and the merge counts "
+            f"{counts_by_kind} + {deleted} deleted",
             where=f"flow {flow.flow}",
             cure=f"nothing was published; {run_again('ingest', flow.flow)}; if it happens again, see HiveServer2's log",
         )
@@ -171,8 +171,9 @@ def _require_single_keys(batch: Batch, repeated: int) -> None:
             f"{repeated} keys ({key}) have several rows each in Hive table {table}, so that a row of the source cannot "
             "take the place of one",
             where=f"flow {batch.flow.flow}",
-            cure="nothing was published; load into a new lake.table; or set lake.mode: replace, run the flow once the "
-            "source has one row for each key, and set lake.mode: merge again",
+            cure="nothing was published; set lake.table to a new name, and the next run loads everything into it; or "
+            "set lake.mode: replace, run the flow once the source has one row for each key, and set lake.mode: merge "
+            "again",
         )
 
 
@@ -181,7 +182,7 @@ def _require_before(batch: Batch, rows: int) -> None:
     expected = batch.planned.before_rows
     if expected is not None and expected >= 0 and rows != expected:
         raise ReconcileMismatch(
-            f"the version before has {rows} rows, and had {expected} when it was published",
+            f"the version that Hive shows has {rows} rows, and had {expected} when it was published",
             where=f"flow {batch.flow.flow}, HDFS directory {batch.planned.before_paths[0]}",
             cure="nothing was published; somebody wrote or deleted files in that directory: restore them, or go back "
             f"to another version: switchyard rollback {batch.flow.flow}",
@@ -215,8 +216,9 @@ def _require_quarantine(batch: Batch, table: str) -> None:
     lake = batch.flow.lake
     version = batch.metastore.read_version(lake.database, table)
     if version is not None and version.seq >= 0:
+        other_flow = version.flow
         raise SwitchyardError(
-            f"this flow keeps its refused rows in Hive table {version.name}, which is loaded by flow {version.flow!r}",
+            f"this flow keeps its refused rows in Hive table {version.name}, which is loaded by flow {other_flow!r}",
             where=f"flow {batch.flow.flow}",
             cure="nothing was published; set another lake.table in one of the two flow files",
         )
@@ -265,7 +267,7 @@ def _judge(batch: Batch, hive: HiveSession, expected: int) -> tuple[str, ...]:
         for sentence in failed:
             log.error("%s", sentence)
         raise CheckFailed(
-            "these checks of severity fail are broken:",
+            "rows break checks of severity fail:",
             where=f"flow {batch.flow.flow}",
             cure="nothing was published; correct the rows at the source, or the check in the flow file; then "
             f"{run_again('ingest', batch.flow.flow)}",

@@ -71,8 +71,8 @@ def _require_cursor(flow: Flow, load: Load, bounds: Bounds) -> None:
     """Raise SwitchyardError when the range of an append was one of another cursor than the flow reads by now."""
     if flow.lake.mode == "append" and bounds.column != flow.source.cursor:
         raise SwitchyardError(
-            f"its range is one of column {bounds.column}, and source.cursor is {flow.source.cursor} now, so the range "
-            "means other rows",
+            f"the load read a range of column {bounds.column}, and source.cursor is {flow.source.cursor} now, so that "
+            "the range would be other rows",
             where=f"flow {flow.flow}, load {load.load_id}",
             cure=_touch(flow),
         )
@@ -124,11 +124,11 @@ def _judge_lost(flow: Flow, load: Load, usable: int, lost: Sequence[str], *, par
     if not lost:
         return ""
     refused = refused_rows(load)
-    why = " and ".join(lost)
+    key_faults = " and ".join(lost)
     unusable = refused - usable
-    what = f"{unusable} of the {refused} refused rows cannot be looked up again: {why}"
+    what = f"{unusable} of the {refused} refused rows cannot be looked up again: {key_faults}"
     if not usable:
-        what = f"none of the {refused} refused rows can be looked up again: {why}"
+        what = f"none of the {refused} refused rows can be looked up again: {key_faults}"
     if flow.lake.mode == "merge":
         cure = f"read their range again: switchyard backfill {flow.flow} --from START --to END"
     else:

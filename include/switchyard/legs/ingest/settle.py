@@ -57,7 +57,7 @@ def require_released(flow: Flow, version: TableVersion | None) -> None:
     """Raise FlowHeld when the table says that no load may begin."""
     if version is not None and version.held is not None:
         raise FlowHeld(
-            f"the flow is on hold: {version.held}",
+            f"the flow is on hold, so that no load begins: {version.held}",
             where=f"flow {flow.flow}",
             cure=f"when the reason is gone: switchyard release {flow.flow}",
         )

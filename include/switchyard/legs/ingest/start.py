@@ -78,9 +78,10 @@ def choose_start(
     raise TruthConflict(
         f"rows below the bookmark may never be read: {'; '.join(reasons)}",
         where=f"flow {flow.flow}",
-        cure="nothing was changed; set the cursor of such rows to now at the source, then, or if none is missing (a "
-        "default partition that was split, a trigger that was replaced at once): "
-        f"switchyard run ingest {flow.flow} --trust-bookmark; or set another lake.table, to read all rows",
+        cure="nothing was changed; at the source set the cursor of such rows to the present time; then, or at once "
+        "if no row was "
+        "missed (a partition was only split, a trigger was replaced in one transaction): switchyard run ingest "
+        f"{flow.flow} --trust-bookmark; or set another lake.table, to read all rows into it",
     )
 
 
@@ -107,7 +108,7 @@ def _require_rewritable(flow: Flow, version: TableVersion, why: str) -> None:
 def _other_source(flow: Flow, version: TableVersion, changes: list[str], request: LoadRequest) -> TruthConflict:
     run = f"switchyard run ingest {flow.flow}"
     if flow.lake.mode == "append":
-        again = "to read all rows, set another lake.table"
+        again = "to read all rows, set lake.table to another name"
     else:
         again = f"to read all rows: {run} --from-beginning (rows deleted at the source stay in Hive)"
     compare = f"switchyard diff {flow.flow} --between postgres-hive compares them"

@@ -49,7 +49,9 @@ def _change(planned: CarriedColumn, now: SourceColumn | None) -> str:
     if planned.postgres_type != now.type.text:
         return f"column {planned.source} was {planned.postgres_type} and is {now.type.text}"
     if planned.place and now.place and planned.place != now.place:
-        return f"column {planned.source} is another one of that name: it, or its table, was dropped and made anew"
+        return (
+            f"column {planned.source} is not the same column any more: it, or its table, was dropped and created again"
+        )
     if planned.labels and planned.labels != (now.type.element or now.type).labels:
-        return f"column {planned.source}: labels, fields or locale of its type are others"
+        return f"column {planned.source}: the labels, fields or locale of its type have changed"
     return ""

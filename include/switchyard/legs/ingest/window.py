@@ -86,9 +86,8 @@ def agree(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | None) 
     findings = [*agreed.refused, *_unreadable(flow, before, agreed), *_unkeyed(flow, examined, before, agreed)]
     misfits = check_findings(flow.checks, types, elsewhere)
     tombstone = flow.source.tombstone
-    fault = None if tombstone is None else tombstone_fault(tombstone, agreed.columns)
-    if fault is not None:
-        misfits.append(fault)
+    faults = [] if tombstone is None else [tombstone_fault(tombstone, agreed.columns)]
+    misfits += [fault for fault in faults if fault is not None]
     refuse(flow, [*findings, *misfits])
     return agreed
 
@@ -110,7 +109,7 @@ def _unreadable(flow: Flow, before: Sequence[KnownColumn] | None, agreed: Agreed
     clashes = [] if clash is None else [f"column {clash} is called like the partitions of the table; {renamed}"]
     moved = [
         f"{fact}; the partitions that are there keep the old names, and their rows would read NULL or another column's "
-        "values; keep the names, or load into a new lake.table"
+        "values; keep the names, or set lake.table to a new name, and the next run loads everything into it"
         for fact in agreed.moved
     ]
     texts = [c for c in changed if types[c.name] == STRING or types[c.name].is_list]
@@ -118,9 +117,11 @@ def _unreadable(flow: Flow, before: Sequence[KnownColumn] | None, agreed: Agreed
 
 
 def _unread(column: KnownColumn, now: HiveType, what: str) -> str:
+    old_type = column.hive_type.shown
+    new_type = now.shown
     return (
-        f"column {column.name} was {column.hive_type.shown} and is {now.shown}: the {what} that are there "
-        "cannot be read so; load into a new lake.table"
+        f"column {column.name} was {old_type} and is {new_type}, by which Hive cannot read the {what} that it "
+        "has: set lake.table to a new name, and the next run loads everything into it"
     )
 
 
@@ -133,7 +134,8 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
     if lost := [column.name for column in before if column.in_key and column.name not in key]:
         yield (
             f"the key is {', '.join(sorted(key))} now, and {', '.join(lost)} was in it when the table was loaded, so "
-            "that several rows of the table may have one key: load into a new lake.table"
+            "that several rows of the table may have one key: set lake.table to a new name, and the next run loads "
+            "everything into it"
         )
     for column in agreed.columns:
         if column.source not in examined.shape.primary_key:
@@ -141,19 +143,20 @@ def _unkeyed(flow: Flow, examined: Examined, before: Sequence[KnownColumn] | Non
         if any(each.is_another_of_its_name(column) for each in before):
             yield (
                 f"key column {column.source!r} is not the column that had this name before (it was added again, or "
-                "renamed), so that no row can be found by it: load into a new lake.table"
+                "renamed), so that no row can be found by it: set lake.table to a new name, and the next run loads "
+                "everything into it"
             )
         if any(each.renamed_labels(column) for each in before):
             yield (
                 f"labels of the enum of key column {column.source!r} were renamed, so that each row would be in the "
-                "Hive table twice, under its old label and its new one: set lake.table to a new name; the next run "
-                "loads everything into it, and the old table stays as it is"
+                "Hive table twice, under its old label and its new one: set lake.table to a new name, and the next "
+                "run loads everything into it"
             )
         yield from (_retyped_key(column, each) for each in before if _is_other_key(column, each))
         if column.name not in filled:
             yield (
                 f"key column {column.source!r} is called {column.name} in the lake, where no row has a value in it: "
-                "keep the name that it had, or load into a new lake.table"
+                "keep the name that it had, or set lake.table to a new name, and the next run loads everything into it"
             )
 
 
@@ -162,10 +165,12 @@ def _is_other_key(column: CarriedColumn, before: KnownColumn) -> bool:
 
 
 def _retyped_key(column: CarriedColumn, before: KnownColumn) -> str:
+    old_type = f"{before.postgres_type} ({before.hive_type.shown} in the lake)"
+    new_type = f"{column.postgres_type} ({column.hive_type.shown} in the lake)"
     return (
-        f"key column {column.source!r} was {before.postgres_type} ({before.hive_type.shown} in the lake) and is "
-        f"{column.postgres_type} ({column.hive_type.shown}), so that rows would stay under the old values of their "
-        "keys, too: give it the type that it had, or load into a new lake.table"
+        f"key column {column.source!r} was {old_type} and is {new_type}, so that rows would stay under the old values "
+        "of their keys, too: give it the type that it had, or set lake.table to a new name, and the next run loads "
+        "everything into it"
     )
 
 
@@ -198,15 +203,15 @@ def _require_later(session: Session, flow: Flow, low: str, high: str) -> None:
     if row is None or not row[0]:
         return
     if flow.lake.mode == "append":
-        again = "then set the cursor of the rows that were written meanwhile to now, at the source"
+        again = "then, at the source, set the cursor of the rows that were written meanwhile to the present time"
     else:
         again = f"then read all rows once: switchyard run ingest {flow.flow} --from-beginning"
     raise TruthConflict(
-        f"the source's clock was set back: it allows reading up to {high}, and rows up to {low} were read; what is "
-        "written until it is past that lies below the bookmark, where no load looks",
+        f"the source's clock was set back: it allows reading up to {high}, and rows up to {low} were read; rows "
+        "that are written until the clock is past that get a cursor below the bookmark, and no load would read them",
         where=f"flow {flow.flow}, connection {flow.source.connection}",
-        cure=f"nothing was changed; correct the server's clock, wait until it is past {low}; {again}; when nothing was "
-        f"written: switchyard run ingest {flow.flow} --trust-bookmark",
+        cure=f"nothing was changed; correct the server's clock, and wait until it is past {low}; {again}; if nothing "
+        f"was written meanwhile: switchyard run ingest {flow.flow} --trust-bookmark",
     )
 
 
@@ -232,22 +237,26 @@ def _refuse_range(flow: Flow, request: LoadRequest, findings: Sequence[str]) -> 
         raise PreflightRefused(
             f"this {request.kind} cannot run:",
             where=f"flow {flow.flow}",
-            cure="nothing was run; do as each line says",
+            cure="nothing was run; do as each line above says",
             findings=findings,
             more=f"switchyard preflight {flow.flow}",
         )
+
+
+_APPENDED = "mode append never rewrites its partitions, so that no range can be read again: only lake.mode merge can"
 
 
 def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agreed, shape: SourceShape) -> Window:
     findings = []
     if flow.lake.mode == "merge" and agreed.unread:
         findings.append(
-            f"a {request.kind} reads a part of the source, and {', '.join(agreed.unread)} changed, so that every row "
-            f"has to be read first: switchyard run ingest {flow.flow}"
+            f"a {request.kind} reads only some rows, and columns changed since the last load "
+            f"({', '.join(agreed.unread)}), so that every row has to be read once: first switchyard run ingest "
+            f"{flow.flow}, then start the {request.kind} again"
         )
     if request.kind == "replay" and not request.keys:
         findings.append(
-            "a replay names no row, and would read its whole range again: start it by switchyard replay "
+            "this replay names no rows, and would read its whole range again: start it by switchyard replay "
             f"{flow.flow}, which names them"
         )
     if flow.lake.mode == "replace":
@@ -256,7 +265,7 @@ def _find_range(session: Session, flow: Flow, request: LoadRequest, agreed: Agre
             f"ingest {flow.flow}"
         )
     elif flow.lake.mode == "append" and request.kind == "backfill":
-        findings.append("the partitions of mode append are never rewritten: only lake.mode merge reads a range again")
+        findings.append(_APPENDED)
     elif flow.source.cursor is None:
         findings.append("a backfill reads a range of source.cursor, and the flow has none: set it in the flow file")
     _refuse_range(flow, request, findings)

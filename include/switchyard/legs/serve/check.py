@@ -104,15 +104,17 @@ def _judge(mongo: MongoTarget, ledger: Ledger, flow: Flow) -> tuple[Shown, Load 
     judgement = judge(flow.flow, shown, _known(last), _known(recorded))
     where = f"flow {flow.flow}, connection {mongo.connection.conn_id}, collection {collection}"
     if judgement.verdict is Verdict.LEDGER_OLDER:
+        unknown_load = judgement.why
         raise TruthConflict(
-            f"the ledger is older than MongoDB, or of another environment: {judgement.why}",
+            f"the ledger is older than MongoDB, or of another environment: {unknown_load}",
             where=where,
             cure="nothing was changed; restore the ledger's newest backup, or make it again: switchyard ledger "
             "rebuild; or correct SWITCHYARD_LEDGER, the id of its connection",
         )
     if judgement.verdict is Verdict.ANOTHER_FLOW:
+        other_use = judgement.why
         raise SwitchyardError(
-            f"the collection is not this flow's: {judgement.why}",
+            f"the collection is not this flow's: {other_use}",
             where=where,
             cure="set another serve.collection in the flow file; if you renamed the file: switchyard rename OLD "
             f"{flow.flow}",

@@ -50,13 +50,15 @@ def require_input_files(runtime: Runtime, ledger: Ledger, flow: Flow, dependency
 
 
 def _require_version(hdfs: Hdfs, ledger: Ledger, flow: Flow, version: TableVersion) -> None:
+    other_flow = version.flow
     if version.strays:
         raise SourceMoved(
             f"Hive table {version.name}, which serve.select reads, shows {len(version.strays)} partitions that belong "
-            f"to no published version: a load or a rollback of flow {version.flow} is at work, or was killed",
+            f"to no published version: a load or a rollback of flow {other_flow}, which writes that table, is at work "
+            "or was killed",
             where=f"flow {flow.flow}, leg serve",
-            cure=f"nothing was published; if none is at work, run switchyard run ingest {version.flow}, which settles "
-            f"them; then {run_again('serve', flow.flow)}",
+            cure="nothing was published; wait until it has ended; if none is at work: switchyard run ingest "
+            f"{other_flow}, which finishes or removes them; then {run_again('serve', flow.flow)}",
         )
     if not _is_seen(hdfs, version.name, [version.location]):
         return
@@ -66,7 +68,7 @@ def _require_version(hdfs: Hdfs, ledger: Ledger, flow: Flow, version: TableVersi
             f"serve.select reads a table whose files are not all there: {described(version, faults)}",
             where=f"flow {flow.flow}, leg serve",
             cure="nothing was published; restore the files, or load that table again, as switchyard run ingest "
-            f"{version.flow} says; then {run_again('serve', flow.flow)}",
+            f"{other_flow} says; then {run_again('serve', flow.flow)}",
         )
 
 

@@ -43,7 +43,8 @@ class Ownership:
             f"load {now.load_id} is {now.state}: another run took it over while this process stood still, and this one "
             "may have put documents of an old version over newer ones",
             where=f"flow {now.flow}, leg serve",
-            cure=f"{run_again('serve', now.flow)}; the new run replaces the whole collection, and voids what is cached",
+            cure=f"{run_again('serve', now.flow)}; the new run replaces the whole collection, and no value that is "
+            "cached now is used any more",
         )
 
 

@@ -52,8 +52,8 @@ def begin_writing(mongo: MongoTarget, flow: Flow, load: Load) -> None:
         raise PublishConflict(
             f"the collection showed {load_before} when this load was planned, and shows {load_now} now",
             where=f"flow {load.flow}, collection {record.collection}",
-            cure="nothing was published; somebody restored the collection or dropped its marker index: "
-            f"{run_again('serve', load.flow)}; the new run replaces the whole collection",
+            cure="nothing was published; somebody restored the collection, or dropped its index switchyard|…, which "
+            f"names the load: {run_again('serve', load.flow)}; the new run replaces the whole collection",
         )
     write_record(mongo, record, after=load.previous_seq)
 
@@ -72,7 +72,7 @@ def require_files(runtime: Runtime, flow: Flow, load: Load) -> None:
     files = [staged.changes, *([staged.replacements.file] if staged.replacements else [])]
     if not all(map(hdfs.exists, files)):
         raise PublishConflict(
-            f"the files of changes of load {load.load_id} are gone from HDFS, so its publish cannot be finished",
+            f"the files with the changes of load {load.load_id} are gone from HDFS, so its publish cannot be finished",
             where=f"flow {load.flow}, leg serve",
             cure="an earlier try of this publish may have changed some documents: "
             f"{run_again('serve', load.flow)}; the new run replaces the whole collection",
@@ -90,7 +90,8 @@ def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:
     if record is None and load.result(ServePlanned).marker is None:
         return
     if record is None or record.load_id != load.load_id or record.state != "served":
-        shown = f"load {record.load_id}, {record.state}" if record else "no load"
+        other_load = record.load_id if record else ""
+        shown = f"load {other_load}, {record.state}" if record else "no load"
         raise PublishConflict(
             f"MongoDB shows {shown}, and not load {load.load_id}: it was restored, or another run published meanwhile",
             where=f"flow {load.flow}, collection {collection}",

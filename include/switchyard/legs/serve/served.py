@@ -31,7 +31,7 @@ def directories(load: Load) -> tuple[str, ...]:
     paths = paths_of(load)
     if paths is None:
         raise LedgerStateError(
-            f"load {load.load_id} has no product yet: the result of serve.select",
+            f"load {load.load_id} has no result of serve.select yet",
             where=f"flow {load.flow}, leg serve",
             cure=f"run its step select first: switchyard step serve select --load {load.load_id}",
         )

@@ -165,10 +165,11 @@ def _write_staging(mongo: MongoTarget, flow: Flow, staging: str, files: list[Pat
     batches = _encoder(flow, schema).encode_all(read_batches(files)) if schema else []
     stage_report = mongo.stage(staging, batches, serve.indexes, marker, like=mongo.form(serve.collection))
     rows, stored = _count_rows(files), mongo.digest(staging)
-    if not rows == stage_report.documents == stored.documents or stored.hex != stage_report.digest:
+    in_mongodb = stored.documents
+    if not rows == stage_report.documents == in_mongodb or stored.hex != stage_report.digest:
         raise ReconcileMismatch(
             f"the staging collection is not what Hive has: {rows} rows in Hive, {stage_report.documents} documents "
-            f"written, {stored.documents} in MongoDB"
+            f"written, {in_mongodb} in MongoDB"
             + (", and their values differ" if stored.hex != stage_report.digest else ""),
             where=f"flow {flow.flow}, collection {staging}",
             cure=f"nothing was published, readers see the collection as before; {run_again('serve', flow.flow)}",

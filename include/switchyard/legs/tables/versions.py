@@ -95,8 +95,8 @@ def require_own(flow: Flow, table: str, version: TableVersion | None) -> None:
         raise _foreign(flow, name, where, version.flow if version else None)
     if version.is_copy:
         raise SwitchyardError(
-            f"Hive table {name} has the parameters of {version.named}: it was copied from it (CREATE TABLE LIKE), or "
-            "renamed",
+            f"Hive table {name} has Switchyard's parameters of table {version.named}: it was copied from that (CREATE "
+            "TABLE LIKE), or renamed",
             where=where,
             cure=f"nothing was changed; rename it back, or drop it if it is a copy (DROP TABLE {name} deletes no file)",
         )
@@ -215,7 +215,8 @@ def _require_previous(runtime: Runtime, flow: Flow, load: Load, database: str, t
         require_own(flow, table, current)
     if load.leg == "ingest" and current.load_id != load.load_id and current.seq != load.previous_seq:
         raise PublishConflict(
-            f"another load was published meanwhile: seq {load.previous_seq} was expected and {current.seq} is there",
+            f"another load was published meanwhile: seq {load.previous_seq} was expected, and the table shows "
+            f"{current.seq}",
             where=f"Hive table {database}.{table}",
             cure=f"nothing was changed; {run_again('ingest', flow.flow)}; the new run starts from seq {current.seq}",
         )

@@ -85,7 +85,7 @@ def _unknown(flow: Flow, inspection: Inspection) -> tuple[str, str]:
     knows = "does not know" if load is None else f"has as {load.state}"
     return (
         f"Hive table {version.name} shows seq {version.seq}, load {version.load_id}, which the ledger "
-        f"{knows}: the ledger is older than the table, or another one",
+        f"{knows}: the ledger is older than the table, or of another environment",
         "restore the ledger's newest backup, or make it again from the tables: switchyard ledger rebuild",
     )
 
@@ -109,10 +109,12 @@ def _older(flow: Flow, inspection: Inspection) -> tuple[str, str]:
     if newest is None:
         remembered = "a newer version, published into another lake.table or into a newer copy of this metastore"
     else:
-        remembered = f"seq {newest.seq}, revision {inspection.memory.rev}: the metastore is older than the ledger"
+        newest_rev = inspection.memory.rev
+        remembered = f"seq {newest.seq}, revision {newest_rev}: the metastore is older than the ledger"
     again = f"; or read everything again: switchyard run ingest {flow.flow} --from-beginning"
     return (
-        f"Hive table {version.name} shows seq {version.seq}, revision {version.rev}, and the ledger has {remembered}",
+        f"Hive table {version.name} shows seq {version.seq}, revision {version.rev} (parameter switchyard.rev), and "
+        f"the ledger has {remembered}",
         "restore the metastore's newest backup; or go on from the tables as they are: switchyard ledger rebuild"
         + ("" if flow.lake.mode == "append" else again),
     )

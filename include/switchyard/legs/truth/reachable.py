@@ -59,10 +59,10 @@ def keep_connections(ledger: Ledger, load: Load, flow: Flow, planned: Iterable[s
     return freeze_again(ledger, load, flow)
 
 
-def _elsewhere(load: Load, server: ServerOfLoad, what: str) -> SwitchyardError:
+def _elsewhere(load: Load, server: ServerOfLoad, lack: str) -> SwitchyardError:
     return SwitchyardError(
         f"load {load.load_id} is {load.state}, planned with connection {server.planned}; the flow file names "
-        f"{server.named} now, and the server of {server.named} {what}",
+        f"{server.named} now, and the server of {server.named} {lack}",
         where=f"flow {load.flow}, leg {load.leg}",
         cure=f"nothing was changed; name {server.planned} in the flow file again and run the leg; or give the load up: "
         f"switchyard abandon {load.flow} --leg {load.leg} --why 'REASON'",

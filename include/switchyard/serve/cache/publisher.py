@@ -108,10 +108,7 @@ class CachePublisher:
         answer, gate = self._run("close", str(seq), str(served or 0))
         if answer in (b"superseded", b"open"):
             state = "open" if gate.is_open else "closed"
-            what = (
-                f"the cache's gate is at seq {gate.seq}, {state}{self._whose(gate)}: another publish was here, so it "
-                f"cannot be closed for serve seq {seq}"
-            )
+            what = f"{self._other_publish(gate)}, {state}, and cannot be closed for serve seq {seq}"
             cure = (
                 f"nothing was removed from the cache; {run_again('serve', self.flow)}; the new run takes a higher seq"
             )
@@ -147,7 +144,10 @@ class CachePublisher:
         for chunk in _chunks(self._keys(ids or ()), _CHUNK):
             for key, cached_seq in zip(chunk, self._seqs(chunk), strict=True):
                 if cached_seq is not None and floor <= cached_seq < seq:
-                    what = f"value {key} of seq {cached_seq} is still cached: serve seq {seq} should have removed it"
+                    what = (
+                        f"key {key} still has a value of serve seq {cached_seq}, which serve seq {seq} should "
+                        "have removed"
+                    )
                     raise ReconcileMismatch(
                         what,
                         where=self._where,
@@ -260,16 +260,16 @@ class CachePublisher:
     def _open(self, seq: int, mode: Literal["invalidated", "restore", "upgrade"]) -> Gate:
         answer, gate = self._run("open", str(seq), mode)
         if answer == b"superseded":
-            what = (
-                f"the cache's gate is at seq {gate.seq}{self._whose(gate)}: another publish was here, so it cannot be "
-                f"opened for serve seq {seq}"
-            )
+            what = f"{self._other_publish(gate)}, and cannot be opened for serve seq {seq}"
             cure = f"readers get no old value; {run_again('serve', self.flow)}; the new run takes a higher seq"
             raise PublishConflict(what, where=self._where, cure=cure)
         return gate
 
-    def _whose(self, gate: Gate) -> str:
-        return ", for another collection" if gate.is_of_another(self.identity) else ""
+    def _other_publish(self, gate: Gate) -> str:
+        gate_seq = gate.seq
+        whose = ", for another collection" if gate.is_of_another(self.identity) else ""
+        key = self.gate_key
+        return f"another publish used this cache meanwhile: its gate, key {key}, is at serve seq {gate_seq}{whose}"
 
     def _run(self, name: Script, *args: str) -> tuple[bytes, Gate]:
         with explained(self.connection):
@@ -277,9 +277,9 @@ class CachePublisher:
         gate = Gate.parse(text)
         if gate is None:
             raise ReconcileMismatch(
-                f"the cache has no gate that can be read, after the script {name} should have written it",
+                f"the cache's gate, key {self.gate_key}, cannot be read after the script {name} should have written it",
                 where=self._where,
-                cure=f"another client wrote to key {self.gate_key}: delete it (redis-cli DEL); then "
+                cure=f"another client wrote to that key: delete it (redis-cli DEL {self.gate_key}); then "
                 f"{run_again('serve', self.flow)}; until then readers use MongoDB",
             )
         return answer, gate

@@ -51,6 +51,8 @@ from switchyard.serve.documents.shown import show
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 BATCH_BYTES = 16 * 1024 * 1024
 BATCH_ROWS = 8192
+_CURE = "nothing was published; change the flow file as each line above says, then run the ingest and the serve leg"
+_RENAME = "give it another name, columns: {COLUMN: {name: NAME}}, or in serve.select"
 
 
 class DocumentEncoder:
@@ -132,7 +134,7 @@ class DocumentEncoder:
             raise ValueRefused(
                 f"the row makes a document of {lengths[row]:,} bytes; MongoDB's limit is {MAX_DOCUMENT_BYTES:,}",
                 where=f"{self.where} row {self.show_key(batch, row)}".strip(),
-                cure="leave the large column or that row out with `serve.select`",
+                cure="leave the large column or that row out, by a query in serve.select",
             )
 
 
@@ -163,23 +165,26 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 def _require_key(schema: pa.Schema, key: Sequence[str], where: str) -> None:
     faults = list(_key_faults(schema, key))
     if faults:
-        cure = (
-            "correct `serve.key` in the flow file; or give a column another name or type, by columns: {COLUMN: {name: "
-            "NAME, as: string}} or in `serve.select`"
-        )
-        raise ValueRefused("; ".join(faults), where=where, cure=cure)
+        raise ValueRefused("serve.key cannot be the key of documents:", where=where, cure=_CURE, findings=faults)
 
 
 def _key_faults(schema: pa.Schema, key: Sequence[str]) -> Iterator[str]:
     if not key or len(set(key)) != len(key):
-        yield "the key has to be one or more different columns"
+        yield "the key has to be one or more different columns: name each of them once in serve.key"
     for name in key:
         if name not in schema.names:
-            yield f"key column {name} is missing; the columns are {', '.join(schema.names)}"
+            yield f"key column {name} is missing: name one of the columns that there are ({', '.join(schema.names)})"
         elif not _can_be_key(schema.field(name).type):
-            yield f"key column {name} is of type {schema.field(name).type}, which identifies no row exactly"
+            kind = schema.field(name).type
+            yield (
+                f"key column {name} is of type {kind}, which identifies no row exactly: name another column, or carry "
+                f"its text, columns: {{COLUMN: {{as: string}}}}"
+            )
     if "_id" in schema.names and tuple(key) != ("_id",):
-        yield "column _id is not in `serve.key`, and MongoDB keeps the key under that name"
+        yield (
+            "column _id is not in `serve.key`, and MongoDB keeps the key under that name: set serve.key to _id, or "
+            "give the column another name in serve.select"
+        )
 
 
 def _can_be_key(kind: pa.DataType) -> bool:
@@ -190,11 +195,7 @@ def _can_be_key(kind: pa.DataType) -> bool:
 def _require_fields(fields: list[Any], timestamps: Timestamps, where: str) -> None:
     faults = list(_field_faults(fields, timestamps, ()))
     if faults:
-        cure = (
-            "in the flow file rename these columns, `columns: {COLUMN: {name: NAME}}`, or store them as text, "
-            "`columns: {COLUMN: {as: string}}`; or do so in `serve.select`"
-        )
-        raise ValueRefused("; ".join(faults), where=where, cure=cure)
+        raise ValueRefused("these columns cannot be served as they are:", where=where, cure=_CURE, findings=faults)
 
 
 def _field_faults(fields: list[Any], timestamps: Timestamps, parents: tuple[str, ...]) -> Iterator[str]:
@@ -202,14 +203,20 @@ def _field_faults(fields: list[Any], timestamps: Timestamps, parents: tuple[str,
     for field in fields:
         column = ".".join([*parents, field.name])
         if not field.name or "\0" in field.name or "." in field.name or field.name.startswith("$"):
-            yield f"column {column!r} cannot be a MongoDB field name"
+            yield f"column {column!r} cannot be a MongoDB field name (empty, or with a . or $): {_RENAME}"
         if names.count(field.name) > 1:
-            yield f"column {column} occurs twice"
+            yield f"column {column} occurs twice: {_RENAME}"
         if not is_supported(field.type):
-            yield f"column {column} is of type {field.type}, which has no exact BSON type: cast to string"
+            yield (
+                f"column {column} is of type {field.type}, which has no exact BSON type: store it as text, "
+                f"columns: {{COLUMN: {{as: string}}}}, or cast it to string in serve.select"
+            )
         beside = MICROSECONDS_FIELD.format(field.name)
         if timestamps == "beside" and pa.types.is_timestamp(field.type) and beside in names:
-            yield f"serve.timestamps: beside adds field {beside} to each document, and there is a column of that name"
+            yield (
+                f"serve.timestamps: beside adds field {beside} to each document, and there is a column of that name: "
+                "set serve.timestamps to string, or rename that column"
+            )
         yield from _field_faults(_struct_fields(field.type), timestamps, (*parents, field.name))
 
 

@@ -79,9 +79,9 @@ def form_of(described: Options, indexes: list[Options]) -> CollectionForm:
 
 def require_fit(form: CollectionForm, where: str) -> None:
     """Raise StepFailed for a collection that cannot hold what a load proves."""
-    if faults := list(form.faults()):
+    if unfit := list(form.faults()):
         raise StepFailed(
-            f"the collection {'; and '.join(faults)}: it would not be what was loaded",
+            f"the collection {'; and '.join(unfit)}: it would not keep what is loaded into it",
             where=where,
             cure="nothing was written; name another collection in serve.collection, or drop this one, its TTL index or "
             "its cap",
@@ -92,7 +92,8 @@ def require_replaceable(form: CollectionForm, where: str) -> None:
     """Raise StepFailed for a collection that a snapshot would not keep as it is: it puts another one in its place."""
     if chosen := form.chosen:
         raise StepFailed(
-            f"the collection was made with {', '.join(chosen)}, and a snapshot would put one without it in its place",
+            f"the collection was made with {', '.join(chosen)}, and a snapshot (a load of the whole collection) would "
+            "put one without it in its place",
             where=where,
             cure="nothing was published; empty the collection and set serve.publish: delta, which writes into it as it "
             "is; or drop it, if nobody needs these options",

@@ -105,9 +105,10 @@ def check_applied(
         deletions += len(ids)
         remaining += len(mongo.find_raw(collection, ids))
     counted = mongo.count(collection)
-    if (stored.documents, stored.hex, remaining, counted) != (changed.documents, changed.digest, 0, rows):
+    stored_documents = stored.documents
+    if (stored_documents, stored.hex, remaining, counted) != (changed.documents, changed.digest, 0, rows):
         raise ReconcileMismatch(
-            f"published, but MongoDB does not match Hive: {counted} documents instead of {rows}; {stored.documents} of "
+            f"published, but MongoDB does not match Hive: {counted} documents instead of {rows}; {stored_documents} of "
             f"{changed.documents} replaced documents are there; {remaining} of {deletions} deleted ones are still there"
             + ("; replaced documents differ in content" if stored.hex != changed.digest else ""),
             where=f"flow {flow}, collection {collection}",

@@ -82,8 +82,8 @@ class ServedRecord:
             raise SwitchyardError(
                 f"the document {name!r} is not one that Switchyard wrote: {error!r}",
                 where=f"collection {OWN_COLLECTION}",
-                cure="restore that document from MongoDB's backup; or delete it and run the serve leg again, which "
-                "then compares all documents",
+                cure="restore that document from MongoDB's backup; or delete it and run the serve leg again "
+                "(switchyard run serve FLOW), which then compares all documents",
             ) from error
 
     def document(self) -> dict[str, Value]:

@@ -28,18 +28,19 @@ def write_refused(error: BulkWriteError, where: str) -> Refusal:
     failures = details.get("writeErrors", [])
     if any(failure.get("code") == _NOT_VALID for failure in failures):
         return StepFailed(
-            f"the collection has a validator, and {len(failures)} or more documents do not pass it; _id "
+            f"the collection has a validator, and {len(failures)} or more documents do not pass it, those with _id "
             + _shown_ids(failures),
             where=where,
             cure="nothing was published; correct the validator (db.runCommand({collMod: …})), or mend the rows",
         )
     repeated = [failure for failure in failures if failure.get("code") == _DUPLICATE_KEY]
     if others := [failure for failure in repeated if _IDS_INDEX.search(str(failure["errmsg"])) is None]:
+        server_words = others[0]["errmsg"]
         return StepFailed(
-            f"the collection has another unique index, and {len(others)} or more documents do not fit it; _id "
-            f"{_shown_ids(others)}: {others[0]['errmsg']}",
+            f"the collection has another unique index, and {len(others)} or more documents do not fit it, those with "
+            f"_id {_shown_ids(others)}: {server_words}",
             where=where,
-            cure="drop that index, which somebody made beside those of serve.indexes, or mend the rows; then run again",
+            cure=f"drop that index, which somebody made beside those of serve.indexes, or mend the rows; then {AGAIN}",
         )
     if not repeated:
         reason = failures[0]["errmsg"] if failures else details.get("writeConcernErrors")
@@ -49,7 +50,7 @@ def write_refused(error: BulkWriteError, where: str) -> Refusal:
             cure=f"see MongoDB's log and its disk space; then {AGAIN}",
         )
     return ValueRefused(
-        f"{len(repeated)} or more rows have the key of another row; _id {_shown_ids(repeated)}",
+        f"{len(repeated)} or more rows have the key of another row, e.g. _id {_shown_ids(repeated)}",
         where=where,
         cure="nothing was published; name in `serve.key` the columns that identify a row",
     )
@@ -62,8 +63,8 @@ def rename_refused(error: OperationFailure, staging: str, where: str) -> Refusal
             f"the staging collection {staging} no longer exists: it was published already, or dropped by a later load"
         )
         cure = (
-            "run the whole leg: switchyard run serve FLOW, or trigger the DAG of its serve leg; clearing this task is "
-            "not enough. It finds out which of the two happened, and goes on"
+            "run the whole leg: switchyard run serve FLOW, or in Airflow trigger DAG serve__FLOW (clearing this task "
+            "is not enough); the new run finds out which of the two happened, and goes on"
         )
         return PublishConflict(what, where=where, cure=cure)
     if error.code in REFUSED_LOGIN:
