@@ -105,7 +105,15 @@ Each error: its class and the line of code that raises it; where, and what is wr
 While a leg runs, `flow <flow>` stands before a place that names no flow.
 <words> stand for what varies: <flow> for a flow's name, `<a> / <b>` for one of the two. FLOW is the name to put in.
 `source.where`, `lake.mode` and other dotted words are keys of the flow file, flows/<flow>.yaml; extra.NAME is a key of
-the Extra of an Airflow connection. Flow, leg, load, seq, bookmark, publish and ledger: see "Words" in README.md.
+the Extra of an Airflow connection.
+
+Words: a flow is one YAML file; its legs are ingest (PostgreSQL to Hive) and serve (Hive to MongoDB and Redis). A load
+is one run of a leg; what it leaves is a version, numbered by its seq (of the serve leg: serve seq). To publish is the
+one call by which readers see a load. The bookmark: the value of source.cursor below which all rows have been read. The
+ledger: Switchyard's tables in a PostgreSQL, which know each load and its state. Landing: a load's files in HDFS before
+its publish; staging: the same in MongoDB; quarantine: the Hive table of refused rows, <table>__quarantine. A snapshot
+replaces a whole collection, a delta what changed in it. Gate: the key in Redis that says which cached values may be
+used. Mapper: one of several processes of Sqoop that read at once. Pooler: PgBouncer or the like.
 """
 
 app = typer.Typer(invoke_without_command=True)

@@ -24,9 +24,9 @@ def elements_of(package: Package, module: Module, values: ast.expr, depth: int =
             source = values.generators[0].iter
             is_same = isinstance(item, ast.Name) and item.id == ast.unparse(values.generators[0].target)
             rows = elements_of(package, module, source, depth + 1) if is_same else [Row(module, item)]
-        case ast.IfExp(body=body, orelse=orelse):
+        case ast.IfExp(body=body, orelse=orelse) | ast.BinOp(left=body, op=ast.Add(), right=orelse):
             rows = [row for each in (body, orelse) for row in elements_of(package, module, each, depth + 1)]
-        case ast.Call(func=ast.Name(id="list" | "sorted" | "tuple"), args=[inner]):
+        case ast.Call(func=ast.Name(id="list" | "sorted" | "tuple") | ast.Attribute(attr="fromkeys"), args=[inner]):
             return elements_of(package, module, inner, depth + 1)
         case ast.Call():
             called = package.function_of(module, values)
@@ -94,6 +94,13 @@ def items_of(package: Package, kind: str, attribute: str, depth: int) -> list[Ro
             inner = each.elt if isinstance(each, ast.GeneratorExp) else each
             rows += elements_of(package, module, inner, depth + 1)
     return rows
+
+
+def tables_of(package: Package, module: Module, node: ast.AST, name: str) -> list[Row]:
+    """Return the values of the dicts that the instances of the class around a node are made with, as this field."""
+    calls = package.calls[module.class_around(node)]
+    fields = [(home, package.field_of(Row(home, call), name)) for home, call in calls]
+    return [row for home, value in fields if isinstance(value, ast.Name) for row in package.table(home, value.id)]
 
 
 def _as_name(node: ast.expr) -> ast.Name | None:

@@ -15,6 +15,7 @@ from switchyard.cli.message_syntax import (
     item_class,
     returned_value,
     statements_before,
+    table_entries,
     without_none,
 )
 
@@ -223,24 +224,24 @@ class Package:
                 for row in self.table(module, table):
                     call = ast.Call(func=row.node, args=[], keywords=[])
                     rows += [Row(each.module, each.node, row.ways) for each in self.returned(row.module, call)]
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=table), attr="get"), args=[_, ast.Name(id=default)]):
+                others = [
+                    Row(each.module, each.node, ((("row", table), -1),)) for each in module.of_module(default, self)
+                ]
+                rows = self.table(module, table) + others
             case ast.Call():
                 rows = self.returned(module, value) if depth < _DEEPEST else []
-            case ast.Subscript(value=ast.Name(id=table)):
-                rows = self.table(module, table)
+            case ast.Subscript(value=ast.Name(id=table), slice=key):
+                rows = self.table(module, table, key)
             case _:
                 return []
         listed = [(row, self.tuples(row.module, row.node, depth + 1)) for row in rows if row.node is not value]
         return [Row(each.module, each.node, (*row.ways, *each.ways)) for row, inner in listed for each in inner]
 
-    def table(self, module: Module, name: str) -> list[Row]:
-        """Return the values of a dict that a module defines, or imports."""
+    def table(self, module: Module, name: str, key: ast.expr | None = None) -> list[Row]:
+        """Return the values of a dict that a module defines, or imports: one when the key is written in the dict."""
         home = self.home_of(module, name)
-        for statement in home.tree.body:
-            value = getattr(statement, "value", None)
-            target = getattr(statement, "target", None) or next(iter(getattr(statement, "targets", ())), None)
-            if isinstance(value, ast.Dict) and isinstance(target, ast.Name) and target.id == name:
-                return [Row(home, each, ((("row", name), number),)) for number, each in enumerate(value.values)]
-        return []
+        return [Row(home, each, ((("row", name), number),)) for number, each in table_entries(home.tree, name, key)]
 
     def passed(self, module: Module, function: Function, name: str) -> list[Row]:
         """Return what the callers of a function pass for a parameter."""

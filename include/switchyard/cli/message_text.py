@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from switchyard.cli.message_items import elements_of
+from switchyard.cli.message_items import elements_of, tables_of
 from switchyard.cli.message_names import Module, Package, Row
+from switchyard.cli.message_syntax import bound_items
 
 _UNKNOWN = "…"
 VALUE = re.compile(r"<[^<>]*>|…")
@@ -22,22 +23,78 @@ _SAME = {"upper", "lower", "strip", "rstrip", "encode", "isoformat", "splitlines
 _PLAIN = {"name", "value", "text", "id"}
 """Attributes that say nothing without their owner."""
 _SPOKEN = {
-    "leg": "ingest|serve",
     "address": "host:port",
-    "advice": "what to do with it, e.g. leave it out",
+    "bent, …": "column: what it was and what it is, …",
+    "between": "hive-mongodb / postgres-hive",
+    "c": "column",
+    "ca": "ca_cert / tlsCAFile / ssl_ca_certs",
+    "changes, …": "what changed, e.g. source.where was A and is B, …",
+    "chosen, …": "validator, collation, …",
+    "client": "tlsCertificateKeyFile / ssl_certfile",
+    "column name": "column",
     "conn id": "connection",
-    "ca": "CA file",
-    "client": "client certificate",
     "conn type": "connection type",
+    "counts by kind": "1 inserted + 2 updated + …",
+    "cure": "what to do for its type, e.g. carry its text",
     "dag id": "DAG id",
     "dbname": "database",
-    "doing": "do this",
+    "default": "expression",
+    "differences, …": "what differs, e.g. TimeZone Asia/Tokyo, and the plan saw UTC, …",
+    "doing": "read / write / delete PATH",
+    "each name": "table or view",
     "error": "error message",
-    "on": "TLS switch",
+    "failures": "id, …",
+    "fault": "what Hive says of it",
+    "faults": "e.g. PATH is not in HDFS",
+    "faults, …": "e.g. PATH is not in HDFS, …",
+    "future": "number",
+    "held": "rolled back from seq A to seq B, by whom and why",
+    "hidden": "number",
+    "in mongodb": "number",
+    "key faults": "their keys are NULL / they are not in the quarantine any more",
+    "lack": "does not have the load's data / cannot be asked",
+    "leg": "ingest|serve",
+    "lengths": "number",
+    "listed": "column, …",
+    "mismatch": "what is not in the catalog",
+    "more": "number",
+    "moved parts, …": "e.g. rows 10, and 11 after it, …",
+    "newest rev": "the ledger's revision",
+    "now name": "column",
+    "nulls": "number",
+    "omission": "the flow file calls it otherwise / leaves it out",
+    "on": "use_ssl / tls / ssl",
     "orig": "the server's message",
+    "other use": "another flow serves it",
+    "others": "id, …",
+    "p": "pattern",
+    "parsers message": "the parser's message",
+    "part counts": "e.g. 90 inserted + 10 unchanged",
+    "prepared": "number",
+    "purpose": "e.g. the text of dates",
+    "reasons": "the flow file calls it otherwise / leaves it out",
+    "replays": "load id",
     "request name": "job name",
     "returncode": "exit code",
+    "row": "time zone",
+    "rule": "what it should be",
+    "server words": "the server's message",
+    "shown": "type",
+    "shown, …": "column, …",
+    "sql": "create function …; create trigger …",
     "strerror": "the system's message",
+    "ties": "number",
+    "to": "load id or seq",
+    "type text": "type",
+    "types text": "type",
+    "unfit means": "a value that Hive's type cannot hold, e.g. NaN",
+    "unfit, …": "is a view / is capped / has a TTL",
+    "unknown load": "its record names a load that this ledger does not know",
+    "unread, …": "column, …",
+    "unusable": "number",
+    "upserts": "number",
+    "what": "what is wrong",
+    "where": "the record",
     "words": "the server's message",
 }
 """Names that say more to the reader than the source's own: what a value may be, or the word that docs have for it."""
@@ -129,23 +186,29 @@ class Writer:
                 return self._write_each(self._module.kept_values(node), depth)
             case ast.Name(id="where"):
                 return self._write_each(self._module.values_of(node, self._package), depth)
+            case ast.Name() if (listed := bound_items(self._module.parents, node)) is not None:
+                return self._write_all(elements_of(self._package, self._module, listed), depth, inside=inside)
             case ast.Name(id=name):
                 values = self._module.values_of(node, self._package)
                 number = values[0].node if name.isupper() and values else None
                 if isinstance(number, ast.Constant) and isinstance(number.value, int):
                     return [Variant(f"{number.value:,}")]
                 return self._write_all(values, depth, inside=inside)
-            case ast.Subscript(value=ast.Name(id=table)):
-                return self._write_all(self._package.table(self._module, table), depth, inside=inside)
+            case ast.Subscript(value=ast.Name(id=table), slice=key):
+                return self._write_all(self._package.table(self._module, table, key), depth, inside=inside)
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if self._package.imported(self._module, owner):
                 home = self._package.imported(self._module, owner) or self._module
                 return self._write_all(home.of_module(name, self._package), depth, inside=inside)
             case ast.Attribute(value=ast.Name() as owner, attr=attribute):
                 rows = self._package.rows(self._module.class_of(owner, self._package))
                 return self._write_rows(rows, attribute, depth)
+            case ast.Subscript(value=ast.Attribute(value=ast.Name(id="self"), attr=table)):
+                return self._write_all(tables_of(self._package, self._module, node, table), depth, inside=inside)
             case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(between)), attr="join"), args=[listed]):
                 words = self._written_out(listed)
                 return [Variant(between.join(words))] if words else self.write_items(listed, depth)
+            case ast.Call(func=ast.Name(id="show")):
+                return []  # a value of the data
             case ast.Call():
                 return self._write_all(self._package.returned(self._module, node), depth, inside=inside)
         return []
@@ -178,7 +241,7 @@ class Writer:
         """The items of a list that is joined, each a text of its own, but for those that only pass something on."""
         items = elements_of(self._package, self._module, values)
         written = [self._write_all([item], depth, inside=True) for item in items]
-        return [variant for variants in written for variant in variants]
+        return [variant for variants in written for variant in variants if variant.text]
 
     def _write_rows(self, rows: Sequence[Row], attribute: str, depth: int) -> list[Variant]:
         values = [(row, self._package.field_of(row, attribute)) for row in rows]
@@ -226,6 +289,8 @@ def _words(node: ast.expr) -> str:
             return _words(value)
         case ast.GeneratorExp(elt=element) | ast.ListComp(elt=element):
             return _words(element)
+        case ast.Call(func=ast.Name(id="show")):
+            return "value"
         case ast.JoinedStr(values=values):
             return next((words for value in values if (words := _words(value))), "")
     return ""

@@ -171,8 +171,32 @@ def test_a_flow_that_is_known_is_filled_in() -> None:
     assert [error for error in ERRORS if "FLOW" in (error.cure or "").split() and "<flow>" in (error.where or "")] == []
 
 
+def test_a_cure_says_which_command_or_dag() -> None:
+    """Whoever is paged knows what to type or to trigger: `run again` is followed by the command, a DAG has its id."""
+    vague = re.compile(r"run again(?!: switchyard)|(start|trigger|try) it again|the DAG again|its DAG\b")
+    assert [error for error in ERRORS if vague.search(error.cure or "")] == []
+
+
+def test_no_placeholder_stands_for_a_sentence() -> None:
+    """What is wrong, why, and what to do are written out, each alternative by itself, or shown by an example."""
+    names = ("advice", "cure", "fault", "faults, …", "finding", "reason, …", "reasons, …", "what", "why")
+    sentences = tuple(f"<{name}>" for name in names)
+    assert [
+        error
+        for error in ERRORS
+        if any(sentence in f"{error.where} {error.what} {error.cure}" for sentence in sentences)
+    ] == []
+
+
+def test_no_finding_is_empty() -> None:
+    assert [error for error in ERRORS if re.search(r"\n  - (\n|$)", f"{error.what}\n")] == []
+
+
 SOURCE = """
 TABLE = {1: one, 2: other}
+ADVICE = {"a": ("a is old", "renew a"), "b": ("b is new", "wait")}
+UNKNOWN = ("it is unknown", "ask")
+EXTRAS = {"x": "write y", **dict.fromkeys(("v", "w"), "leave it out"), **MORE}
 
 def one(x):
     return f"one {x}", "cure one"
@@ -229,7 +253,7 @@ def either(load):
     return Refused("no load", cure=again(load.leg))
 
 class Client:
-    def __init__(self, login):
+    def __init__(self, extras, login=""):
         self.where = f"connection {login}"
 
     def call(self):
@@ -239,8 +263,29 @@ class Client:
     def _where(self):
         return f"cache of {self.flow}"
 
+    def judge(self, name):
+        advice = self.extras[name]
+        raise Refused(f"{name} is refused", cure=advice)
+
     def get(self):
         raise Refused("no value", cure="fill it", where=self._where)
+
+CLIENT = Client(EXTRAS)
+
+def look_up():
+    what, cure = ADVICE["b"]
+    raise Refused(what, cure=cure)
+
+def look_up_any(key):
+    what, cure = ADVICE.get(key, UNKNOWN)
+    raise Refused(what, cure=cure)
+
+def list_faults(rows):
+    return ["it is late"] + [f"{row.id} is lost" for row in rows]
+
+def go_through(rows):
+    findings = [f"cursor: {fault}" for fault in list_faults(rows)]
+    raise Refused("; ".join(findings), cure="mend")
 """
 
 
@@ -253,20 +298,24 @@ def test_the_texts_of_a_message_are_paired_with_their_cures() -> None:
         if isinstance(call, ast.Call) and ast.unparse(call.func) == "Refused"
     }
     assert texts == {
-        14: {("a is wrong", "mend a"), ("b is wrong", "mend b")},
-        22: {("<number of rows> of <row id, …>", "add <name>")},
-        25: {
+        17: {("a is wrong", "mend a"), ("b is wrong", "mend b")},
+        25: {("<number of rows> of <row id, …>", "add <name>")},
+        28: {
             ("first", "do this"),
             ("<number of rows> of <row id, …>", "add <name>"),
             ("third", "do that"),
         },
-        29: {("it says: one <x>", "nothing; cure one"), ("it says: other", "nothing; cure other")},
-        41: {(what, cure) for what in ("column <name> is bad", "no names", "one more") for cure in ("mend", "add")},
-        50: {("no rows", "run ingest again")},
-        53: {("no documents", "run serve again")},
-        56: {("no load", "run <ingest|serve> again")},
-        63: {("user <login> / nobody is refused", "ask")},
-        70: {("no value", "fill it")},
+        32: {("it says: one <x>", "nothing; cure one"), ("it says: other", "nothing; cure other")},
+        44: {(what, cure) for what in ("column <name> is bad", "no names", "one more") for cure in ("mend", "add")},
+        53: {("no rows", "run ingest again")},
+        56: {("no documents", "run serve again")},
+        59: {("no load", "run <ingest|serve> again")},
+        66: {("user <login> / nobody is refused", "ask")},
+        74: {("<name> is refused", "write y"), ("<name> is refused", "leave it out")},
+        77: {("no value", "fill it")},
+        83: {("b is new", "wait")},
+        87: {("a is old", "renew a"), ("b is new", "wait"), ("it is unknown", "ask")},
+        94: {("cursor: it is late", "mend"), ("cursor: <row id> is lost", "mend")},
     }
 
 
