@@ -12,7 +12,7 @@ SHELL  := /bin/bash
 ENV    := eval "$$($(BIN)/switchyard stack env)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env test test-faults test-unit lint lock docs bench clean
+.PHONY: help setup demo up down status env test test-faults test-unit test-helm lint lock docs bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,14 +44,17 @@ test-faults: setup  ## kill -9 at every step, servers killed one by one; prints 
 test-unit: setup  ## what needs no servers, in seconds
 	@$(BIN)/python -m pytest tests/unit tests/dags tests/golden tests/behaviours/test_connection_sources.py -n auto -q
 
+test-helm: setup  ## the chart and the values for official charts, without a cluster, in seconds
+	@stack/helm-tools.sh && $(BIN)/python -m pytest tests/helm -n auto -q
+
 lint: setup  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 lock:  ## resolve requirements*.in again
 	@stack/lock.sh
 
-docs: setup  ## write what is generated: DAGs.md, docs/types.md, JSON Schemas
-	@$(BIN)/switchyard docs
+docs: setup  ## write what is generated: DAGs.md, docs/types.md, JSON Schemas, the chart's values
+	@$(BIN)/switchyard docs && $(BIN)/python helm/values_page.py
 
 bench: setup  ## side by side, medians and ratios
 	@$(ENV) && $(BIN)/python benchmarks/run.py

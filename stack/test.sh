@@ -11,6 +11,7 @@ bin="$state/venv/bin"
 (cd stack && "$bin/mypy" switchyard_stack)
 "$bin/lint-imports" >/dev/null
 "$bin/switchyard" docs --check >/dev/null
+stack/helm-tools.sh
 "$bin/switchyard" stack up --airflow
 case "${KEEP:-1}" in
 1 | true | yes | on) ;;
@@ -29,7 +30,7 @@ run() { # NAME, then pytest's arguments
 }
 # What needs no servers.
 run unit -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term \
-    tests/unit tests/dags tests/golden tests/behaviours/test_connection_sources.py
+    tests/unit tests/dags tests/golden tests/helm tests/behaviours/test_connection_sources.py
 # Three workers on two cores, since a test waits for servers much of its time. The tests of a file share flows and
 # stacks, so a file stays on one worker; the longest files begin (tests/durations.json).
 run servers -n 3 --dist loadfile --no-loadscope-reorder -m "not outage and not kin" \
