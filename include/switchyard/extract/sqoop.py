@@ -151,9 +151,9 @@ def _query(request: ExtractRequest) -> list[str]:
     if "\n" in query:  # a line of the file is an option
         length = len(query.encode())
         raise StepFailed(
-            f"the statement has {length:,} bytes in several lines, and Sqoop takes one so long in one line only",
+            f"the statement has {length:,} bytes in several lines, and Sqoop takes so long a one only in one line",
             where=f"Sqoop job {request.name}",
-            cure="write source.query and source.where in one line (YAML: >-), or make the query a view",
+            cure="write source.query and source.where in one line (YAML: >-), or read a view of the query",
         )
     request.scratch.mkdir(parents=True, exist_ok=True)
     path = request.scratch / "query.options"

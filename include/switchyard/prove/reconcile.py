@@ -60,7 +60,7 @@ def tally_lines(files: Iterable[Iterable[bytes]], flow: str, directory: str) -> 
             rest = buffer[buffer.rfind(b"\n") + 1 :]
         if rest:
             raise ReconcileMismatch(
-                "a landed file ends in the middle of a line: what wrote it was stopped",
+                "a file of the load ends in the middle of a line: the process that wrote it was stopped",
                 where=f"flow {flow}, HDFS directory {directory}",
                 cure=f"nothing was published; {run_again('ingest', flow)}",
             )

@@ -33,7 +33,7 @@ def tombstone_fault(name: str, columns: Sequence[CarriedColumn]) -> str | None:
         listed = ", ".join(column.source for column in columns if column.source)
         return (
             f"source.tombstone {name!r} is not a column that the load reads, so that no row would be deleted; it reads "
-            f"{listed}: correct the name, or let the contract take the column (contract.columns: evolve)"
+            f"{listed}: correct the name, or set contract.columns: evolve, which takes new columns"
         )
     if column.hive_type in MARKS:
         return None

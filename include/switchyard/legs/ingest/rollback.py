@@ -91,7 +91,7 @@ def choose_version(published: Sequence[Load], hdfs: Hdfs, flow: Flow, current: T
         )
         raise _refused(flow, hdfs, published, current, why)
     if not _is_there(hdfs, target, current):
-        why = f"{choice}, seq {target.seq}, is no longer in HDFS: tidy deletes versions beyond lake.keep_loads"
+        why = f"{choice}, seq {target.seq}, is no longer in HDFS: the step tidy deletes versions beyond lake.keep_loads"
         raise _refused(flow, hdfs, published, current, why)
     return target
 

@@ -100,8 +100,8 @@ def _land(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, source: Tabl
     require_input_files(runtime, ledger, flow, dependency)  # again: what was deleted meanwhile was read as nothing
     if landed.rows != landed.expected:
         raise ReconcileMismatch(
-            f"serve.select yields {landed.expected} rows and {landed.rows} landed: it gives another result each time "
-            "it runs",
+            f"serve.select yields {landed.expected} rows, and {landed.rows} were written: it gives another result "
+            "each time it runs",
             where=f"flow {flow.flow}, leg serve",
             cure="nothing was published; in serve.select give LIMIT an ORDER BY by unique columns, and take rand() and "
             f"the like out; then {run_again('serve', flow.flow)}",
