@@ -263,7 +263,7 @@ def _check_mode(source: Source, lake: Lake) -> None:
             at=["lake", "mode"],
         )
     if lake.mode == "merge" and source.cursor is None and source.sweep == "never":
-        cure = "set source.cursor to a timestamp that every change sets, or source.sweep: always to read all rows each time"
+        cure = "set source.cursor to a timestamp that every change sets; or set source.sweep: always (reads all rows)"
         raise refuse("mode merge needs a way to find what changed", cure=cure, at=["lake", "mode"])
     if lake.mode != "merge":
         for name in ("tombstone", "sweep"):
