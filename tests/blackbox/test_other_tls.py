@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,78 +10,38 @@ import pytest
 
 from harness.outside.certificates import Authority
 from harness.outside.grounds import CACHE, MONGO, SOURCE, Ended, FlowUnderTest, Grounds
-from harness.outside.tls_servers import (
-    LOGIN,
-    PASSWORD,
-    TlsServer,
-    open_tls_hiveserver2,
-    open_tls_metastore,
-    open_tls_mongo,
-    open_tls_redis,
-)
+from harness.outside.tls_estate import HIVE, METASTORE, TlsEstate, open_tls_estate
+from harness.outside.tls_servers import PASSWORD
 from harness.outside.wiretap import Wiretap
 
 pytestmark = pytest.mark.kin
-HIVE, METASTORE = "lake_hive", "lake_metastore"
 HTTP = {"use_http_transport": True}
 
 
-@dataclass(frozen=True)
-class Estate:
-    """The four servers, by the connection of the stack that each stands in for, and the extras that reach it."""
-
-    servers: dict[str, TlsServer]
-    extras: dict[str, dict[str, Any]]
-
-    def connect(self, grounds: Grounds, **over: dict[str, Any]) -> dict[str, str]:
-        """Connections to all four, one of them changed; returns their ids by that of the stack's."""
-        ids = {}
-        for like, server in self.servers.items():
-            ids[like] = f"tls_{like}"
-            login = {"login": LOGIN, "password": PASSWORD} if like == HIVE else {"login": None, "password": None}
-            fields = {"host": "localhost", "port": server.port, **login, "extra": self.extras[like]}
-            if over.get(like, {}).get("extra", {}).get("use_http_transport"):
-                fields["port"] = server.http_port
-            grounds.connections[ids[like]] = {**grounds.connections[like], **fields, **over.get(like, {})}
-            grounds.connect(ids[like])
-        return ids
+def connect(grounds: Grounds, estate: TlsEstate, **over: dict[str, Any]) -> dict[str, str]:
+    """Connections to all four servers, one of them changed; returns their ids by that of the stack's."""
+    ids = {}
+    for like in estate.servers:
+        ids[like] = f"tls_{like}"
+        grounds.connections[ids[like]] = {**grounds.connections[like], **estate.fields(like, **over.get(like, {}))}
+        grounds.connect(ids[like])
+    return ids
 
 
 @pytest.fixture(scope="module")
-def estate(grounds: Grounds, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
-    authority = Authority(tmp_path_factory.mktemp("authority"), "ca")
-    client = authority.issue("client", [])
-    both = client.certificate.with_name("client.pem")
-    both.write_bytes(client.key.read_bytes() + client.certificate.read_bytes())
-    ca = str(authority.file)
-    extras = {
-        HIVE: {"auth_mechanism": "CUSTOM", "use_ssl": True, "ca_cert": ca},
-        METASTORE: {"use_ssl": True, "ca_cert": ca},
-        MONGO: {"tls": True, "tlsCAFile": ca, "tlsCertificateKeyFile": str(both)},
-        CACHE: {
-            "ssl": True,
-            "ssl_ca_certs": ca,
-            "ssl_certfile": str(client.certificate),
-            "ssl_keyfile": str(client.key),
-        },
-    }
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsEstate]:
     make = tmp_path_factory.mktemp
-    with (
-        open_tls_redis(make("redis"), authority) as redis,
-        open_tls_mongo(make("mongo"), authority) as mongo,
-        open_tls_metastore(make("metastore"), authority) as metastore,
-        open_tls_hiveserver2(make("hiveserver2"), authority) as hive,
-    ):
-        yield Estate({HIVE: hive, METASTORE: metastore, MONGO: mongo, CACHE: redis}, extras)
+    with open_tls_estate(make, Authority(make("authority"), "ca")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def loaded(grounds: Grounds, estate: Estate) -> FlowUnderTest:
+def loaded(grounds: Grounds, estate: TlsEstate) -> FlowUnderTest:
     """A flow that went through all four servers once, and has a version more than is served.
 
     Hive is asked by its preflight, for the check.
     """
-    ids = estate.connect(grounds)
+    ids = connect(grounds, estate)
     flow = grounds.flow("tls", "id int primary key, v text", serve={}, cache={})
     flow.change(
         lake={"hive": ids[HIVE], "metastore": ids[METASTORE]},
@@ -134,7 +93,7 @@ def try_to_use(flow: FlowUnderTest, server: str) -> Ended:
 )
 def test_a_server_that_is_not_verified_is_not_used(
     grounds: Grounds,
-    estate: Estate,
+    estate: TlsEstate,
     loaded: FlowUnderTest,
     tmp_path: Path,
     server: str,
@@ -144,25 +103,25 @@ def test_a_server_that_is_not_verified_is_not_used(
     another = str(Authority(tmp_path, "another").file)
     extra = {**estate.extras[server], **over.get("extra", {})}
     extra = {name: another if value == "{another}" else value for name, value in extra.items() if value is not None}
-    estate.connect(grounds, **{server: {**over, "extra": extra}})
+    connect(grounds, estate, **{server: {**over, "extra": extra}})
     try_to_use(loaded, server).require_sentence(f"tls_{server}.*{cause}|{cause}.*tls_{server}")
 
 
 @pytest.mark.parametrize("server", [HIVE, METASTORE, MONGO, CACHE])
 def test_a_server_without_tls_is_not_used_when_tls_is_asked_for(
-    grounds: Grounds, estate: Estate, loaded: FlowUnderTest, server: str
+    grounds: Grounds, estate: TlsEstate, loaded: FlowUnderTest, server: str
 ) -> None:
     plain = grounds.connections[server]
     address = {name: plain.get(name) for name in ("host", "port", "login", "password")}
     extra = estate.extras[server] | ({"auth_mechanism": "NOSASL"} if server == HIVE else {})
-    estate.connect(grounds, **{server: {**address, "extra": extra}})
+    connect(grounds, estate, **{server: {**address, "extra": extra}})
     try_to_use(loaded, server).require_sentence(f"tls_{server}")
 
 
 def test_a_flow_goes_through_servers_that_speak_tls_only(
-    grounds: Grounds, estate: Estate, loaded: FlowUnderTest
+    grounds: Grounds, estate: TlsEstate, loaded: FlowUnderTest
 ) -> None:
-    estate.connect(grounds)
+    connect(grounds, estate)
     ended = loaded.serve()
     assert ended.succeeded, ended.output
     assert loaded.ids() == [1, 2, 3, 4]
@@ -171,19 +130,19 @@ def test_a_flow_goes_through_servers_that_speak_tls_only(
 
 
 def test_a_flow_goes_through_a_hiveserver2_that_speaks_http(
-    grounds: Grounds, estate: Estate, loaded: FlowUnderTest
+    grounds: Grounds, estate: TlsEstate, loaded: FlowUnderTest
 ) -> None:
-    estate.connect(grounds, **{HIVE: {"extra": {**estate.extras[HIVE], **HTTP}}})
+    connect(grounds, estate, **{HIVE: {"extra": {**estate.extras[HIVE], **HTTP}}})
     loaded.sql("insert into {t} values (5, 'e')")
     ended = loaded.ingest().require_success()
     assert PASSWORD not in ended.output
     assert sorted(loaded.hive(what="id")) == [(1,), (2,), (3,), (4,), (5,)]
 
 
-def test_no_value_and_no_password_passes_in_clear(grounds: Grounds, estate: Estate, loaded: FlowUnderTest) -> None:
+def test_no_value_and_no_password_passes_in_clear(grounds: Grounds, estate: TlsEstate, loaded: FlowUnderTest) -> None:
     """By HiveServer2's check, MongoDB's documents and Redis' warm keys; the source has no TLS here, and shows it."""
     canary = "canary-in-a-coal-mine"
-    ids = estate.connect(grounds)
+    ids = connect(grounds, estate)
     flow = grounds.flow("canary", "id text primary key, v text", serve={}, cache={"warm": 10})
     flow.change(
         lake={"hive": ids[HIVE], "metastore": ids[METASTORE]},
