@@ -108,7 +108,9 @@ def test_a_moment_that_is_rounded_down_is_not_below_the_bookmark(
     flow = appending(grounds, "rounded", "timestamptz(0) not null default now()")
     oldest = session()
     writer = session()
-    time.sleep(1.1 - time.time() % 1)  # the two begin 0.1 and 0.3 s after a full second, to which both are rounded
+    # The two begin 0.1 and 0.3 s after a full second, to which both are rounded; row 1, which may have been rounded up,
+    # is of an earlier one.
+    time.sleep(2.1 - time.time() % 1)
     oldest.execute("select now()")
     time.sleep(0.2)
     writer.execute(f"insert into {flow.name} values (2)".encode())
