@@ -240,7 +240,8 @@ class UnknownHiveType(SwitchyardError):
         super().__init__(
             f"{text!r} is not a type that Hive has",
             where=where,
-            cure="write a type as SHOW CREATE TABLE shows it: bigint, decimal(10,2), array<string>",
+            cure="give the column a type that Hive has: alter table TABLE change column COLUMN COLUMN TYPE, where TYPE "
+            "is bigint, decimal(10,2), array<string> or the like",
         )
 
     def __reduce__(self) -> tuple[type[UnknownHiveType], tuple[str, str]]:

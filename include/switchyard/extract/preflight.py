@@ -115,7 +115,8 @@ def refuse(flow: Flow, findings: Sequence[str]) -> None:
         raise PreflightRefused(
             "this flow cannot load its source as it is:",
             where=f"flow {flow.flow}, connection {flow.source.connection}",
-            cure="nothing was run; change the flow file or the source, as each line above says",
+            cure="nothing was run; change the flow file (columns: stands at its top level) or the source, as each line "
+            "above says",
             findings=findings,
             more=f"switchyard preflight {flow.flow}",
         )

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.airflow_api import ENDED, Airflow, wait
 from harness.checkout import CHECKOUT
+from harness.outside.airflow_api import ENDED, Airflow, wait
 from harness.servers import Servers
 from switchyard.connections import EnvironmentConnections
 from switchyard.errors import LedgerStateError, LoadInProgress

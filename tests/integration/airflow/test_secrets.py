@@ -15,7 +15,7 @@ from types import TracebackType
 import psutil
 import pytest
 
-from harness.airflow_api import Airflow
+from harness.outside.airflow_api import Airflow
 from harness.servers import Servers
 
 STATE = Path(os.environ.get("SWITCHYARD_STATE", "."))

@@ -131,8 +131,8 @@ def _prove(hdfs: Hdfs, ledger: Ledger, load: Load, target: Load, current: TableV
         raise ReconcileMismatch(
             f"the files of load {target.load_id} have {rows} rows now, and had {proof.hive_rows} when it was published",
             where=f"flow {load.flow}, {target.location}",
-            cure=f"nothing was changed; see the loads: switchyard loads {load.flow}; then roll back to another one: "
-            f"switchyard rollback {load.flow} --to LOAD",
+            cure=f"nothing was rolled back; see the loads: switchyard loads {load.flow}; then roll back to another "
+            f"one: switchyard rollback {load.flow} --to LOAD",
         )
     return ledger.advance(load, "proved", expected=["planned"], result=proof)
 

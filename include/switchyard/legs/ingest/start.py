@@ -108,13 +108,14 @@ def _require_rewritable(flow: Flow, version: TableVersion, why: str) -> None:
 def _other_source(flow: Flow, version: TableVersion, changes: list[str], request: LoadRequest) -> TruthConflict:
     run = f"switchyard run ingest {flow.flow}"
     if flow.lake.mode == "append":
-        again = "to read all rows, set lake.table to another name"
+        again = "to read all rows, set lake.table to a new name, and the next run loads everything into it"
     else:
         again = f"to read all rows: {run} --from-beginning (rows deleted at the source stay in Hive)"
     compare = f"switchyard diff {flow.flow} --between postgres-hive compares them"
-    cure = f"{again}; if the rows below the bookmark are the same ({compare}): {run} --trust-bookmark"
+    same = f"if the source has the same rows below the bookmark as before ({compare}): {run} --trust-bookmark"
+    cure = f"if the change was a mistake, undo it; {again}; {same}"
     if flow.source.sweep == "always":
-        cure = f"read all rows first: {run}"
+        cure = f"read all rows first, as source.sweep: always does: {run}"
     if request.kind != "load":
         cure = f"{cure}; then ask for the {request.kind} again"
     return TruthConflict(

@@ -37,10 +37,11 @@ def write_refused(error: BulkWriteError, where: str) -> Refusal:
     if others := [failure for failure in repeated if _IDS_INDEX.search(str(failure["errmsg"])) is None]:
         server_words = others[0]["errmsg"]
         return StepFailed(
-            f"the collection has another unique index, and {len(others)} or more documents do not fit it, those with "
-            f"_id {_shown_ids(others)}: {server_words}",
+            f"the collection has a unique index that is not one of serve.indexes, and at least {len(others)} documents "
+            f"do not fit it, those with _id {_shown_ids(others)}: {server_words}",
             where=where,
-            cure=f"drop that index, which somebody made beside those of serve.indexes, or mend the rows; then {AGAIN}",
+            cure=f"drop that index (the server's message names it), then {AGAIN}; or correct the rows in PostgreSQL, "
+            "then run the ingest and the serve leg",
         )
     if not repeated:
         reason = failures[0]["errmsg"] if failures else details.get("writeConcernErrors")
