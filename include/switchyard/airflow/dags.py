@@ -1,18 +1,28 @@
 """Flow files → DAGs. The steps of a leg and their order are those of `flow.steps`.
 
-A flow file that cannot be used becomes a DAG of its own that shows why.
+A flow file that cannot be used keeps its DAGs: the steps that begin a load show why, and runs at work go on.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
-from airflow.sdk import DAG, Asset, AssetAlias, CronDataIntervalTimetable, CronTriggerTimetable, Param, TaskGroup, chain
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetAlias,
+    BaseOperator,
+    CronDataIntervalTimetable,
+    CronTriggerTimetable,
+    Param,
+    TaskGroup,
+    chain,
+)
 
 from switchyard.airflow import runbooks
 from switchyard.airflow.assets import LAKE_EVENT, SERVED_EVENT, lake_asset, late_alias, served_asset
@@ -26,10 +36,10 @@ from switchyard.flow.frozen import frozen_spec
 from switchyard.flow.naming import Leg
 from switchyard.flow.runs import Runs
 from switchyard.flow.spec import Flow
-from switchyard.flow.steps import steps_of
+from switchyard.flow.steps import LEG_STEPS, LegStep, steps_of
 
 _PLAN = "Say what a run would do, with exact row counts where they are known beforehand, and change nothing."
-_LOAD = "{{ ti.xcom_pull(task_ids='plan')['load_id'] }}"
+_LOAD = "{{ (ti.xcom_pull(task_ids='plan') or {})['load_id'] | default }}"
 _TOOLTIPS = {
     "land_and_prove": "into a directory of its own, that no reader sees",
     "stage_and_prove": "into a staging collection, that no reader sees",
@@ -68,7 +78,8 @@ _BACKFILL_FROM = Param(
     type=["null", "string"],
     format="date-time",
     title="Backfill from",
-    description="Read this range of the cursor again and merge it: its first moment. The bookmark stays.",
+    description="Read this range of the cursor again and merge it: its first moment. The bookmark stays. "
+    "In Airflow's Backfill leave both empty: the dates of its dialog are the range.",
 )
 _BACKFILL_TO = Param(
     None,
@@ -149,18 +160,37 @@ def serve_dag(flow: Flow) -> DAG:
 
 
 def refused_dag(leg: Leg, flow: str, errors: list[FlowFileError]) -> DAG:
-    """The DAG of a flow file that cannot be used: same dag_id, one task that fails and shows file, line and cure."""
+    """The DAG of a flow file that cannot be used: what begins a load fails, and shows file, line and cure.
+
+    What goes on with a load stays: a run that is at work ends by the flow that its load was planned with (adr/0047).
+    """
     message = "\n".join(str(error) for error in errors)
     with DAG(
         dag_id=naming.dag_id(leg, flow),
         description=f"the flow file of {flow} cannot be used",
         schedule=None,
         catchup=False,
+        default_args=dict(_run_arguments(Runs())),
         tags=["switchyard", leg, "refused"],
         doc_md=runbooks.REFUSED.format(flow=flow, message=message),
     ) as dag:
-        RefusalOperator(task_id="flow_file_refused", message=message)
+        _draw_chain(LEG_STEPS[leg], lambda step: _refused_task(leg, step, flow, message))
     return dag
+
+
+def _refused_task(leg: Leg, step: LegStep, flow: str, message: str) -> BaseOperator:
+    """The task of a step while the flow file cannot be used. It asks for the connections that its load needs."""
+    if step.begins:
+        return RefusalOperator(task_id=step.name, message=message)
+    return StepOperator(
+        task_id=step.name,
+        leg=leg,
+        step=step.name,
+        flow={"flow": flow},
+        connections=[ledger_connection_id()],
+        load_id=_LOAD,
+        is_silent=True,
+    )
 
 
 def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: TaskArguments) -> None:
@@ -168,22 +198,28 @@ def _draw_steps(leg: Leg, flow: Flow, connections: list[str], **arguments: TaskA
     steps = steps_of(leg, flow)
     unknown = arguments.keys() - {step.name for step in steps}
     assert not unknown, f"leg {leg} has no steps {unknown}"  # noqa: S101 - flow.steps and this module must agree
+
+    def draw(step: LegStep) -> StepOperator:
+        return StepOperator(
+            task_id=step.name,
+            leg=leg,
+            step=step.name,
+            flow=frozen_spec(flow),
+            connections=sorted({*connections, ledger_connection_id()}),
+            load_id=None if step.begins else _LOAD,
+            waits_for_turn=flow.runs.max_active > 1,
+            **arguments.get(step.name, TaskArguments()),
+        )
+
+    _draw_chain(steps, draw)
+
+
+def _draw_chain(steps: Sequence[LegStep], draw: Callable[[LegStep], BaseOperator]) -> None:
+    """Draw steps one after another, those of a group inside it."""
     tasks = []
     for group, members in itertools.groupby(steps, key=lambda step: step.group):
         with TaskGroup(group, tooltip=_TOOLTIPS[group]) if group else nullcontext():
-            tasks += [
-                StepOperator(
-                    task_id=step.name,
-                    leg=leg,
-                    step=step.name,
-                    flow=frozen_spec(flow),
-                    connections=sorted({*connections, ledger_connection_id()}),
-                    load_id=None if step.begins else _LOAD,
-                    waits_for_turn=flow.runs.max_active > 1,
-                    **arguments.get(step.name, TaskArguments()),
-                )
-                for step in members
-            ]
+            tasks += [draw(step) for step in members]
     chain(*tasks)
 
 

@@ -29,6 +29,7 @@ from airflow.sdk.exceptions import (
 from switchyard.airflow.assets import late_alias
 from switchyard.airflow.dead_runs import warn_of_earlier_run
 from switchyard.airflow.ranges import requested_range
+from switchyard.airflow.refusal import no_load
 from switchyard.airflow.run_conf import require_obeyed
 from switchyard.errors import StepFailed, SwitchyardError
 from switchyard.handover import (
@@ -71,6 +72,7 @@ class StepOperator(BaseOperator):
         makes_up_for: the asset that `publish` would have sent an event of; a plan with nothing to do sends it later.
         reads_ranges: the step can be asked for a range of the past: by the Params `backfill_from` and `backfill_to`, or
             by a run of Airflow's Backfill, whose data interval it is.
+        is_silent: it publishes without an event. Its call has no id, like a shell's: the next run announces the load.
         waits_for_turn: a step that begins a load waits while another run is at work; without it, it fails.
     """
 
@@ -90,6 +92,7 @@ class StepOperator(BaseOperator):
         event: Mapping[str, str] | None = None,
         makes_up_for: Asset | None = None,
         reads_ranges: bool = False,
+        is_silent: bool = False,
         waits_for_turn: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -104,6 +107,7 @@ class StepOperator(BaseOperator):
         self.event = event or {}
         self.makes_up_for = makes_up_for
         self.reads_ranges = reads_ranges
+        self.is_silent = is_silent
         self.waits_for_turn = waits_for_turn
         self._child: subprocess.Popen[str] | None = None
         self._lineage: LineageStep | None = None
@@ -113,11 +117,14 @@ class StepOperator(BaseOperator):
         if self.load_id is None:
             require_obeyed(context)
             warn_of_earlier_run(context)
+        elif not self.load_id:
+            raise AirflowFailException(str(no_load(self.dag_id, self.task_id)))
         dry_run = str(self.dry_run_only) == "True"
         outcome = self._run_step(FORECAST if dry_run else self.step, context)
         if dry_run:
             for name, value in (outcome.report or {}).items():
-                self.log.info("%-20s %s", name.replace("_", " "), value)
+                if value not in (None, []):
+                    self.log.info("%-20s %s", name.replace("_", " "), value)
             raise AirflowSkipException("plan only: nothing was changed; the plan is in this task's log")
         if outcome.skipped and outcome.announces and self.makes_up_for is not None:
             self._make_up_for(context, outcome.skipped, outcome.announces)
@@ -182,7 +189,7 @@ class StepOperator(BaseOperator):
         run = context["dag_run"]
         extra = resolve_known(conn_ids)
         return StepCall(
-            call_id=_call_id(self.leg, step, context),
+            call_id="" if self.is_silent else _call_id(self.leg, step, context),
             leg=self.leg,
             step=step,
             flow=self.flow,

@@ -2,7 +2,8 @@
 """The runbook of each kind of DAG, shown in Airflow's UI: what a task does, and what to do when it fails."""
 
 REFUSED = """
-The flow file of `{flow}` cannot be used. `switchyard lint` shows all errors at once.
+The flow file of `{flow}` cannot be used, so no run of it begins. `switchyard lint` shows all errors at once. A run that
+had begun a load goes on, by the flow that the load was planned with.
 
 ```
 {message}

@@ -44,6 +44,11 @@ class LegStep:
     group: str | None = None
     is_in: Callable[[Flow], bool] = _always
 
+    @property
+    def is_optional(self) -> bool:
+        """Whether some flows do not have it."""
+        return self.is_in is not _always
+
 
 LEG_STEPS: dict[Leg, tuple[LegStep, ...]] = {
     "ingest": (

@@ -18,6 +18,13 @@ class NothingNew(Record):
 
 
 @dataclass(frozen=True)
+class NotAsked(Record):
+    """The report of a step that the load's flow does not have."""
+
+    why: Annotated[str, Field(alias="not_asked_for")]
+
+
+@dataclass(frozen=True)
 class LoadPlanned(Record):
     """The report of a plan: the load that the later steps go on with."""
 
@@ -105,3 +112,17 @@ class ServeTidied(Record):
     deleted_directories: int
     deleted: int | None = None
     dropped_tables: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeForecast(Record):
+    """The version that would be served, the one that is, and how many documents each has."""
+
+    serves: str
+    version: int | None
+    served_version: int | None
+    rows: int | None
+    rows_are: str
+    documents_now: int
+    documents_now_are: str = "exact"
+    warnings: tuple[str, ...]

@@ -15,7 +15,7 @@ from switchyard.ledger.drivers import AirflowLoadUnfinished
 from switchyard.ledger.reports import NothingNew
 from switchyard.ledger.results import Published, ServePublished
 from switchyard.legs.runtime import Runtime
-from switchyard.legs.steps import begin, find_step, forecast
+from switchyard.legs.steps import begin, find_step, forecast, go_on
 from switchyard.records import Record
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def run_call(runtime: Runtime, call: StepCall) -> StepReport[Record]:
             where=f"leg {call.leg}",
             cure="name it: --load LOAD; switchyard loads FLOW lists those of a flow",
         )
-    return step.from_load(runtime, call.load_id)
+    return go_on(runtime, call.leg, call.step, call.load_id)
 
 
 def _flow_of(call: StepCall) -> Flow:

@@ -22,7 +22,7 @@ from switchyard.lake.hdfs import Hdfs
 from switchyard.lake.hive import Hive
 from switchyard.lake.metastore import Metastore
 from switchyard.ledger.drivers import Driver
-from switchyard.ledger.loads import Load
+from switchyard.ledger.loads import FINISHED, UNFINISHED, Load
 from switchyard.ledger.store import Ledger
 from switchyard.legs.scratch import open_scratch
 from switchyard.records import Record
@@ -128,3 +128,21 @@ def require_state(load: Load, *states: str) -> None:
             where=f"flow {load.flow}, leg {load.leg}",
             cure=f"{run_again(load.leg, load.flow)}; the new run recovers what this load left",
         )
+
+
+def require_finished(load: Load) -> None:
+    """Raise LedgerStateError when a load did not end as its leg does, though an earlier step was called done.
+
+    Airflow lets a person mark any task as a success; the last step of a leg is where that is seen.
+    """
+    end = FINISHED[load.leg]
+    if load.state == end:
+        return
+    clear = "in Airflow clear the first task of this run that was marked as a success, with those after it; or "
+    raise LedgerStateError(
+        f"load {load.load_id} is {load.state} and was never {end}: a step before this one has not done its work, "
+        "though it counts as a success, as a task does that somebody marked so by hand",
+        where=f"flow {load.flow}, leg {load.leg}",
+        cure=f"{clear if load.state in UNFINISHED else ''}{run_again(load.leg, load.flow)}; the new run settles what "
+        "this load left",
+    )

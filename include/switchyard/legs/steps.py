@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from switchyard.errors import SwitchyardError, naming_the_flow
+from switchyard.flow.frozen import thaw
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
 from switchyard.flow.steps import LEG_STEPS, steps_of
 from switchyard.handover import FORECAST, ORDINARY, LoadRequest, StepReport
-from switchyard.ledger.reports import Examined, LoadPlanned, NothingNew
+from switchyard.ledger.reports import Examined, LoadPlanned, NotAsked, NothingNew
 from switchyard.records import Record
 
 if TYPE_CHECKING:
@@ -67,6 +68,22 @@ def begin(runtime: Runtime, step: Step, flow: Flow, request: LoadRequest = ORDIN
     report = StepReport(step.name, flow.flow, load_id, time.monotonic() - started, result)
     log.info("%s", report.line())
     return report
+
+
+def go_on(runtime: Runtime, leg: Leg, name: str, load_id: str) -> StepReport[Record]:
+    """Run a step that goes on with a load. One that the load's flow does not have does nothing.
+
+    The DAG is drawn from the flow file as it is now, and a load goes on with the flow that it was planned with.
+    """
+    step = find_step(leg, name)
+    assert step.from_load is not None  # noqa: S101 - the caller chose a step that goes on
+    declared = next(each for each in LEG_STEPS[leg] if each.name == name)
+    if declared.is_optional:
+        with runtime.ledger() as ledger:
+            load = ledger.get(load_id)
+        if not declared.is_in(thaw(load.spec)):
+            return StepReport(name, load.flow, load_id, 0.0, NotAsked(f"the load's flow has no step {name}"))
+    return step.from_load(runtime, load_id)
 
 
 def run_leg(runtime: Runtime, leg: Leg, flow: Flow, request: LoadRequest = ORDINARY) -> Iterator[StepReport[Record]]:

@@ -22,7 +22,7 @@ from switchyard.ledger.store import Ledger
 from switchyard.legs.ingest.blame import blaming_the_source
 from switchyard.legs.ingest.planned import Planned
 from switchyard.legs.ingest.unmoved import require_unmoved
-from switchyard.legs.runtime import Delivery, Runtime
+from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.prove.reconcile import Landing, check_landing, check_snapshot, tally_lines
 from switchyard.types.quoting import quote_postgres
 from switchyard.types.read import Read
@@ -32,6 +32,7 @@ ENGINES: dict[str, Engine] = {"sqoop": SqoopEngine()}
 
 def land(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[LandedCounts]:
     """Run the step: everything it writes has a name of this try."""
+    require_state(load, "planned", "landed")
     flow = thaw(load.spec)
     planned = load.result(Planned)
     try_id = naming.new_try()

@@ -20,7 +20,7 @@ from switchyard.legs.ingest import plan as ingest_plan
 from switchyard.legs.ingest import prove as ingest_prove
 from switchyard.legs.ingest import publish as ingest_publish
 from switchyard.legs.ingest.prune import prune
-from switchyard.legs.runtime import Delivery, Runtime, run_step
+from switchyard.legs.runtime import Delivery, Runtime, require_finished, run_step
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
 from switchyard.records import Record
@@ -60,9 +60,10 @@ def publish(runtime: Runtime, load_id: str) -> StepReport[Published]:
 
 
 def tidy(runtime: Runtime, load_id: str) -> StepReport[Tidied]:
-    """Delete debris and versions that are no longer needed (protocol step 7)."""
+    """Delete debris and versions that are no longer needed (protocol step 7), of a load that was published."""
 
     def body(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Tidied]:
+        require_finished(load)
         outcomes.prune(ledger)
         flow = thaw(load.spec)
         tidied = vacuum.vacuum(runtime, ledger, flow, "ingest")

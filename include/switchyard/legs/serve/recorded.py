@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from switchyard.errors import PublishConflict
+from switchyard.errors import LedgerStateError, PublishConflict
 from switchyard.flow.cures import run_again
 from switchyard.flow.spec import Flow
 from switchyard.ledger.loads import Load
 from switchyard.ledger.results import Selected, ServePlanned, Staged
+from switchyard.ledger.store import Ledger
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve.served import served_part
 from switchyard.serve.mongo.marker import Marker
@@ -77,6 +78,21 @@ def require_files(runtime: Runtime, flow: Flow, load: Load) -> None:
             cure="an earlier try of this publish may have changed some documents: "
             f"{run_again('serve', load.flow)}; the new run replaces the whole collection",
         )
+
+
+def require_newest(ledger: Ledger, load: Load) -> None:
+    """Raise LedgerStateError when another load was served after this one: the cache is not this one's any more."""
+    if load.superseded_at is None:
+        return
+    newest = ledger.last_finished(load.flow, "serve")
+    after = f"load {newest.load_id}" if newest is not None else "another load"
+    raise LedgerStateError(
+        f"load {load.load_id} was served, and {after} after it: what is cached is that one's, and tidy has deleted the "
+        "file of the keys that this one changed",
+        where=f"flow {load.flow}, leg serve",
+        cure="do nothing: a task of an old run has nothing left to do; if the cache itself is in doubt, "
+        f"{run_again('serve', load.flow)}",
+    )
 
 
 def require_recorded(runtime: Runtime, flow: Flow, load: Load) -> None:

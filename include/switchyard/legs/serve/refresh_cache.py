@@ -154,6 +154,12 @@ def settle(runtime: Runtime, flow: Flow, load: Load, scratch: Path) -> CacheSett
     assert publisher is not None and flow.cache is not None  # noqa: S101 - only cached flows come here
     staged, hdfs = load.result(Staged), runtime.hdfs(flow)
     has_changes = hdfs.exists(staged.changes)  # tidy deleted it, when an older ledger is back
+    if not has_changes:
+        log.warning(
+            "the file of the keys that load %s changed is gone, as tidy deletes it when a load is served: every "
+            "cached value is void now, and fills again as it is read",
+            load.load_id,
+        )
     changes = hdfs.download_file(staged.changes, scratch / "changes.parquet") if has_changes else scratch
     ids = partial(read_changed_ids, changes, serve.key, timestamps=serve.timestamps)
     fillable = partial(ids, ops=("insert", "update"))
