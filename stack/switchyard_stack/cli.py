@@ -153,7 +153,7 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Every server: port, pid, memory, health. Exit code 1 when one of the core servers is not healthy."""
+    """Every server: port, pid, memory, health. Exit code 1 when a core server is not healthy, or any server died."""
     with _errors_in_plain_words():
         site = run.open_site(Layout.from_environment())
         states = Supervisor(site).states()
@@ -164,7 +164,13 @@ def status() -> None:
                 zip(_SERVER_NAMES, pool.map(lambda name: _health(site, name, states), _SERVER_NAMES), strict=True)
             )
         Console(highlight=False).print(_status_table(site, states, health))
-    if not all(health[name][0] for name in _SERVER_NAMES if not SERVICES[name].is_airflow):
+    dead = [name for name, state in states.items() if state.is_dead]
+    if dead:
+        _console.print(
+            f"{', '.join(dead)}: ended without `stop` or `down`. Nothing restarts by itself: `make up`, or `switchyard "
+            "stack start SERVICE`; `switchyard stack logs SERVICE` says why"
+        )
+    if dead or not all(health[name][0] for name in _SERVER_NAMES if not SERVICES[name].is_airflow):
         raise typer.Exit(1)
 
 

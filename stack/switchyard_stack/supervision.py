@@ -27,11 +27,12 @@ _FOREIGN_SETTINGS = (
 
 @dataclass(frozen=True)
 class State:
-    """The state of one program, as supervisord reports it."""
+    """The state of one program, as supervisord reports it; `is_dead`: it ended, and nobody had stopped it."""
 
     running: bool
     pid: int
     text: str
+    is_dead: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _state(info: dict[str, Any]) -> State:
     if running or name == "STOPPED" or not info["stop"]:
         return State(running, int(info["pid"]), info["spawnerr"] if name == "FATAL" else name.lower())
     how = f"exit status {info['exitstatus']}" if info["exitstatus"] >= 0 else "killed by a signal"
-    return State(False, 0, f"dead, {how}")
+    return State(False, 0, f"dead, {how}", is_dead=True)
 
 
 def server_environment(site: Site, service: str = "supervisord") -> dict[str, str]:

@@ -35,7 +35,7 @@ COMMANDS = (
     Command("rename", "switchyard.cli.unfinished:rename", "Give what a flow wrote to its file's new name."),
     Command("adopt", "switchyard.cli.versions:adopt", "Take over an existing Hive table without moving its data."),
     Command("diff", "switchyard.cli.diff:diff", "Compare two stores of a flow by value, as they are now."),
-    Command("status", "switchyard.cli.loads:status", "What is published, served and unfinished, per flow."),
+    Command("status", "switchyard.cli.status:status", "What is published, served and unfinished, per flow."),
     Command("loads", "switchyard.cli.loads:loads", "List the loads of a flow."),
     Command("who-loaded", "switchyard.cli.who_loaded:who_loaded", "Say which loads brought a document."),
     Command("ledger", "switchyard.cli.ledger:ledger", "Check the ledger against the tables, or make it again."),

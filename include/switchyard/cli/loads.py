@@ -1,4 +1,4 @@
-"""Commands that read the ledger."""
+"""`switchyard loads`, and how a load is shown."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import typer
 
 from switchyard.cli.options import DEFAULT_FLOWS, FlowsDirectory, Format, OutputFormat
 from switchyard.cli.session import FlowName, find_flow, open_runtime
-from switchyard.flow.duration import format_duration
-from switchyard.flow.files.loader import load_flows
-from switchyard.ledger.loads import Load
+from switchyard.ledger.loads import FINISHED, Load
 from switchyard.ledger.results import Proved, Staged
-from switchyard.legs.diff.freshness import Store, judge, read_stores, shown_age
 
 _PIPE_WIDTH = 200
+SEQS = (
+    "seq counts the loads of a leg; version is that of the Hive table: the seq of the ingest load that made it. A "
+    "serve load serves a version under a seq of its own"
+)
+"""What a person who sees serve seq 6 beside version 10 asks."""
 
 
 def loads(
@@ -42,63 +44,23 @@ def loads(
             "load": load.load_id,
             "leg": load.leg,
             "seq": load.seq,
+            "version": _version(load),
             "kind": load.kind,
             "state": load.state,
-            "rows": _rows(load),
+            "rows": count_rows(load),
             "quarantined": _quarantined(load),
             "up to": load.high,
-            "updated": _moment(load.updated_at),
+            "updated": show_moment(load.updated_at),
             "why": load.error or "",
         }
         for load in newest
     ]
     print_table(rows)
+    if any(load.leg == "serve" for load in newest):
+        typer.echo(SEQS)
 
 
-def status(directory: FlowsDirectory = DEFAULT_FLOWS, output: OutputFormat = Format.TEXT) -> None:
-    """Every flow: what is published, what is served, how old they are, what is unfinished."""
-    from switchyard.ledger.flow_state import read_state
-    from switchyard.ledger.loads import UNFINISHED
-
-    flows, errors = load_flows(directory)
-    rows: list[dict[str, Any]] = []
-    with open_runtime("switchyard status").ledger() as ledger:
-        ledger.migrate()
-        for name, flow in flows.items():
-            published = ledger.last_finished(name, "ingest")
-            served = ledger.last_finished(name, "serve")
-            unfinished = ledger.list_loads(name, None, UNFINISHED)
-            rows.append(
-                {
-                    "flow": name,
-                    "published": published.seq if published else None,
-                    "rows": _rows(published) if published else None,
-                    "at": _moment(published.published_at) if published else None,
-                    "served": served.version if served else None,
-                    "served at": _moment(served.published_at) if served else None,
-                    **describe_age(*read_stores(ledger, flow), flow.freshness),
-                    "unfinished": ", ".join(f"{load.leg} {load.state}" for load in unfinished),
-                    "on hold": read_state(ledger, name).held,
-                }
-            )
-    rows += [{"flow": error.flow, "unfinished": "its file cannot be used: switchyard lint"} for error in errors]
-    if output is Format.JSON:
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    print_table(rows)
-
-
-def describe_age(stores: Sequence[Store], now: dt.datetime, within: dt.timedelta | None) -> dict[str, str | None]:
-    """Columns: how long ago the newest rows of the table and of the collection were read, and whether that is late."""
-    ages = [None if store.as_of is None else shown_age(now - store.as_of) for store in stores]
-    columns = {"age": ages[0], "served age": ages[1] if len(ages) > 1 else None, "freshness": None}
-    if within is not None:
-        promise = format_duration(within)
-        columns["freshness"] = promise if judge(stores, within, now).fresh else f"LATE, {promise} allowed"
-    return columns
-
-
-def _rows(load: Load) -> int | None:
+def count_rows(load: Load) -> int | None:
     """Rows of the version, or documents of the collection; None before they are proved."""
     if load.leg == "ingest":
         proved = load.find_result(Proved)
@@ -107,12 +69,20 @@ def _rows(load: Load) -> int | None:
     return staged.rows if staged else None
 
 
+def _version(load: Load) -> int | None:
+    """The version of the Hive table that a load made, or that it serves; None before it has one."""
+    if load.leg == "serve":
+        return load.version
+    return load.seq if load.state == FINISHED["ingest"] else None
+
+
 def _quarantined(load: Load) -> int | None:
     proved = load.find_result(Proved) if load.leg == "ingest" else None
     return proved.quarantined_rows if proved else None
 
 
-def _moment(value: dt.datetime | None) -> str | None:
+def show_moment(value: dt.datetime | None) -> str | None:
+    """A moment to the second, UTC as the ledger has it; None for none."""
     return f"{value:%Y-%m-%d %H:%M:%S}" if value else None
 
 

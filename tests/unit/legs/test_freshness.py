@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checkout import CHECKOUT
-from switchyard.cli.loads import describe_age
+from switchyard.cli.status import describe_age
 from switchyard.flow.files.loader import load_flows
 from switchyard.flow.frozen import frozen_spec, spec_hash, whole_spec
 from switchyard.flow.spec import Flow

@@ -21,7 +21,7 @@ pytest.importorskip("switchyard_stack")
 
 from supervisor.options import ServerOptions
 
-from switchyard_stack import artifacts, environment, prerequisites
+from switchyard_stack import artifacts, environment, prerequisites, supervision
 from switchyard_stack.errors import MissingPrograms, StackError
 from switchyard_stack.layout import CHECKOUT, Layout
 from switchyard_stack.passwords import remembered_secrets
@@ -425,3 +425,33 @@ def test_all_missing_programs_are_named_at_once(monkeypatch: pytest.MonkeyPatch)
         word for word in ("JDK 17", "mvn", "redis-server", "setpriv") if word in missing.value.what
     }
     assert "install-prerequisites.sh" in missing.value.cure
+
+
+# --- what died
+
+
+@pytest.mark.parametrize(
+    ("statename", "stop", "exitstatus", "shown", "is_dead"),
+    [
+        ("RUNNING", 0, 0, "running", False),
+        ("STARTING", 0, 0, "starting", False),
+        ("STOPPED", 5, 0, "stopped", False),
+        ("STOPPED", 0, 0, "stopped", False),
+        ("EXITED", 5, 0, "dead, exit status 0", True),
+        ("EXITED", 5, 3, "dead, exit status 3", True),
+        ("EXITED", 5, -1, "dead, killed by a signal", True),
+    ],
+)
+def test_a_server_that_ended_by_itself_is_dead(
+    statename: str, stop: int, exitstatus: int, shown: str, is_dead: bool
+) -> None:
+    info = {"statename": statename, "stop": stop, "exitstatus": exitstatus, "pid": 0, "spawnerr": ""}
+    state = supervision._state(info)
+    assert (state.text, state.is_dead) == (shown, is_dead)
+
+
+def test_no_server_restarts_by_itself(site: Site) -> None:
+    """What a test or a crash killed stays dead until `up`, the scheduler too."""
+    render_all(site)
+    text = site.layout.supervisor_conf.read_text()
+    assert text.count("autorestart=false") == text.count("[program:") > 10
