@@ -10,15 +10,25 @@ from pathlib import Path
 
 MOST_LINES = 10
 """An error's text is no longer: whoever is paged reads it on a phone."""
+LONGEST_LINE = 2_000
+"""Characters: a value of somebody's table may have 50,000."""
 AGAIN = "repeat your command (in Airflow: clear the task)"
 """What to do when the same step may succeed once the cause is gone, and the flow is not known."""
 
 _MOST_CURE_LINES = 6
 _MOST_FINDINGS = 8
+_LONGEST_VALUE = 200
+
+
+def cut_value(text: str) -> str:
+    """Return a value as messages show it: its beginning, and how long it is."""
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"
 
 
 class SwitchyardError(Exception):
     """Base of all errors raised on purpose. Its text has at most `MOST_LINES` lines.
+
+    No line of what happened is longer than `LONGEST_LINE`.
 
     Args:
         what: what happened, with the numbers.
@@ -34,7 +44,8 @@ class SwitchyardError(Exception):
     """True if the same step may succeed when it is run again with nothing changed."""
 
     def __init__(self, what: str, *, where: str, cure: str, findings: Sequence[str] = (), more: str = "") -> None:
-        self.findings = tuple(" ".join(finding.split()) for finding in findings)
+        self.findings = tuple(_bound(" ".join(finding.split()), LONGEST_LINE - 4) for finding in findings)
+        what = "\n".join(map(_bound, what.splitlines()))
         self._head = what
         self.what = "\n  - ".join([what, *self.findings])
         if len(self.findings) > _MOST_FINDINGS:
@@ -71,9 +82,17 @@ def naming_the_flow(flow: str) -> Iterator[None]:
 
 
 def _join(where: str, what: str, cure: str) -> str:
-    place = " ".join(where.split())
+    place = _bound(" ".join(where.split()))
     head = f"{place}: {what}" if place else what
     return f"{head}\n  → {cure}" if cure else head
+
+
+def _bound(line: str, most: int = LONGEST_LINE) -> str:
+    """A line's beginning and its end, when it is longer than anybody reads."""
+    half = most // 2 - 40
+    if len(line) <= most:
+        return line
+    return f"{line[:half]} … ({len(line):,} characters) … {line[-half:]}"
 
 
 def _cut(text: str, lines: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchyard.errors import MOST_LINES, FlowFileError, Problem, SwitchyardError
+from switchyard.errors import LONGEST_LINE, MOST_LINES, FlowFileError, Problem, SwitchyardError, cut_value
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]) | st.sampled_from("\n\r\u2028 a"), max_size=60)
 FINDINGS = st.lists(TEXT, max_size=60)
@@ -47,3 +47,21 @@ def test_a_flow_file_names_the_command_that_shows_the_rest() -> None:
     text = str(FlowFileError("a", Path("flows/a.yaml"), problems)).splitlines()
     assert text[-1] == "and 5 more: switchyard lint --flows flows"
     assert len(text) == 9
+
+
+LONG = st.builds(lambda text, times: text * times, TEXT, st.integers(0, 3_000))
+
+
+@given(what=LONG, where=LONG, findings=st.lists(LONG, max_size=12))
+def test_no_value_of_a_table_makes_an_error_that_nobody_can_read(what: str, where: str, findings: list[str]) -> None:
+    """A key may have 50,000 characters, and each of five examples, too."""
+    error = SwitchyardError(what, where=where, cure="mend", findings=findings, more="switchyard preflight a")
+    for text in (str(error), error.whole(), error.what):
+        assert max(map(len, text.split("\n")), default=0) <= 2 * LONGEST_LINE + 10  # a place and what happened there
+    again = SwitchyardError(error.what, where=error.where, cure="mend")
+    assert again.what == error.what, "what travels from a step to its task is cut once"
+
+
+def test_a_value_is_shown_by_its_beginning_and_its_length() -> None:
+    assert cut_value("x" * 200) == "x" * 200
+    assert cut_value("x" * 50_000) == "x" * 200 + "… (50,000 characters)"

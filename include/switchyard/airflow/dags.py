@@ -162,7 +162,7 @@ def serve_dag(flow: Flow) -> DAG:
 def refused_dag(leg: Leg, flow: str, errors: list[FlowFileError]) -> DAG:
     """The DAG of a flow file that cannot be used: what begins a load fails, and shows file, line and cure.
 
-    What goes on with a load stays: a run that is at work ends by the flow that its load was planned with (adr/0047).
+    What goes on with a load stays: a run that is at work ends by the flow that its load was planned with (adr/0048).
     """
     message = "\n".join(str(error) for error in errors)
     with DAG(

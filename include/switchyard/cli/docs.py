@@ -65,7 +65,7 @@ _TYPES_NAMES = """
 ## Names
 
 Hive folds column names to lower case, and so do MongoDB's fields. A name that Hive, Parquet and MongoDB do not share
-(letters, digits and `_`, not starting with a digit or `_id`), or that becomes another's in lower case, is refused by
+(letters, digits and `_`, not starting with `_id`), or that becomes another's in lower case, is refused by
 the preflight, with a name to copy.
 
 `columns: {"Mixed Case": {name: mixed_case}}` gives a column another name in Hive and MongoDB. Everything under

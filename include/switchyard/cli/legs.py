@@ -30,6 +30,7 @@ from switchyard.errors import SwitchyardError
 from switchyard.flow.frozen import whole_spec
 from switchyard.flow.spec import Flow
 from switchyard.handover import ORDINARY, LoadRequest, StepCall
+from switchyard.records import Record
 
 FromBeginning = Annotated[
     bool,
@@ -171,15 +172,23 @@ def plan(
     from switchyard.legs.steps import forecast
 
     request = _request(leg, from_beginning, trust_bookmark)
-    expected = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow), request).facts
+    report = forecast(open_runtime("switchyard plan"), leg.value, find_flow(directory, flow), request)
     if output is Format.JSON:
-        typer.echo(json.dumps(expected, indent=2))
+        typer.echo(json.dumps(report.facts, indent=2))
         return
-    for key, value in expected.items():
-        if value is None or value == []:
-            continue
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-        typer.echo(f"{key.replace('_', ' '):<20}{shown}")
+    for line in _picture(report.result):
+        typer.echo(line)
+
+
+def _picture(result: Record) -> Iterator[str]:
+    from switchyard.cli.picture import picture_ingest, picture_serve
+    from switchyard.ledger.reports import ServeForecast
+    from switchyard.legs.ingest.forecast import IngestForecast
+
+    if isinstance(result, IngestForecast):
+        return picture_ingest(result)
+    assert isinstance(result, ServeForecast)  # noqa: S101 - a leg has one of the two
+    return picture_serve(result)
 
 
 def preflight(flow: FlowName, directory: FlowsDirectory = DEFAULT_FLOWS) -> None:

@@ -9,6 +9,7 @@ from switchyard.connections.postgres import read_extras
 from switchyard.extract.postgres import SourceShape
 from switchyard.flow.hive_words import RESERVED
 from switchyard.flow.spec import Flow
+from switchyard.flow.threshold import rows_allowed
 from switchyard.types.carry import CarriedColumn
 
 _KINDS = {
@@ -24,6 +25,17 @@ def describe_extras(connection: Connection) -> Iterator[str]:
         yield (
             f"{_listed(names)} of connection {connection.conn_id}: Sqoop's driver has nothing like it, so the sessions "
             "that move the rows go without; those that look and count have it"
+        )
+
+
+def describe_threshold(flow: Flow) -> Iterator[str]:
+    """Checks that keep rows out, of a flow that allows no row to be kept out."""
+    labels = [f"`{check.label}`" for check in flow.checks if check.severity == "quarantine"]
+    if labels and rows_allowed(flow.contract.quarantine_threshold, 10**18) == 0:
+        yield (
+            f"check {_listed(labels)} has severity quarantine, and contract.quarantine_threshold is 0: the first "
+            "refused row is kept, and fails the load; set the threshold to what may be refused, e.g. 0.1% of the rows "
+            "that a load reads"
         )
 
 

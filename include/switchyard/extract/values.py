@@ -28,6 +28,10 @@ _MICROSECONDS = (
     "have microseconds, which MongoDB's dates do not hold, and the serve leg will refuse them; set serve.timestamps to"
     " beside or string"
 )
+_SERVED_NULL = (
+    "are NULL, and serve.key names the column, so that the serve leg will refuse them; name another column there, or"
+    " leave these rows out by source.where"
+)
 
 
 class _Probe(NamedTuple):
@@ -77,6 +81,8 @@ def _unserved(flow: Flow, columns: Iterable[CarriedColumn]) -> list[_Probe]:
     probes = []
     for column in columns:
         quoted = quote_postgres(column.source)
+        if column.name in flow.serve.key:
+            probes.append(_Probe(column.source, f"{quoted} is null", _SERVED_NULL))
         if column.hive_type == TIMESTAMP and flow.serve.timestamps == "refuse":
             condition = f"{quoted} <> pg_catalog.date_trunc('milliseconds', {quoted})"
             probes.append(_Probe(column.source, condition, _MICROSECONDS))

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from switchyard.flow.hive_words import RESERVED
 from switchyard.flow.refusal import refuse
-from switchyard.types.lake_names import suggest
+from switchyard.types.lake_names import LAKE_COLUMN, suggest
 
 POSTGRES_NAME_BYTES = 63
 """NAMEDATALEN - 1; PostgreSQL cuts a longer name, in silence."""
@@ -33,7 +33,6 @@ COLLECTION_BYTES = 120
 FLOW = re.compile(r"[a-z][a-z0-9_]{0,63}")
 CONNECTION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 HIVE = re.compile(r"[a-z][a-z0-9_]*")
-LAKE_COLUMN = re.compile(r"(?!_id)[^\W0-9]\w*")
 COLLECTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 DIFF_SUFFIX = "__diff"
 SOURCE_DIFF_SUFFIX = "__source_diff"
@@ -106,7 +105,7 @@ def check_hive(name: str) -> str:
 def check_lake_column(name: str) -> str:
     """A column of a lake table or product, which is also a field of the documents."""
     if not LAKE_COLUMN.fullmatch(name):
-        what = f"{name!r} cannot name a lake column: letters, digits and _ only, no digit first, not _id"
+        what = f"{name!r} cannot name a lake column: letters, digits and _ only, not _id"
         near_name = suggest(name)
         cure = f"write e.g. {near_name}; a source column gets that name by columns: {{COLUMN: {{name: {near_name}}}}}"
         raise refuse(what, cure=cure)

@@ -17,6 +17,8 @@ from switchyard.flow.spec import Flow, Lake, Serve
 
 Leg = Literal["ingest", "serve"]
 
+MICROSECONDS_FIELD = "{}_us"
+"""A document's field beside a timestamp's, under `serve.timestamps: beside`."""
 STAGING_DATABASE = "switchyard_staging"
 SEQ_PROPERTY = "switchyard.seq"
 LOAD_PROPERTY = "switchyard.load_id"

@@ -135,7 +135,9 @@ class Contract(Closed):
         "quarantine: rows with NULL in it are quarantined",
     )
     quarantine_threshold: Amount = Field(
-        "0", description="more quarantined rows than this, 100 or 0.1%, fail the load; the rows are kept either way"
+        "0",
+        description="more quarantined rows than this, 100 or 0.1% of the rows that the load reads (in append and merge "
+        "by cursor: the new ones), fail the load; the rows are kept either way, so with 0 the first one fails it",
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from switchyard.errors import ValueRefused
+from switchyard.errors import ValueRefused, cut_value
 from switchyard.serve.documents.columns import Timestamps
 from switchyard.serve.documents.encoder import read_batches, read_schema
 from switchyard.serve.documents.expected import expected_id
@@ -198,7 +198,7 @@ def _require_unique(duck: duckdb.DuckDBPyConnection, key: Sequence[str], where: 
     repetitions = _one(duck, f"SELECT count(*) FROM ({repeated})")
     if repetitions:
         rows = duck.execute(f"{repeated} ORDER BY {times} DESC, {columns} LIMIT 5").fetchall()
-        shown = [(", ".join(map(repr, row[:-1])), row[-1]) for row in rows]
+        shown = [(", ".join(cut_value(repr(value)) for value in row[:-1]), row[-1]) for row in rows]
         examples = "; ".join(f"{values} ({count} rows)" for values, count in shown)
         cure = "name in `serve.key` the columns that identify a row"
         raise ValueRefused(f"{repetitions} keys occur more than once, e.g. {examples}", where=where, cure=cure)

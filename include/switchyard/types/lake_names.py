@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from switchyard.types.quoting import free_name
 
 _PLACEHOLDER = "$CONDITIONS"
+LAKE_COLUMN = re.compile(r"(?!_id)\w+")
+"""What a column may be called in the lake: the preflight carries it, and a flow file may name it. Hive needs quotes
+(`2020_total` in backticks) where a digit comes first; every statement of ours has them."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 
@@ -103,7 +106,7 @@ def _fault(each: LakeName, holder: LakeName | None, suggested: str, *, is_twice:
         other_column = holder.source
         why = f"is the same name as that of column {other_column!r} in Hive, which ignores case"
         return NameFault(source, why, choose)
-    if not re.fullmatch(r"[^\W]\w*", name) or name.startswith("_id"):
+    if not LAKE_COLUMN.fullmatch(name):
         why = "has a name that Hive, Parquet or MongoDB does not take: letters, digits and _ only, and not _id"
         return NameFault(source, why, choose)
     return None

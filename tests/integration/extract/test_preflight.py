@@ -124,6 +124,17 @@ def test_what_mongodb_would_refuse_is_told_before(new_case: Callable[..., Case])
     assert "column 'at': 1 rows have microseconds, which MongoDB's dates do not hold" in notes
     assert "column 'd': 1 rows have over 34 digits" in notes
     assert look(case, serve=None).notes == ()
+    notes = " ".join(look(case, serve={"key": ["at"]}).notes)
+    assert "column 'at': 1 rows are NULL, and serve.key names the column" in notes
+    for serve, words in (
+        ({"key": ["d"], "indexes": [["nope"]]}, "serve.indexes names 'nope'"),
+        ({"key": ["f"]}, "serve.key names 'f', which is DOUBLE and identifies no row exactly"),
+        ({"indexes": [["one", "two"]]}, "serve.indexes has one index on 'one' and 'two', which are arrays"),
+    ):
+        case.sql(
+            "drop table t", "create table t (id int primary key, d int, at timestamptz, f float8, one int[], two int[])"
+        )
+        assert words in refused(case, serve=serve)
 
 
 def test_null_in_the_split_column_and_a_missing_key_for_merge(new_case: Callable[..., Case]) -> None:

@@ -242,6 +242,12 @@ def test_repeated_keys_are_refused_with_examples_and_count(tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
+def test_a_repeated_key_of_many_characters_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    new = table(tmp_path / "n", a=["x" * 50_000, "x" * 50_000])
+    with pytest.raises(ValueRefused, match=r"once, e.g. 'x{199}… \(50,002 characters\) \(2 rows\)"):
+        compute_delta([], new, ["a"], tmp_path / "out")
+
+
 def test_null_keys_and_missing_key_columns_are_refused(tmp_path: Path) -> None:
     new = table(tmp_path / "n", a=[1, None], b=[None, None])
     with pytest.raises(ValueRefused, match="2 rows have NULL in the key"):

@@ -9,9 +9,9 @@ import yaml
 
 from harness.awkward_names import AWKWARD, CARRIED_AS_THEY_ARE
 from harness.postgres_types import postgres_type
-from switchyard.flow.identifiers import LAKE_COLUMN, POSTGRES_NAME_BYTES
+from switchyard.flow.identifiers import POSTGRES_NAME_BYTES, check_lake_column
 from switchyard.types.carry import CarriedColumn, SourceColumn, carry
-from switchyard.types.lake_names import LakeName, name_faults, suggest, yaml_key
+from switchyard.types.lake_names import LAKE_COLUMN, LakeName, name_faults, suggest, yaml_key
 from switchyard.types.quoting import quote_postgres
 
 
@@ -33,6 +33,17 @@ def test_the_names_suggested_together_are_taken_together() -> None:
     faults = name_faults([LakeName.of(name, None) for name in AWKWARD])
     chosen = {f.source: re.search(r"name: ([^}]+)\}", f.cure)[1] for f in faults}  # type: ignore[index]
     assert name_faults([LakeName.of(name, chosen.get(name)) for name in AWKWARD]) == []
+
+
+@pytest.mark.parametrize("name", [*AWKWARD, "2020_total", "_2020", "__id", "id", "_identity"])
+def test_a_name_that_is_carried_can_be_named_by_the_flow_and_no_other(name: str) -> None:
+    """A column `2020_total` was carried, and no check, index or key could name it."""
+    is_carried = name_faults([LakeName.of(name, None)]) == []
+    try:
+        is_named = check_lake_column(name.lower()) == name.lower()
+    except ValueError:
+        is_named = False
+    assert is_named is is_carried
 
 
 @pytest.mark.parametrize("name", AWKWARD)

@@ -27,6 +27,7 @@ class IngestForecast(Record):
     """What a load would read, and what it would do to the table if nothing is quarantined.
 
     `inserted` is known of modes append and merge, what follows it of merge; `late` rows are newer in the lake and stay.
+    `notes`: what the preflight says of a source that may be read, and of what the serve leg will refuse.
     """
 
     reads: str
@@ -47,6 +48,7 @@ class IngestForecast(Record):
     rewrites: str = "the whole table"
     schema_changes: tuple[str, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def forecast_ingest(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> IngestForecast:
@@ -76,6 +78,7 @@ def forecast_ingest(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINAR
         rows_after=rows,
         schema_changes=agreed.changes,
         warnings=(),
+        notes=tuple(examined.notes),
     )
     if lake.mode == "append":
         after = None if current is None else current + rows

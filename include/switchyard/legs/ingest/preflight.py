@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from switchyard.errors import PreflightRefused, StepFailed
 from switchyard.extract import postgres
-from switchyard.extract.notes import describe_extras
+from switchyard.extract.notes import describe_extras, describe_threshold
 from switchyard.extract.preflight import Examined, examine_values, refuse
+from switchyard.flow.servable import find_unservable
 from switchyard.flow.spec import Flow
 from switchyard.handover import ORDINARY, LoadRequest
 from switchyard.lake.hive import LIST_READER, HiveSession
@@ -17,6 +18,8 @@ from switchyard.legs.ingest import earlier_release
 from switchyard.legs.ingest import window as ingest_window
 from switchyard.legs.ingest.start import choose_start, read_now
 from switchyard.legs.runtime import Runtime
+from switchyard.legs.tables import versions
+from switchyard.legs.tables.namenode import describe_move
 from switchyard.legs.truth.check import require_agreement
 from switchyard.prove.checks import pattern_probe
 
@@ -34,9 +37,12 @@ def preflight(runtime: Runtime, flow: Flow, request: LoadRequest = ORDINARY) -> 
         judged = tuple(column for column in (*agreed.columns, *agreed.left_out) if column.source)
         start = choose_start(session, flow, version, read_now(runtime, session, flow, examined.shape), request)
         looked = examine_values(session, ingest_window.since(flow, start), replace(examined, columns=judged))
+    if flow.serve is not None and flow.serve.select is None:
+        refuse(flow, list(find_unservable(flow.serve, versions.hive_columns(agreed.columns))))
     _require_list_reader(runtime, flow, examined)
     _look_at_patterns(runtime, flow)
-    return replace(examined, notes=(*looked.notes, *describe_extras(source)))
+    moved = describe_move(version, runtime.hdfs(flow).url, flow.lake.hdfs)
+    return replace(examined, notes=(*looked.notes, *describe_extras(source), *describe_threshold(flow), *moved))
 
 
 def shown_version(runtime: Runtime, ledger: Ledger, flow: Flow, request: LoadRequest) -> TableVersion | None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch, SwitchyardError
+from switchyard.errors import CheckFailed, QuarantineExceeded, ReconcileMismatch, SwitchyardError, cut_value
 from switchyard.flow import naming
 from switchyard.flow.cures import run_again
 from switchyard.flow.proof import Reconcile
@@ -233,7 +233,8 @@ def _check_threshold(batch: Batch, read: int, quarantined: int) -> None:
         f"{quarantined} of {read} rows were refused, more than contract.quarantine_threshold: {threshold}",
         where=f"flow {batch.flow.flow}",
         cure=f"nothing was published; see the reasons in Hive: select * from {table} where load_id = "
-        f"'{batch.load.load_id}'; correct the rows at the source, or raise the threshold in the flow file",
+        f"'{batch.load.load_id}'; correct the rows at the source; or say in the flow file how many of the rows that a "
+        "load reads may be refused: contract: {quarantine_threshold: 0.1%} (0 unless it says otherwise)",
     )
 
 
@@ -287,7 +288,10 @@ def _examples(batch: Batch, hive: HiveSession, table: str, broken: str) -> tuple
     columns: list[HiveColumn] = batch.planned.hive_columns
     tested = f"select {statements.names(columns)}, {broken} as t0 from {statements.quote_table(table)}"
     rows = hive.run(f"select {key} from ({tested}) t where t0 limit {_EXAMPLES}")
-    return tuple(", ".join(f"{n} {v}" for n, v in zip(batch.planned.key, row, strict=True)) for row in rows)
+    return tuple(
+        ", ".join(f"{name} {cut_value(str(value))}" for name, value in zip(batch.planned.key, row, strict=True))
+        for row in rows
+    )
 
 
 def _rows(hive: HiveSession, table: str) -> int:

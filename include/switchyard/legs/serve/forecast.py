@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from switchyard.flow.servable import require_servable
 from switchyard.flow.spec import Flow
+from switchyard.ledger.reports import ServeForecast
 from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve import check
 from switchyard.legs.truth.check import require_agreement
-from switchyard.records import Record
 from switchyard.serve.mongo.target import MongoTarget
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServeForecast(Record):
-    """The version that would be served, the one that is, and how many documents each has."""
-
-    serves: str
-    version: int | None
-    served_version: int | None
-    rows: int | None
-    rows_are: str
-    documents_now: int
-    documents_now_are: str = "exact"
-    warnings: tuple[str, ...]
 
 
 def forecast_serve(runtime: Runtime, flow: Flow) -> ServeForecast:
@@ -39,6 +24,8 @@ def forecast_serve(runtime: Runtime, flow: Flow) -> ServeForecast:
     with MongoTarget(runtime.connections.get(flow.serve.connection)) as mongo:
         documents = mongo.state(flow.serve.collection).documents
     product = flow.serve.select is not None
+    if version is not None and version.seq > 0 and not product:
+        require_servable(flow, version.name, version.columns)
     return ServeForecast(
         serves=f"{lake.database}.{lake.table}" + (" by serve.select" if product else ""),
         version=version.seq if version else None,

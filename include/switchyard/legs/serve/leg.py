@@ -13,6 +13,7 @@ from switchyard.catalog.lineage import select_step
 from switchyard.errors import PublishConflict, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.frozen import thaw
+from switchyard.flow.servable import require_servable
 from switchyard.flow.spec import Flow
 from switchyard.handover import StepReport
 from switchyard.lake.table_version import TableVersion
@@ -22,14 +23,14 @@ from switchyard.ledger.loads import UNFINISHED, Load, NewLoad
 from switchyard.ledger.reports import NothingNew, SelectedCounts, ServeTidied
 from switchyard.ledger.results import CacheSettled, Selected, ServePlanned, ServePublished, Staged
 from switchyard.ledger.store import Ledger
-from switchyard.legs.runtime import Delivery, Runtime, require_state, run_step
+from switchyard.legs.runtime import Delivery, Runtime, require_finished, require_state, run_step
 from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
 from switchyard.legs.serve.inputs import is_unchanged
 from switchyard.legs.serve.publish import publish_load
 from switchyard.legs.serve.reachable import VISIBLE, require_reachable, use_reachable
-from switchyard.legs.serve.recorded import planned_record, require_recorded
+from switchyard.legs.serve.recorded import planned_record, require_newest, require_recorded
 from switchyard.legs.serve.served import described, served_part
 from switchyard.legs.tables import vacuum
 from switchyard.legs.truth.check import require_agreement
@@ -132,8 +133,13 @@ def refresh_cache(runtime: Runtime, load_id: str) -> StepReport[CacheSettled]:
 
 
 def tidy(runtime: Runtime, load_id: str) -> StepReport[ServeTidied]:
-    """Drop stagings and files of this load and of earlier ones; a later load may be at work already."""
-    return run_step(runtime, "tidy", load_id, "serve", lambda ledger, load: _tidy(runtime, ledger, load))
+    """Drop stagings and files of this served load and of earlier ones; a later load may be at work already."""
+
+    def body(ledger: Ledger, load: Load) -> Delivery[ServeTidied]:
+        require_finished(load)
+        return _tidy(runtime, ledger, load)
+
+    return run_step(runtime, "tidy", load_id, "serve", body)
 
 
 def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[SelectedCounts]:
@@ -163,6 +169,7 @@ def _stage(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[Staged]:
 def _refresh_cache(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[CacheSettled]:
     flow = thaw(load.spec)
     require_state(load, "refreshing", "served")
+    require_newest(ledger, load)
     require_recorded(runtime, flow, load)
     delivery = Delivery(CacheSettled())
     if flow.cache is not None:
@@ -200,6 +207,7 @@ def _tidy(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[ServeTidied]
 
 
 def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
+    """The version to serve; raises SwitchyardError without one, and when no rows of its columns could be served."""
     lake = flow.lake
     version = runtime.metastore(flow).read_version(lake.database, lake.table)
     if version is None or version.seq < 1:
@@ -208,6 +216,8 @@ def _current_version(runtime: Runtime, flow: Flow) -> TableVersion:
             where=f"flow {flow.flow}, leg serve",
             cure=f"run the ingest leg first: switchyard run ingest {flow.flow}",
         )
+    if served_part(flow).select is None:
+        require_servable(flow, version.name, version.columns)
     return version
 
 

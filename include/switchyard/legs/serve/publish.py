@@ -13,6 +13,7 @@ from switchyard.catalog.lineage import serve_step
 from switchyard.errors import PublishConflict, ReconcileMismatch
 from switchyard.flow.cures import run_again
 from switchyard.flow.frozen import thaw
+from switchyard.flow.naming import MICROSECONDS_FIELD
 from switchyard.flow.spec import Flow, Serve
 from switchyard.ledger.flow_state import require_standing
 from switchyard.ledger.loads import Load
@@ -23,7 +24,6 @@ from switchyard.legs.runtime import Delivery, Runtime, require_state
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve.recorded import begin_writing, end_writing, own_marker, require_files
 from switchyard.legs.serve.served import described, served_part
-from switchyard.serve.documents.columns import MICROSECONDS_FIELD
 from switchyard.serve.mongo.target import MongoTarget
 
 if TYPE_CHECKING:

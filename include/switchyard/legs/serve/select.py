@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from switchyard.errors import ReconcileMismatch, SourceMoved, SwitchyardError
+from switchyard.errors import PreflightRefused, ReconcileMismatch, SourceMoved, SwitchyardError
 from switchyard.flow import naming
 from switchyard.flow.cures import run_again
+from switchyard.flow.servable import require_servable
 from switchyard.flow.spec import Flow
 from switchyard.lake.hive import HiveSession
 from switchyard.lake.hiveql.statements import quote_table
@@ -123,6 +124,11 @@ def _run_query(runtime: Runtime, hive: HiveSession, flow: Flow, load: Load, sele
     hive.run(f"create view {staged_view} as {select}")
     described = metastore.read_version(naming.STAGING_DATABASE, view)
     columns = described.columns if described else ()
+    try:
+        require_servable(flow, f"{database}.{table}", columns)
+    except PreflightRefused:
+        hive.run(f"drop view {staged_view}")
+        raise
     typed = versions.typed_table(runtime, flow, columns, landing, load.load_id, try_id)
     staged = f"{naming.STAGING_DATABASE}.{typed}"
     hive.run(f"insert overwrite table {quote_table(staged)} select * from {staged_view}")

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from switchyard.flow.naming import MICROSECONDS_FIELD
 from switchyard.serve.documents.shown import first_that_is_not_utf8, show
 
 Timestamps = Literal["refuse", "beside", "string"]
 Array = Any  # pyarrow arrays and scalars: the stubs lag behind the library
 pc: Any = pyarrow.compute
 
-MICROSECONDS_FIELD = "{}_us"
 _EPOCH = dt.datetime(1970, 1, 1)
 MIN_MICROS = (dt.datetime.min - _EPOCH) // dt.timedelta(microseconds=1)
 MAX_MICROS = (dt.datetime.max - _EPOCH) // dt.timedelta(microseconds=1)

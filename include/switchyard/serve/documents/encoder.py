@@ -35,8 +35,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from switchyard.errors import ReconcileMismatch, ValueRefused
+from switchyard.flow.naming import MICROSECONDS_FIELD
 from switchyard.serve.documents.columns import (
-    MICROSECONDS_FIELD,
     Array,
     Place,
     RefusedAt,

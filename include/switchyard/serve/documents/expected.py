@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 from bson import Binary, Decimal128, Int64
 
-from switchyard.serve.documents.columns import MICROSECONDS_FIELD, Timestamps
+from switchyard.flow.naming import MICROSECONDS_FIELD
+from switchyard.serve.documents.columns import Timestamps
 
 _EPOCH = dt.datetime(1970, 1, 1)
 _EXACT = decimal.Context(prec=60)

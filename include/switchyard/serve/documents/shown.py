@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-_LONGEST = 200
+from switchyard.errors import cut_value
 
 
 def show(array: Any, index: int) -> str:
@@ -19,9 +19,9 @@ def show(array: Any, index: int) -> str:
     if one.null_count:
         return "NULL"
     if _is_bytes(one.type):
-        return _cut("\\x" + bytes(one[0].as_py()).hex())
+        return cut_value("\\x" + bytes(one[0].as_py()).hex())
     text = bytes(one.cast(pa.string()).cast(pa.binary())[0].as_py())
-    return _cut(text.decode(errors="backslashreplace"))
+    return cut_value(text.decode(errors="backslashreplace"))
 
 
 def first_that_is_not_utf8(array: Any) -> int:
@@ -40,7 +40,3 @@ def _is_utf8(text: bytes) -> bool:
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from switchyard.errors import AGAIN, PublishConflict, StepFailed, ValueRefused
+from switchyard.errors import AGAIN, PublishConflict, StepFailed, ValueRefused, cut_value
 from switchyard.serve.mongo.connection import REFUSED_LOGIN, short
 
 NAMESPACE_NOT_FOUND = 26
@@ -84,4 +84,4 @@ def _shown_id(operation: object) -> str:
     document = operation.get("q", operation)  # of a replacement, what it replaces
     assert isinstance(document, Mapping)  # noqa: S101 - a filter of ours
     identity = document["_id"]
-    return repr(dict(identity) if isinstance(identity, RawBSONDocument) else identity)
+    return cut_value(repr(dict(identity) if isinstance(identity, RawBSONDocument) else identity))
