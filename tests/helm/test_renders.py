@@ -164,3 +164,9 @@ def test_a_job_that_changes_has_another_name() -> None:
     other = render(changed(case("all"), ["images", "hive", "tag"], "4.0.2"))
     assert len(before) == 1
     assert [each["metadata"]["name"] for each in other.kind("Job")] != before
+
+
+def test_a_pods_labels_stay_when_the_chart_gets_another_version() -> None:
+    """They are the selector's alone: a label with the chart's version would restart every server at each release."""
+    for each in rendered_case("all").kind("StatefulSet", "Deployment"):
+        assert each["spec"]["template"]["metadata"]["labels"] == each["spec"]["selector"]["matchLabels"]

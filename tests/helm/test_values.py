@@ -47,6 +47,12 @@ def test_every_object_refuses_names_that_it_does_not_know() -> None:
     assert [path for path, schema in objects(SCHEMA) if schema.get("additionalProperties") is not False] == []
 
 
+def test_every_object_shows_the_names_that_it_knows() -> None:
+    """Helm prints `propertyNames` beside the name that it refuses, so that the right one can be read off."""
+    wrong = [path for path, schema in objects(SCHEMA) if schema["propertyNames"] != {"enum": [*schema["properties"]]}]
+    assert wrong == []
+
+
 def test_every_value_has_a_default_an_example_and_a_description() -> None:
     lacking = [path for path, leaf in LEAVES.items() if not {"default", "examples", "description"} <= leaf.keys()]
     assert lacking == []
@@ -123,6 +129,12 @@ def test_a_mistake_is_refused_by_its_place(mistake: str) -> None:
     with pytest.raises(HelmRefused) as refused:
         render(values)
     assert message in str(refused.value)
+
+
+def test_a_name_that_is_refused_comes_with_those_that_there_are() -> None:
+    with pytest.raises(HelmRefused) as refused:
+        render({"redis": {"maxmemory": "1gb"}})
+    assert "value must be one of 'enabled', 'existing', 'maxMemory', 'resources'" in str(refused.value)
 
 
 def test_all_mistakes_of_a_file_are_named_at_once() -> None:

@@ -88,10 +88,13 @@ resources:
         storage: {{ .storage.size }}
 {{- end }}
 
-{{/* Restarts the pods when what they read at their start changed; no password is in it. */}}
+{{/* Restarts the pods when a script or a configuration that they read at their start changed; no password is in it. */}}
 {{- define "switchyard.checksum" -}}
-{{- $text := include (print .root.Template.BasePath "/scripts.yaml") .root -}}
-{{- range .files -}}
+{{- $text := "" -}}
+{{- range .scripts -}}
+{{- $text = print $text ($.root.Files.Get (print "files/" .)) -}}
+{{- end -}}
+{{- range .configuration -}}
 {{- $text = print $text (include (print $.root.Template.BasePath "/" .) $.root) -}}
 {{- end -}}
 checksum/configuration: {{ sha256sum $text }}
