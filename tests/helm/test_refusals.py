@@ -44,6 +44,10 @@ REFUSED: dict[str, tuple[Values, str]] = {
     "a heap of part": ({"hdfs": {"nameNode": {"heap": 1000}}}, "hdfs.nameNode.heap: a JVM with 1000 MiB of heap"),
     "a short password": ({"passwords": {"redis": "short"}}, "passwords.redis: a password of a server that is"),
     "a password of signs": ({"passwords": {"mongodb": "a'b\"c$d e f g h"}}, "passwords.mongodb: a password of a"),
+    "a key file of signs": (
+        {"passwords": {"mongodbKeyfile": "mongodb-keyfile"}},
+        "passwords.mongodbKeyfile: MongoDB takes 12 to 1000 letters, digits and + / = here",
+    ),
     "a password in two places": (
         {"passwords": {"redis": "redis-password-1", "existingSecret": "mine"}, "connections": {"existingSecret": "c"}},
         "passwords.redis: it is written here, and passwords.existingSecret names the Secret",

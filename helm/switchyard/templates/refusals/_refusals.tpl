@@ -127,7 +127,11 @@ All are collected before the first is shown.
     {{- $all = append $all (printf "passwords.%s: it is written here, and passwords.existingSecret names the Secret to read it from; remove one of the two" $name) -}}
   {{- end -}}
   {{- if has $name $own -}}
-    {{- if and $password (not (regexMatch "^[A-Za-z0-9._~-]{12,}$" $password)) -}}
+    {{- if eq $name "mongodbKeyfile" -}}
+      {{- if and $password (not (regexMatch "^[A-Za-z0-9+/=]{12,1000}$" $password)) -}}
+        {{- $all = append $all "passwords.mongodbKeyfile: MongoDB takes 12 to 1000 letters, digits and + / = here; choose another, or leave it empty to have one generated" -}}
+      {{- end -}}
+    {{- else if and $password (not (regexMatch "^[A-Za-z0-9._~-]{12,}$" $password)) -}}
       {{- $all = append $all (printf "passwords.%s: a password of a server that is installed here has at least 12 letters, digits and . _ ~ -, since it passes through shells and configuration files; choose another, or leave it empty to have one generated" $name) -}}
     {{- end -}}
     {{- $value := dig "data" $name "" $kept -}}
