@@ -11,7 +11,6 @@ bin="$state/venv/bin"
 (cd stack && "$bin/mypy" switchyard_stack)
 "$bin/lint-imports" >/dev/null
 "$bin/switchyard" docs --check >/dev/null
-stack/helm-tools.sh
 "$bin/switchyard" stack up --airflow
 case "${KEEP:-1}" in
 1 | true | yes | on) ;;
@@ -21,6 +20,7 @@ esac
 eval "$("$bin/switchyard" stack env)"
 "$bin/switchyard" stack data
 if [ $# -gt 0 ]; then
+    case "$*" in *tests/helm* | tests) stack/helm-tools.sh ;; esac
     exec "$bin/python" -m pytest "$@"
 fi
 # What each test took is printed, slowest first, and kept: $state/tests/*.xml
@@ -28,7 +28,8 @@ mkdir -p "$state/tests"
 run() { # NAME, then pytest's arguments
     "$bin/python" -m pytest --durations=25 --durations-min=1 --junitxml="$state/tests/$1.xml" "${@:2}"
 }
-# What needs no servers.
+# What needs no servers; the chart's tests need helm.
+stack/helm-tools.sh
 run unit -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term \
     tests/unit tests/dags tests/golden tests/helm tests/behaviours/test_connection_sources.py
 # Three workers on two cores, since a test waits for servers much of its time. The tests of a file share flows and
