@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from switchyard.connections import Connections, ledger_connection_id
 from switchyard.connections.variables import read_variable
-from switchyard.errors import LedgerStateError, ServerUnavailable, SwitchyardError, naming_the_flow
+from switchyard.errors import ConnectionNotHanded, LedgerStateError, ServerUnavailable, SwitchyardError, naming_the_flow
 from switchyard.flow.cures import run_again
 from switchyard.flow.naming import Leg
 from switchyard.flow.spec import Flow
@@ -113,6 +113,8 @@ def _noted(ledger: Ledger, load: Load, step: str) -> Iterator[None]:
     """Write into the ledger why a step failed; the load's state stays as it is."""
     try:
         yield
+    except ConnectionNotHanded:  # a question to its task, which starts the step again with the answer
+        raise
     except SwitchyardError as error:
         with suppress(ServerUnavailable):  # the ledger's own outage must not hide the first error
             ledger.note_error(load, f"{step}: {error.what}")

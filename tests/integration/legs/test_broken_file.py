@@ -61,6 +61,7 @@ def test_a_run_at_work_ends_well_and_no_other_begins(case: Case) -> None:
         reports = go_on_in_airflow(dag, load_id)
         assert reports["publish"]["load_id"] == load_id
         (load,) = case.loads(leg)
+        assert load.error is None, "that a step asked its task for a connection is no error"
         with case.runtime.ledger() as ledger:
             assert not outcomes.is_announced(ledger, load), "its event is owed: the next plan sends it"
     assert [name for name, report in reports.items() if "not_asked_for" in report] == ["select", "diff"]
