@@ -12,7 +12,7 @@ SHELL  := /bin/bash
 ENV    := eval "$$($(BIN)/switchyard stack env)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env test test-faults test-unit test-helm lint lock docs bench clean
+.PHONY: help setup demo up down status env test test-faults test-unit test-helm lint lock docs images test-images bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,12 @@ lock:  ## resolve requirements*.in again
 
 docs: setup  ## write what is generated: DAGs.md, docs/types.md, JSON Schemas, the chart's values
 	@$(BIN)/switchyard docs && $(BIN)/python helm/values_page.py
+
+images:  ## container images, with docker, podman or buildah; only those whose inputs changed
+	@images/install-client.sh && nice python3 images/build.py --into $(STATE)/images
+
+test-images: setup images  ## what the images hold, and what runs in them
+	@$(BIN)/python -m pytest tests/images -q
 
 bench: setup  ## side by side, medians and ratios
 	@$(ENV) && $(BIN)/python benchmarks/run.py

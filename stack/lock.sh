@@ -11,3 +11,9 @@ lock requirements.in -o requirements.txt
 lock requirements/dev.in -c requirements.txt -o requirements/dev.txt
 lock requirements/uv.in -o requirements/uv.txt
 lock requirements/ingestion.in --override requirements/ingestion-overrides.txt -o requirements/ingestion.txt
+# The parts, for images: the same versions as the whole.
+lock requirements/core.in -c requirements.txt -o requirements/core.txt
+lock requirements/core.in requirements/steps.in -c requirements.txt -o requirements/steps.txt
+lock requirements/core.in requirements/airflow.in -c requirements.txt -o requirements/airflow.txt
+lock requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+lock requirements/sbom.in -o requirements/sbom.txt

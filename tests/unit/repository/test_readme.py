@@ -15,10 +15,10 @@ from switchyard.flow.files.loader import load_flow, load_flows
 
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "docs/adr/*.md", "helm/*.md", "stack/*.md", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/*.md", "docs/adr/*.md", "helm/*.md", "images/*.md", "stack/*.md", "benchmarks/*.md")
     for path in CHECKOUT.glob(pattern)
 )
-TOP = re.compile(r"(dags|docs|helm|include|plugins|requirements|stack|tests|benchmarks)/[\w./*-]*")
+TOP = re.compile(r"(dags|docs|helm|images|include|plugins|requirements|stack|tests|benchmarks)/[\w./*-]*")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(CHECKOUT)))

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /opt/switchyard/venv/bin/python -m switchyard "$@"
