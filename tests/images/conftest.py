@@ -14,15 +14,27 @@ from pathlib import Path
 
 import pytest
 
-from harness.built_images import TARGETS, Image, build_images, open_image
+from harness.built_images import Image, build_images, open_image
+
+
+class Images(dict[str, Image]):
+    """Images by target, each built and opened when a test first asks for it."""
+
+    def __init__(self, opened: ExitStack) -> None:
+        super().__init__()
+        self._opened = opened
+
+    def __missing__(self, target: str) -> Image:
+        build_images("--archive", target)
+        self[target] = open_image(target, self._opened)
+        return self[target]
 
 
 @pytest.fixture(scope="session")
-def images() -> Iterator[dict[str, Image]]:
+def images() -> Iterator[Images]:
     """All images by target."""
-    build_images("--archive")
     with ExitStack() as opened:
-        yield {target: open_image(target, opened) for target in TARGETS}
+        yield Images(opened)
 
 
 @pytest.fixture(scope="session")
