@@ -12,7 +12,8 @@ SHELL  := /bin/bash
 ENV    := eval "$$($(BIN)/switchyard stack env)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status env test test-faults test-unit test-helm lint lock docs images test-images bench clean
+.PHONY: help setup demo up down status env test test-faults test-unit test-helm lint lock docs images test-images bench clean \
+	cluster cluster-down test-cluster test-cluster-down
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +47,18 @@ test-unit: setup  ## what needs no servers, in seconds
 
 test-helm: setup  ## the chart and the values for official charts, without a cluster, in seconds
 	@stack/helm-tools.sh && $(BIN)/python -m pytest tests/helm -n auto -q
+
+cluster: setup  ## a real Kubernetes of one node on this machine (root); prints its kubeconfig
+	@cluster/install-prerequisites.sh && $(BIN)/switchyard cluster up
+
+cluster-down:  ## end that cluster and delete its data
+	@$(BIN)/switchyard cluster down
+
+test-cluster: setup  ## tests on the cluster of KUBECONFIG, or on the one of `make cluster`
+	@$(BIN)/python -m pytest tests/cluster -v --durations=0
+
+test-cluster-down: setup  ## what `make cluster` makes is gone after `make cluster-down`: compares before and after
+	@cluster/test-down.sh
 
 lint: setup  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -26,7 +26,7 @@ fi
 # environment NAME LOCK…: a venv that holds exactly what the locks say; its stamp is their hash
 environment() {
     local name=$1 lock=$2 venv="$state/$1" wanted
-    wanted=$(cat "$lock" pyproject.toml stack/pyproject.toml | sha256sum)
+    wanted=$(cat "$lock" pyproject.toml stack/pyproject.toml cluster/pyproject.toml | sha256sum)
     [ -x "$venv/bin/python" ] && [ "$(cat "$venv/.lock" 2>/dev/null)" = "$wanted" ] && return 0
     say "$name" "installing $(grep -c '^[a-z].*==' "$lock") Python packages from $lock"
     rm -f "$venv/.lock"
@@ -39,6 +39,6 @@ environment() {
     printf '%s\n' "$wanted" >"$venv/.lock"
 }
 
-environment venv requirements/dev.txt --editable . --editable stack
+environment venv requirements/dev.txt --editable . --editable stack --editable cluster
 environment ingestion requirements/ingestion.txt
 say setup "ready in $state"

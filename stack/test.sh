@@ -9,6 +9,7 @@ bin="$state/venv/bin"
 "$bin/ruff" format --check --quiet .
 "$bin/mypy"
 (cd stack && "$bin/mypy" switchyard_stack)
+(cd cluster && MYPYPATH=../stack "$bin/mypy" switchyard_cluster)
 "$bin/lint-imports" >/dev/null
 "$bin/switchyard" docs --check >/dev/null
 "$bin/switchyard" stack up --airflow

@@ -1,4 +1,4 @@
-"""For all tests: the package and the local stack's, as installed or from this checkout."""
+"""For all tests: the package, the local stack's and the bench's, as installed or from this checkout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from harness import durations
 
 CHECKOUT = Path(__file__).parents[1]
 
-for package, home in (("switchyard", "include"), ("switchyard_stack", "stack")):
+for package, home in (
+    ("switchyard", "include"),
+    ("switchyard_stack", "stack"),
+    ("switchyard_cluster", "cluster"),
+):
     if importlib.util.find_spec(package) is None:
         sys.path.insert(0, str(CHECKOUT / home))
 

@@ -15,10 +15,19 @@ from switchyard.flow.files.loader import load_flow, load_flows
 
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "docs/adr/*.md", "helm/*.md", "images/*.md", "stack/*.md", "benchmarks/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "docs/adr/*.md",
+        "helm/*.md",
+        "images/*.md",
+        "stack/*.md",
+        "cluster/*.md",
+        "benchmarks/*.md",
+    )
     for path in CHECKOUT.glob(pattern)
 )
-TOP = re.compile(r"(dags|docs|helm|images|include|plugins|requirements|stack|tests|benchmarks)/[\w./*-]*")
+TOP = re.compile(r"(cluster|dags|docs|helm|images|include|plugins|requirements|stack|tests|benchmarks)/[\w./*-]*")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(CHECKOUT)))
@@ -47,8 +56,9 @@ def make_targets() -> set[str]:
 
 
 @cache
-def stack_commands() -> set[str]:
-    app = import_module("switchyard_stack.cli").app
+def commands_of(group: str) -> set[str]:
+    """The commands of `switchyard stack` or `switchyard cluster`."""
+    app = import_module(f"switchyard_{group}.cli").app
     return {command.name or command.callback.__name__ for command in app.registered_commands}
 
 
@@ -60,10 +70,11 @@ def test_every_make_target_exists(page: Path) -> None:
 
 @page
 def test_every_command_exists(page: Path) -> None:
-    known = {command.name for command in COMMANDS} | {"stack"}
+    known = {command.name for command in COMMANDS} | {"stack", "cluster"}
     named = [found for text in code(page) for found in re.findall(r"\bswitchyard ([a-z][a-z-]*)(?: ([a-z]+))?", text)]
     assert {first for first, _ in named} - known == set()
-    assert {second for first, second in named if first == "stack" and second} - stack_commands() == set()
+    for group in ("stack", "cluster"):
+        assert {second for first, second in named if first == group and second} - commands_of(group) == set()
 
 
 @page

@@ -1,0 +1,3 @@
+module switchyard.local/cluster/pause
+
+go 1.21
