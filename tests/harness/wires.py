@@ -25,6 +25,7 @@ class _Stop:
         self.when = when
         self.reached = threading.Event()
         self.cut = threading.Event()
+        self.is_late = False
 
     def stand_still(self) -> None:
         self.reached.set()
@@ -85,6 +86,14 @@ class Wire:
         """
         self._stop = _Stop(pattern, when)
         return self._stop.reached
+
+    def let_go(self) -> None:
+        """Pass on the request that stands still before its server, and all that follow: it was late and no more."""
+        stop = self._stop
+        assert stop is not None and stop.when == "before", "no request stands still before its server"
+        self._stop = None
+        stop.is_late = True
+        stop.cut.set()
 
     def listen(self) -> None:
         """Keep what clients send from here on, for `count`."""
@@ -150,7 +159,9 @@ class Wire:
                     pair.stop = stop
                     if stop.when == "before":
                         stop.stand_still()
-                        return
+                        if not stop.is_late:
+                            return
+                        pair.stop = None
             if self._kept is not None:
                 self._kept.append(data)
             pair.server.sendall(data)

@@ -7,17 +7,22 @@ would a collection that is made of what is left.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from harness.cases import Case
 from harness.matrix import record
+from harness.wires import WireStop
 from switchyard.errors import ReconcileMismatch, TruthConflict
-from switchyard.flow.naming import Leg
+from switchyard.flow.naming import STAGING_DATABASE, Leg
+from switchyard.handover import StepReport
 from switchyard.ledger.loads import Load
 from switchyard.legs.ingest import leg as ingest_leg
 from switchyard.legs.rebuild.agreement import check_flow
 from switchyard.legs.rebuild.rebuild import rebuild
+from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve import leg as serve_leg
 
 pytestmark = pytest.mark.kin
@@ -91,6 +96,50 @@ def test_a_collection_is_not_made_of_what_is_left_of_its_version(
     assert case.documents() == []
 
 
+def test_a_file_that_is_deleted_right_after_its_rows_were_counted_is_missed(new_case: Callable[..., Case]) -> None:
+    """The rows to publish are counted, and those that were refused are about to be."""
+    checks = [{"between": {"column": "id", "min": 0, "max": 2}, "severity": "quarantine"}]
+    case = new_case("counted", checks=checks, contract={"quarantine_threshold": "100%"})
+    case.sql(TABLE, "insert into t (id) select generate_series(1, 3)")
+    case.settle()
+    load = ingest_leg.plan(case.runtime, case.flow())
+    assert isinstance(load, Load)
+    ingest_leg.land(case.runtime, load.load_id)
+    ingest_leg.convert(case.runtime, load.load_id)
+    refused = f"count(*) from `{STAGING_DATABASE}`.`refused_".encode()
+    _delete_landing_before(case, load.load_id, refused, ingest_leg.prove)
+    with pytest.raises(ReconcileMismatch, match="its files changed before it was published"):
+        ingest_leg.publish(case.runtime, load.load_id)
+    assert case.hive() == []
+
+
+def test_a_product_whose_files_are_deleted_right_after_the_counts_is_not_published(
+    new_case: Callable[..., Case],
+) -> None:
+    case = new_case("counted", serve={"select": "select id, at from t", "table": "product"})
+    case.sql(TABLE, "insert into t (id) select generate_series(1, 3)")
+    case.run("ingest")
+    load = serve_leg.plan(case.runtime, case.flow())
+    assert isinstance(load, Load)
+    with pytest.raises(ReconcileMismatch, match="its files changed before it was published"):
+        _delete_landing_before(case, load.load_id, b"drop view", serve_leg.select)
+    assert case.hive(table="product") == []
+    case.run("serve")
+    assert len(case.documents()) == 3
+
+
+def _delete_landing_before(
+    case: Case, load_id: str, request: bytes, step: Callable[[Runtime, str], StepReport[Any]]
+) -> None:
+    """Run a step, and delete what it has written for its version while a request to Hive stands still."""
+    with WireStop(case, "lake_hive", request, "before") as wire, ThreadPoolExecutor(1) as runner:
+        run = runner.submit(step, case.runtime, load_id)
+        assert wire.reached.wait(120), f"no request with {request!r} came"
+        _delete(case, f"/lake/{case.name}", files_only=True, of=f"load={load_id}")
+        wire.let_go()
+        run.result()
+
+
 def _proved(case: Case) -> str:
     runtime = case.runtime
     case.settle()
@@ -100,10 +149,12 @@ def _proved(case: Case) -> str:
     return load_id
 
 
-def _delete(case: Case, path: str, *, files_only: bool) -> None:
+def _delete(case: Case, path: str, *, files_only: bool, of: str = "") -> None:
+    """Delete a directory, or its files: those whose path has `of` in it."""
     hdfs = case.runtime.hdfs(case.flow())
     for lost in [file.path for file in hdfs.list_files(path)] if files_only else [path]:
-        hdfs.delete(lost)
+        if of in lost:
+            hdfs.delete(lost)
 
 
 def require_refused(case: Case, leg: Leg) -> None:

@@ -147,7 +147,8 @@ def _select(runtime: Runtime, ledger: Ledger, load: Load) -> Delivery[SelectedCo
     require_state(load, "planned")
     product = serve_select.materialise(runtime, ledger, flow, load)
     columns = (_names(product.columns), _timestamps(product.columns))
-    selected = Selected(product.version, product.rows, *columns, product.ingest_load, product.inputs, product.bytes)
+    size = product.size
+    selected = Selected(product.version, size.rows, *columns, product.ingest_load, product.inputs, size.bytes)
     ledger.advance(
         load, "planned", expected=["planned"], result=selected, location=product.location, version=product.version
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from switchyard.errors import PreflightRefused, ReconcileMismatch, SourceMoved, SwitchyardError
 from switchyard.flow import naming
@@ -21,6 +21,7 @@ from switchyard.legs.serve.input_files import require_input_files
 from switchyard.legs.serve.inputs import inputs_of, read_dependency, read_marks
 from switchyard.legs.serve.served import served_part
 from switchyard.legs.tables import versions
+from switchyard.legs.truth.missing import ProvedDirectory, require_landing
 from switchyard.types.columns import HiveColumn
 from switchyard.types.quoting import quote_hive
 
@@ -30,28 +31,26 @@ _PAUSE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Product:
-    """A published product: the lake version it was made from, that one's load, its landing, rows and columns.
+    """A published product: the lake version it was made from, that one's load, its landing, size and columns.
 
-    `inputs`: what else it was made from, as `legs.serve.inputs` marks it; `bytes`: of its files, 0 until they are
-    published.
+    `inputs`: what else it was made from, as `legs.serve.inputs` marks it.
     """
 
     version: int
     ingest_load: str
     location: str
-    rows: int
+    size: versions.Size
     columns: tuple[HiveColumn, ...]
     source_columns: tuple[HiveColumn, ...]
     inputs: Mapping[str, str]
-    bytes: int
 
 
 @dataclass(frozen=True)
 class _Landed:
-    """Where the query's result is, its rows there, those that the query yields once more, and its columns."""
+    """Where the query's result is, its size there, the rows that the query yields once more, and its columns."""
 
     location: str
-    rows: int
+    size: versions.Size
     expected: int
     columns: tuple[HiveColumn, ...]
 
@@ -99,18 +98,16 @@ def _land(runtime: Runtime, ledger: Ledger, flow: Flow, load: Load, source: Tabl
     if read_marks(metastore, flow, dependency) != marks:
         return None
     require_input_files(runtime, ledger, flow, dependency)  # again: what was deleted meanwhile was read as nothing
-    if landed.rows != landed.expected:
+    if landed.size.rows != landed.expected:
         raise ReconcileMismatch(
-            f"serve.select yields {landed.expected} rows, and {landed.rows} were written: it gives another result "
+            f"serve.select yields {landed.expected} rows, and {landed.size.rows} were written: it gives another result "
             "each time it runs",
             where=f"flow {flow.flow}, leg serve",
             cure="nothing was published; in serve.select give LIMIT an ORDER BY by unique columns, and take rand() and "
             f"the like out; then {run_again('serve', flow.flow)}",
         )
     inputs = inputs_of(flow, select, dependency, marks)
-    return Product(
-        source.seq, source.load_id, landed.location, landed.rows, landed.columns, source.columns, inputs, bytes=0
-    )
+    return Product(source.seq, source.load_id, landed.location, landed.size, landed.columns, source.columns, inputs)
 
 
 def _run_query(runtime: Runtime, hive: HiveSession, flow: Flow, load: Load, select: str) -> _Landed:
@@ -132,11 +129,13 @@ def _run_query(runtime: Runtime, hive: HiveSession, flow: Flow, load: Load, sele
     typed = versions.typed_table(runtime, flow, columns, landing, load.load_id, try_id)
     staged = f"{naming.STAGING_DATABASE}.{typed}"
     hive.run(f"insert overwrite table {quote_table(staged)} select * from {staged_view}")
+    # Before the rows are counted: a file that somebody deletes after this is missed by the count, or by the publish.
+    files = runtime.hdfs(flow).list_files(landing)
     rows = int(hive.run(f"select count(*) from {quote_table(staged)}")[0][0])
     expected = int(hive.run(f"select count(*) from {staged_view}")[0][0])
     hive.run(f"drop view {staged_view}")
     metastore.drop_table(naming.STAGING_DATABASE, typed)
-    return _Landed(landing, rows, expected, columns)
+    return _Landed(landing, versions.measure(rows, files), expected, columns)
 
 
 def _query(flow: Flow) -> str:
@@ -146,16 +145,18 @@ def _query(flow: Flow) -> str:
 
 
 def _publish(runtime: Runtime, flow: Flow, load: Load, product: Product) -> Product:
-    """Flip the product's table; the product, with the bytes of its files."""
+    """Flip the product's table.
+
+    Raises ReconcileMismatch when the files are not those whose rows were counted.
+    """
     database, table = naming.served_table(flow.lake, served_part(flow))
-    hdfs = runtime.hdfs(flow)
+    hdfs, size = runtime.hdfs(flow), product.size
     versions.ensure_table(runtime, flow, table, product.columns)
-    files = hdfs.list_files(product.location)
-    size = versions.Size(product.rows, sum(file.bytes for file in files), len(files))
     proof = {"hive_rows": size.rows, "hive_files": size.files, "hive_bytes": size.bytes}
     hdfs.write_manifest(
         product.location, {"load_id": load.load_id, "flow": flow.flow, "version": product.version, **proof}
     )
+    require_landing(hdfs, load, ProvedDirectory(product.location, size.bytes, size.rows))
     target = versions.Target(database, table, product.columns, product.location)
     versions.publish(runtime, flow, target, load, size)
-    return replace(product, bytes=size.bytes)
+    return product

@@ -11,6 +11,7 @@ from switchyard.flow import naming
 from switchyard.flow.cures import run_again
 from switchyard.flow.spec import Flow
 from switchyard.lake.adoption import adopt_table, read_table
+from switchyard.lake.hdfs import HdfsFile
 from switchyard.lake.hiveql.statements import seq_partition
 from switchyard.lake.partitions import drop_partitions
 from switchyard.lake.table_version import TableVersion
@@ -42,6 +43,11 @@ class Size:
 def size_of(proved: Proved) -> Size:
     """The size of a version that was proved."""
     return Size(proved.hive_rows, proved.hive_bytes, proved.hive_files)
+
+
+def measure(rows: int, files: Sequence[HdfsFile]) -> Size:
+    """The size of a version by its rows, and by its files as they were listed before its rows were counted."""
+    return Size(rows, sum(file.bytes for file in files), len(files))
 
 
 @dataclass(frozen=True)

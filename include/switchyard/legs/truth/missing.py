@@ -138,9 +138,12 @@ def pinned_directories(load: Load) -> tuple[ProvedDirectory, ...]:
     return tuple(ProvedDirectory(path, size) for path, size in zip(planned.paths, sizes, strict=True))
 
 
-def require_landing(hdfs: Hdfs, load: Load) -> None:
-    """Raise ReconcileMismatch when a proved load's files are not those that were proved: it must not be shown."""
-    faults = find_faults(hdfs.size_of, [landing_of(load)])
+def require_landing(hdfs: Hdfs, load: Load, proved: ProvedDirectory | None = None) -> None:
+    """Raise ReconcileMismatch when a proved load's files are not those that were proved: it must not be shown.
+
+    `proved`: its directory, where the ledger does not know it yet.
+    """
+    faults = find_faults(hdfs.size_of, [proved or landing_of(load)])
     if faults:
         raise ReconcileMismatch(
             f"load {load.load_id} was proved, and its files changed before it was published: {faults[0]}",
