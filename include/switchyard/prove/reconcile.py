@@ -129,7 +129,8 @@ def check_converted(
         raise ReconcileMismatch(
             f"the source statement read {read.rows} rows{refused} and Hive has {hive_rows}",
             where=f"flow {flow}",
-            cure=f"nothing was published; see HiveServer2's log, then {run_again('ingest', flow)}"
+            cure="nothing was published; see HiveServer2's log, and find out whether somebody deletes files below "
+            f"lake.root; then {run_again('ingest', flow)}"
             + ("; if Hive has 0 rows again, restart HiveServer2 (docs/operations.md)" if rows == 0 else ""),
         )
     if bent := differences(columns, read.columns, aggregates):
