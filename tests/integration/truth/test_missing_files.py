@@ -107,7 +107,7 @@ def test_a_file_that_is_deleted_right_after_its_rows_were_counted_is_missed(new_
     ingest_leg.land(case.runtime, load.load_id)
     ingest_leg.convert(case.runtime, load.load_id)
     refused = f"count(*) from `{STAGING_DATABASE}`.`refused_".encode()
-    _delete_landing_before(case, load.load_id, refused, ingest_leg.prove)
+    _delete_landing_before(case, f"t/load={load.load_id}", refused, ingest_leg.prove)
     with pytest.raises(ReconcileMismatch, match="its files changed before it was published"):
         ingest_leg.publish(case.runtime, load.load_id)
     assert case.hive() == []
@@ -122,20 +122,21 @@ def test_a_product_whose_files_are_deleted_right_after_the_counts_is_not_publish
     load = serve_leg.plan(case.runtime, case.flow())
     assert isinstance(load, Load)
     with pytest.raises(ReconcileMismatch, match="its files changed before it was published"):
-        _delete_landing_before(case, load.load_id, b"drop view", serve_leg.select)
+        _delete_landing_before(case, f"product/load={load.load_id}", b"drop view", serve_leg.select)
     assert case.hive(table="product") == []
     case.run("serve")
     assert len(case.documents()) == 3
 
 
 def _delete_landing_before(
-    case: Case, load_id: str, request: bytes, step: Callable[[Runtime, str], StepReport[Any]]
+    case: Case, version: str, request: bytes, step: Callable[[Runtime, str], StepReport[Any]]
 ) -> None:
-    """Run a step, and delete what it has written for its version while a request to Hive stands still."""
+    """Run a step, and delete the files of a version, TABLE/load=ID, while a request to Hive stands still."""
+    load_id = version.rpartition("=")[2]
     with WireStop(case, "lake_hive", request, "before") as wire, ThreadPoolExecutor(1) as runner:
         run = runner.submit(step, case.runtime, load_id)
         assert wire.reached.wait(120), f"no request with {request!r} came"
-        _delete(case, f"/lake/{case.name}", files_only=True, of=f"load={load_id}")
+        _delete(case, f"/lake/{case.name}", files_only=True, of=f"/{version}/")
         wire.let_go()
         run.result()
 

@@ -24,7 +24,6 @@ from switchyard.legs.ingest.manifest import Manifest
 from switchyard.legs.ingest.replay_guard import require_unloaded
 from switchyard.legs.ingest.workspace import Batch
 from switchyard.legs.runtime import Delivery, Runtime, require_state
-from switchyard.legs.tables import versions
 from switchyard.prove.checks import Verdict
 from switchyard.prove.reconcile import check_converted, check_equation, check_shrink
 from switchyard.types.aggregates import Aggregates
@@ -84,14 +83,13 @@ def _count(batch: Batch, hive: HiveSession) -> Proved:
     difference = check_equation(
         "the source statement read", landed.read.rows, "Hive has", parts, flow.flow, flow.reconcile
     )
-    size = versions.measure(kept, files)
     proved = Proved(
         source_rows=landed.read.rows,
         landed_rows=landed.landed_rows,
         quarantined_rows=quarantined,
-        hive_rows=size.rows,
-        hive_bytes=size.bytes,
-        hive_files=size.files,
+        hive_rows=kept,
+        hive_bytes=sum(file.bytes for file in files),
+        hive_files=len(files),
         differences=(difference,) if difference else (),
     )
     if flow.lake.mode == "merge":
