@@ -50,6 +50,11 @@ def test_the_kubelet_keeps_to_the_group_that_is_removed_with_the_node() -> None:
     assert yaml.safe_load((NODE_FILES / "kubelet.yaml").read_text())["cgroupRoot"] == f"/{GROUP}"
 
 
+def test_coredns_is_given_a_kubeconfig_that_is_written_and_takes_its_only_context() -> None:
+    [words] = re.findall(r"^\s*kubeconfig (.+)$", (NODE_FILES / "Corefile").read_text(), re.MULTILINE)
+    assert words == "/run/switchyard/conf/coredns.kubeconfig"
+
+
 def test_containerd_holds_pods_with_the_image_that_is_built() -> None:
     assert f'sandbox_image = "{PAUSE}"' in (NODE_FILES / "containerd.toml").read_text()
 
