@@ -7,13 +7,13 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING, Any
 
 from switchyard.connections import Connection
 from switchyard.connections.hive import TLS_EXTRAS, hiveserver2_access
 from switchyard.connections.tls import find_tls_fault
 from switchyard.errors import AGAIN, ConnectionUnusable, ServerUnavailable, StepFailed
+from switchyard.lake.java_words import shorten
 
 if TYPE_CHECKING:
     from pyhive.hive import Connection as HiveConnection
@@ -40,10 +40,6 @@ _OTHER_CLIENT = re.compile("TSocket read 0 bytes|HTTP")
 """Thrift's words for a server that hung up, and those for one that answers otherwise than HTTP, or elsewhere: so does
 one that expects TLS, another login, or another protocol, from its first byte."""
 _POLL_SECONDS = 0.05
-_LONGEST_LINE = 500
-_MOST_LINES = 4
-_FRAME = re.compile(r"\s+at |\s+\.\.\. \d+ more")
-_CAUSE = "Caused by: "
 
 
 class Hive:
@@ -98,7 +94,7 @@ class Hive:
     def _refused(self, words: str) -> ConnectionUnusable:
         return ConnectionUnusable(
             f"HiveServer2 at {self.connection.address} opened no session for user {self.connection.login or '(none)'}: "
-            f"{_shorten(words)}",
+            f"{shorten(words)}",
             where=f"connection {self.connection.conn_id}",
             cure="correct the connection's login, password and extra.auth_mechanism, or the user's rights; then "
             + AGAIN,
@@ -113,7 +109,7 @@ class Hive:
             seconds = hiveserver2_access(self.connection).timeout or _CALL_SECONDS
             cure += f"; it had {seconds} s for one call: set the connection's extra timeout to more if it needs them"
         return ServerUnavailable(
-            f"HiveServer2 at {self.connection.address} does not answer: {_shorten(_message(error))}",
+            f"HiveServer2 at {self.connection.address} does not answer: {shorten(_message(error))}",
             where=f"connection {self.connection.conn_id}",
             cure=f"{cure}; then {AGAIN}",
         )
@@ -150,7 +146,7 @@ class HiveSession:
     def _failed(self, hiveql: str, message: str) -> StepFailed:
         statement = " ".join(hiveql.split())[:400]
         return StepFailed(
-            f"Hive could not run a statement: {_shorten(message)}\n  statement: {statement}",
+            f"Hive could not run a statement: {shorten(message)}\n  statement: {statement}",
             where=f"connection {self._hive.connection.conn_id}",
             cure=f"nothing was published; see HiveServer2's log, and whether HDFS has space left; then {AGAIN}",
         )
@@ -173,14 +169,6 @@ def _running() -> tuple[int, ...]:
     from TCLIService.ttypes import TOperationState
 
     return (TOperationState.INITIALIZED_STATE, TOperationState.PENDING_STATE, TOperationState.RUNNING_STATE)
-
-
-def _shorten(message: str) -> str:
-    """Hive's own words, without Java's stacks that may follow, but with the cause at the bottom of the first one."""
-    lines = [line.strip() for line in message.splitlines() if not _FRAME.match(line)]
-    causes = list(takewhile(lambda line: line.startswith(_CAUSE), dropwhile(lambda line: _CAUSE not in line, lines)))
-    words = [lines[0], causes[-1]] if causes else lines[:_MOST_LINES]
-    return "\n  ".join(line[:_LONGEST_LINE] for line in words)
 
 
 def _message(error: Exception) -> str:

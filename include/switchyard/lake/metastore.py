@@ -15,6 +15,7 @@ from switchyard.connections.hive import TLS_EXTRAS, metastore_access
 from switchyard.connections.tls import find_tls_fault
 from switchyard.errors import AGAIN, PublishConflict, ServerUnavailable, StepFailed, SwitchyardError
 from switchyard.flow.naming import LOAD_PROPERTY, REV_PROPERTY, SEQ_PROPERTY, TABLE_PROPERTY
+from switchyard.lake.java_words import shorten
 from switchyard.lake.table_version import TableVersion
 from switchyard.lake.thrift import describe, expecting, fields, moment, read_version
 from switchyard.types.columns import HiveColumn
@@ -188,7 +189,7 @@ class Metastore:
                 "trigger DAG ingest__FLOW): it starts from the version that is shown now",
             )
         return SwitchyardError(
-            f"the metastore refused the publish: {text}",
+            f"the metastore refused the publish: {shorten(text)}",
             where=where,
             cure=f"nothing was changed; see the metastore's log; then {AGAIN}",
         )
@@ -261,8 +262,9 @@ class Metastore:
                 f"expects the login and TLS of this connection ({login_and_tls}); then {AGAIN}",
             ) from error
         except TException as error:
+            words = shorten(str(getattr(error, "message", error)))
             raise StepFailed(
-                f"the Hive metastore refused a call: {type(error).__name__}: {getattr(error, 'message', error)}",
+                f"the Hive metastore refused a call: {type(error).__name__}: {words}",
                 where=f"connection {self.connection.conn_id}",
                 cure=f"nothing was published; see the metastore's log, and mend what it names; then {AGAIN}",
             ) from error

@@ -32,3 +32,13 @@ def test_a_refusal_names_the_connection_and_keeps_the_words(metastore: Metastore
     with pytest.raises(StepFailed, match=refusal.message) as failed, metastore.client():  # type: ignore[attr-defined]
         raise refusal
     assert "lake_metastore" in str(failed.value)
+
+
+def test_a_refusal_that_brings_a_stack_of_java_along_is_told_by_its_words(metastore: Metastore) -> None:
+    what = "The NameSpace quota (directories and files) of directory /lake/d is exceeded: quota=3 file count=4"
+    frames = "\n".join(f"\tat org.apache.hadoop.Server.call{number}(Server.java:{number})" for number in range(30))
+    with pytest.raises(StepFailed) as failed, metastore.client():
+        raise MetaException(f"Got exception: NSQuotaExceededException {what}\n{frames}\n")
+    assert what in failed.value.what
+    assert "\tat " not in str(failed.value)
+    assert len(str(failed.value).splitlines()) <= 3

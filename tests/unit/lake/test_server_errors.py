@@ -5,7 +5,8 @@ import pytest
 from switchyard.connections import Connection
 from switchyard.errors import ConnectionUnusable, ServerUnavailable, SwitchyardError
 from switchyard.lake.hdfs import Hdfs
-from switchyard.lake.hive import Hive, _shorten
+from switchyard.lake.hive import Hive
+from switchyard.lake.java_words import shorten
 from switchyard.serve.cache.connection import connect as connect_redis
 from switchyard.serve.mongo.connection import connect as connect_mongo
 from switchyard.serve.mongo.target import MongoTarget
@@ -123,7 +124,7 @@ def test_hives_words_have_the_first_line_and_the_cause_at_the_bottom() -> None:
         "], TaskAttempt 1 failed, info=[Error\n\tat z\nCaused by: another try's\n]"
     )
     first, cause = trace.splitlines()[0], "Caused by: DSQuotaExceededException: The DiskSpace quota of /x is exceeded"
-    assert _shorten(trace) == f"{first}\n  {cause}"
-    assert _shorten("one\ntwo\nthree\nfour\nfive") == "one\n  two\n  three\n  four"
-    assert _shorten("") == ""
-    assert len(_shorten("x" * 10_000)) < 1_000
+    assert shorten(trace) == f"{first}\n  {cause}"
+    assert shorten("one\ntwo\nthree\nfour\nfive") == "one\n  two\n  three\n  four"
+    assert shorten("") == ""
+    assert len(shorten("x" * 10_000)) < 1_000
