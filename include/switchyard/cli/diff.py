@@ -58,10 +58,16 @@ def diff(
         typer.echo(json.dumps(forecast_diff(runtime, spec, _mode(spec, mode)).to_json(), indent=2))
         return
     results = _compare(runtime, spec, mode, between, heal=heal)
+    failure: SwitchyardError | None = None
     if any(result.compared.heal_ordered for result in results):
-        first = replace(results[0], compared=replace(results[0].compared, healed_by=_heal(runtime, spec)))
-        results = [first, *results[1:]]
+        try:
+            first = replace(results[0], compared=replace(results[0].compared, healed_by=_heal(runtime, spec)))
+            results = [first, *results[1:]]
+        except SwitchyardError as error:
+            failure = error
     _print_json(results) if output is Format.JSON else _print_text(results)
+    if failure is not None:
+        raise _not_healed(flow, failure)
     if not all(result.equal for result in results):
         raise typer.Exit(DIFFERENT)
 
@@ -90,6 +96,14 @@ def _heal(runtime: Runtime, flow: Flow) -> str:
     from switchyard.legs.steps import run_leg
 
     return str(next(iter(list(run_leg(runtime, "serve", flow)))).load_id)
+
+
+def _not_healed(flow: str, reason: SwitchyardError) -> SwitchyardError:
+    return SwitchyardError(
+        f"a whole snapshot is ordered, and could not be served now: {reason.what}",
+        where=reason.where,
+        cure=f"{reason.cure}; the order stays: the next serve run carries it out, switchyard run serve {flow}",
+    )
 
 
 def _print_json(results: list[DiffResult]) -> None:

@@ -256,7 +256,7 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "numeric(p,s) beyond DECIMAL(38)",
         "DECIMAL holds at most 38 digits, with 0 ≤ scale ≤ precision",
-        AS_STRING_CURE + '; or, when the values fit, columns: {{{c}: {{as: "decimal(38,s)"}}}}',
+        AS_STRING_CURE + '; or, when the values fit, columns: {{{c}: {{as: "decimal(38,10)"}}}}',
     ),
     Refusal(
         "timestamp without time zone[], timestamp with time zone[]",

@@ -23,6 +23,7 @@ from harness.servers import Servers
 from switchyard.compare.digests import bucket_of
 from switchyard.errors import NothingToCompare, ReconcileMismatch, SwitchyardError
 from switchyard.legs.diff.run import diff_stores
+from switchyard.legs.serve import leg as serve_leg
 
 NewCase = Callable[..., Case]
 Differences = dict[int, tuple[str, frozenset[str]]]
@@ -262,6 +263,28 @@ def test_the_serve_legs_own_diff_fails_on_a_difference_and_its_order_heals(new_c
     assert report["diff"]["equal"]
     assert servers.mongo[case.name].find_one({"_id": 7})["x"] == "a"
     assert case.cache().get(7)["x"] == "a"
+    assert case.run("serve")["plan"]["nothing_to_do"]
+
+
+@pytest.mark.kin
+@pytest.mark.parametrize("publish", ["delta", "snapshot"])
+def test_a_heal_that_is_ordered_while_a_delta_is_at_work_is_not_lost(
+    new_case: NewCase, servers: Servers, publish: str
+) -> None:
+    """That load was planned before the order, and knows nothing of the document that somebody changed."""
+    case = new_case("late", serve={"publish": publish})
+    case.sql("create table t (id int primary key, x text)", "insert into t select g, 'a' from generate_series(1, 9) g")
+    case.both()
+    case.sql("insert into t values (10, 'b')")
+    case.run("ingest")
+    at_work = serve_leg.plan(case.runtime, case.flow())
+    servers.mongo[case.name].update_one({"_id": 7}, {"$set": {"x": "tampered"}})
+    assert diff_stores(case.runtime, case.flow(), "values", "hive-mongodb", heal=True).compared.heal_ordered
+    for step in (serve_leg.stage, serve_leg.publish, serve_leg.refresh_cache):
+        step(case.runtime, at_work.load_id)
+    assert servers.mongo[case.name].count_documents({}) == 10
+    case.run("serve")
+    assert servers.mongo[case.name].find_one({"_id": 7})["x"] == "a"
     assert case.run("serve")["plan"]["nothing_to_do"]
 
 

@@ -13,7 +13,7 @@ from switchyard.errors import LedgerStateError
 from switchyard.ledger.loads import Load, NewLoad
 from switchyard.ledger.results import ServePlanned
 from switchyard.ledger.store import Ledger
-from switchyard.legs.serve.heal import trusted
+from switchyard.legs.serve.heal import order_snapshot, take_over_order, trusted
 from switchyard.legs.serve.overtaken import Ownership
 from switchyard.serve.mongo.in_place import apply_changes, write_replacements
 from switchyard.serve.mongo.target import MongoTarget
@@ -57,6 +57,20 @@ def test_whoever_wrote_nothing_has_nothing_to_heal(new_case: Callable[..., Case]
             Ownership(ledger, load)()
         assert "do nothing" in caught.value.cure
         assert trusted(ledger.get(served.load_id)) is not None
+
+
+def test_a_load_that_is_planned_while_an_order_is_written_takes_it_over(new_case: Callable[..., Case]) -> None:
+    case = new_case("race", serve={"publish": "delta"})
+    with case.runtime.ledger() as ledger:
+        ledger.migrate()
+        last = plan(ledger, case, state="served")
+        order_snapshot(ledger, last, "a diff")
+        planned = plan(ledger, case, state="planned")
+        take_over_order(ledger, planned, last)
+        assert trusted(ledger.get(planned.load_id)) is None
+        without_order = plan(ledger, case, state="planned")
+        take_over_order(ledger, without_order, None)
+        assert trusted(ledger.get(without_order.load_id)) is not None
 
 
 @pytest.mark.parametrize("state", ["planned", "staged", "publishing", "refreshing", "served"])

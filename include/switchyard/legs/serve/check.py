@@ -15,7 +15,7 @@ from switchyard.legs.runtime import Runtime
 from switchyard.legs.serve.heal import trusted
 from switchyard.legs.serve.judge import Judgement, KnownLoad, Verdict, judge
 from switchyard.legs.serve.recorded import own_marker, planned_record
-from switchyard.legs.serve.served import served_part
+from switchyard.legs.serve.served import last_served, served_part
 from switchyard.serve.mongo.record import Shown, read_shown, write_record
 from switchyard.serve.mongo.target import MongoTarget
 
@@ -84,16 +84,6 @@ def product_seq(runtime: Runtime, flow: Flow) -> int:
         return 0
     version = runtime.metastore(flow).read_version(*naming.served_table(flow.lake, served_part(flow)))
     return max(version.seq, 0) if version else 0
-
-
-def last_served(ledger: Ledger, flow: Flow) -> Load | None:
-    """The load that was served last to the flow's collection; a flow may have served others before."""
-    serve = served_part(flow)
-    for load in ledger.list_loads(flow.flow, "serve", ["served"]):
-        earlier = served_part(thaw(load.spec))
-        if (earlier.connection, earlier.collection) == (serve.connection, serve.collection):
-            return load
-    return None
 
 
 def _judge(mongo: MongoTarget, ledger: Ledger, flow: Flow) -> tuple[Shown, Load | None, Judgement]:

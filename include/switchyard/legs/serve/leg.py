@@ -27,6 +27,7 @@ from switchyard.legs.runtime import Delivery, Runtime, require_finished, require
 from switchyard.legs.serve import check, served
 from switchyard.legs.serve import refresh_cache as serve_refresh_cache
 from switchyard.legs.serve import select as serve_select
+from switchyard.legs.serve.heal import take_over_order
 from switchyard.legs.serve.inputs import is_unchanged
 from switchyard.legs.serve.publish import publish_load
 from switchyard.legs.serve.reachable import VISIBLE, require_reachable, use_reachable
@@ -60,15 +61,6 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
             same = last and _same_serving(last, flow, version) and _same_inputs(runtime, last, flow)
             if last and same and serve_refresh_cache.restore_gate(runtime, ledger, flow, last):
                 return NothingNew(f"seq {version.seq} of {version.database}.{version.table} is served already")
-            plan = ServePlanned(
-                served.shown_version(ledger, last, flow, standing.shown.exists),
-                _names(version.columns),
-                _timestamps(version.columns),
-                None if serve.select else version.paths,
-                version.load_id,
-                standing.marker,
-                None if serve.select else _bytes(ledger, version),
-            )
             load = ledger.plan(
                 NewLoad(
                     flow=flow,
@@ -77,11 +69,25 @@ def plan(runtime: Runtime, flow: Flow) -> Load | NothingNew:
                     location=None if serve.select else version.path,
                     previous_seq=standing.record_seq,
                     above=max(standing.used, serve_refresh_cache.used_seq(runtime, flow)),
-                    plan=plan,
+                    plan=_planned(ledger, flow, version, standing),
                 )
             )
+            take_over_order(ledger, load, last)
     log.info("planned load %s of flow %s: serve seq %s of the lake", load.load_id, flow.flow, version.seq)
     return load
+
+
+def _planned(ledger: Ledger, flow: Flow, version: TableVersion, standing: check.Standing) -> ServePlanned:
+    select = served_part(flow).select
+    return ServePlanned(
+        served.shown_version(ledger, standing.last, flow, standing.shown.exists),
+        _names(version.columns),
+        _timestamps(version.columns),
+        None if select else version.paths,
+        version.load_id,
+        standing.marker,
+        None if select else _bytes(ledger, version),
+    )
 
 
 def recover(runtime: Runtime, ledger: Ledger, flow: Flow) -> None:

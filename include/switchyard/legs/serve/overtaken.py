@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from switchyard.errors import LedgerStateError
 from switchyard.flow.cures import run_again
-from switchyard.ledger.loads import UNFINISHED, Load
-from switchyard.ledger.results import HealOrdered
+from switchyard.ledger.loads import Load
 from switchyard.ledger.store import Ledger
-
-_MOST_READS = 20
+from switchyard.legs.serve.heal import order_snapshot
 
 
 class Ownership:
@@ -38,7 +36,7 @@ class Ownership:
                 where=f"flow {now.flow}, leg serve",
                 cure="do nothing: that run publishes it",
             )
-        order_snapshot(self._ledger, now)
+        order_snapshot(self._ledger, now, f"load {now.load_id}")
         raise LedgerStateError(
             f"load {now.load_id} is {now.state}: another run took it over while this process stood still, and this one "
             "may have put documents of an old version over newer ones",
@@ -46,22 +44,3 @@ class Ownership:
             cure=f"{run_again('serve', now.flow)}; the new run replaces the whole collection, and no value that is "
             "cached now is used any more",
         )
-
-
-def order_snapshot(ledger: Ledger, overtaken: Load) -> None:
-    """Let the next serve load of a flow be a whole snapshot, whichever load is at work now and however that one ends.
-
-    A load that is planned later finds the order at the load that was served last.
-    """
-    order = HealOrdered(f"load {overtaken.load_id}")
-    for attempt in range(_MOST_READS):
-        at_work = ledger.list_loads(overtaken.flow, "serve", UNFINISHED)
-        served = ledger.list_loads(overtaken.flow, "serve", ["served"], limit=1)
-        try:
-            for load in (*at_work, *served):
-                ledger.advance(load, load.state, expected=[load.state], result=order)
-        except LedgerStateError:  # one of them moved on meanwhile
-            if attempt + 1 == _MOST_READS:
-                raise
-        else:
-            return

@@ -21,6 +21,16 @@ def shown_version(ledger: Ledger, last: Load | None, flow: Flow, exists: bool) -
     return None if any(load.seq > last.seq and load.find_result(InPlaceBegun) for load in given_up) else paths_of(last)
 
 
+def last_served(ledger: Ledger, flow: Flow) -> Load | None:
+    """The load that was served last to the flow's collection; a flow may have served others before."""
+    serve = served_part(flow)
+    for load in ledger.list_loads(flow.flow, "serve", ["served"]):
+        earlier = served_part(thaw(load.spec))
+        if (earlier.connection, earlier.collection) == (serve.connection, serve.collection):
+            return load
+    return None
+
+
 def _documents(serve: Serve | None) -> Serve | None:
     """What of `serve` decides about the documents; how they are published and compared does not."""
     return serve.model_copy(update={"publish": None, "diff": None}) if serve else None
