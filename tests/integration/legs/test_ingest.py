@@ -33,7 +33,7 @@ REFUSED = {
     "a type without a rule": ("x point", {}, ["'x' is point", "{x: {as: string}}"]),
     "a name with a space": ('"a b" int', {}, ["'a b'", "letters, digits and _ only", "{'a b': {name: a_b}}"]),
     "a name that MongoDB keeps": ('"_id" int', {}, ["'_id'", "columns: {_id: {name: id_2}}"]),
-    "two names equal but for case": ('"X" int, x int', {}, ["'x' is the same name as 'X' in Hive"]),
+    "two names equal but for case": ('"X" int, x int', {}, ["'x' is the same name as that of column 'X' in Hive"]),
     "no such key column": ("x int", {"source": {"key": ["nope"]}}, ["source.key names 'nope'"]),
     "no such served key": ("x int", {"serve": {"key": ["nope"]}}, ["serve.key names 'nope'", "it has id, x"]),
     "no such column": ("x int", {"source": {"columns": ["id", "y"]}}, ['column "y" does not exist', "source.columns"]),

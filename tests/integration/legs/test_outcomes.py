@@ -186,7 +186,8 @@ def test_one_id_for_two_steps_is_refused(case: Case) -> None:
     assert answer(case.runtime, asked).error is None
     other = answer(case.runtime, replace(asked, step="plan"))
     assert other.error is not None
-    assert f"call {asked.call_id} was step preflight of ingest, and is step plan of ingest now" in other.error.what
+    twice = f"call {asked.call_id} was step preflight of leg ingest, and is step plan of leg ingest now"
+    assert twice in other.error.what
     assert case.loads("ingest") == []
 
 

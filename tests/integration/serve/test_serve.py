@@ -11,7 +11,7 @@ from bson import Decimal128
 
 from harness.cases import Case
 from harness.servers import Servers
-from switchyard.errors import SwitchyardError, ValueRefused
+from switchyard.errors import PreflightRefused, SwitchyardError, ValueRefused
 from switchyard.flow.naming import cache_gate, cache_value
 from switchyard.legs.serve import leg as serve_leg
 
@@ -91,7 +91,7 @@ def test_another_way_to_serve_serves_again(new_case: NewCase, servers: Servers) 
     assert [document["_id"] for document in case.documents()] == ["a", "b"]
     assert case.version().seq == 1
     case.change(serve={"key": ["nope"]})
-    with pytest.raises(ValueRefused, match="nope"):
+    with pytest.raises(PreflightRefused, match="nope"):
         case.run("serve")
     assert [document["_id"] for document in case.documents()] == ["a", "b"]
 
