@@ -23,6 +23,7 @@ from switchyard_cluster.node import Node
 from switchyard_cluster.prerequisites import require_prerequisites
 from switchyard_cluster.up import Bench
 from switchyard_stack.errors import StackError
+from switchyard_stack.plain_errors import errors_in_plain_words
 
 app = typer.Typer(help="The bench: a real Kubernetes of one node on this machine.", no_args_is_help=True)
 _console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -35,20 +36,9 @@ def _tell(who: str, phrase: str) -> None:
 
 
 @contextmanager
-def _errors_in_plain_words() -> Iterator[None]:
-    try:
-        yield
-    except StackError as error:
-        _console.print(f"[bold red]error[/] {escape(error.what)}")
-        if error.cure:
-            _console.print(f"  → {escape(error.cure)}")
-        raise typer.Exit(1) from None
-
-
-@contextmanager
 def _own_bench() -> Iterator[BenchLayout]:
     """The bench of this checkout, for one command at a time."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words(_console):
         layout = BenchLayout.from_environment()
         with _exclusive(layout.lock):
             yield layout
@@ -100,7 +90,7 @@ def down() -> None:
 @app.command()
 def status() -> None:
     """Show each server's state; fails when one does not run."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words(_console):
         layout = BenchLayout.from_environment()
         if not Node(layout).is_alive():
             raise StackError("the cluster is down", cure="start it with `make cluster`")
@@ -114,7 +104,7 @@ def status() -> None:
 @app.command()
 def env() -> None:
     """Print shell exports: KUBECONFIG, and a PATH with kubectl and helm."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words(_console):
         layout = BenchLayout.from_environment()
         typer.echo(f"export KUBECONFIG={layout.kubeconfig}\nexport PATH={layout.bin}:$PATH")
 
@@ -152,7 +142,7 @@ def logs(
     server: ServerName, follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False
 ) -> None:
     """Show the end of a server's log."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words(_console):
         path = BenchLayout.from_environment().log / f"{_known(server)}.log"
         if not path.exists():
             raise StackError(f"{server} has no log: {path}", cure="start the cluster with `make cluster`")
@@ -162,6 +152,6 @@ def logs(
 @app.command(context_settings={"ignore_unknown_options": True})
 def node(command: Annotated[list[str], typer.Argument(metavar="COMMAND…")]) -> None:
     """Run a command within the node's namespaces, e.g. `ctr -n k8s.io tasks ls` or `nft list ruleset`."""
-    with _errors_in_plain_words():
+    with errors_in_plain_words(_console):
         words = Node(BenchLayout.from_environment()).command(command)
     raise typer.Exit(subprocess.run(words).returncode)

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from switchyard_stack import artifacts, environment, run
@@ -22,6 +23,7 @@ from switchyard_stack.datasets.command import load_and_show
 from switchyard_stack.errors import StackError
 from switchyard_stack.layout import Layout
 from switchyard_stack.own_connections import read_own
+from switchyard_stack.plain_errors import errors_in_plain_words
 from switchyard_stack.processes import end_processes, find_ours, memory_bytes
 from switchyard_stack.render import Site, render_all
 from switchyard_stack.services import SERVICES, Service, with_needs
@@ -45,19 +47,11 @@ _TO_RESET = ("data", "run", "logs", "conf", "tmp", "bin", "airflow", "catalog", 
 @contextmanager
 def _errors_in_plain_words() -> Iterator[None]:
     try:
-        yield
-    except StackError as error:
-        _console.print(f"[bold red]error[/] {_escape(error.what)}")
-        if error.cure:
-            _console.print(f"  → {_escape(error.cure)}")
-        raise typer.Exit(1) from None
+        with errors_in_plain_words(_console):
+            yield
     except KeyboardInterrupt:
         _console.print("interrupted: `switchyard stack up` goes on, `switchyard stack down` stops what runs")
         raise typer.Exit(130) from None
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _tell(service: str, phrase: str) -> None:
@@ -177,12 +171,12 @@ def status() -> None:
 def _health(site: Site, name: str, states: dict[str, State]) -> tuple[bool, str]:
     state = states.get(name, State(False, 0, "stopped"))
     if not state.running:
-        return False, "[dim]stopped[/]" if state.text == "stopped" else f"[red]{_escape(state.text)}[/]"
+        return False, "[dim]stopped[/]" if state.text == "stopped" else f"[red]{escape(state.text)}[/]"
     try:
-        return True, f"[green]healthy[/] {_escape(SERVICES[name].check(site))}"
+        return True, f"[green]healthy[/] {escape(SERVICES[name].check(site))}"
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        return False, f"[red]unhealthy[/] {_escape(reason[:80])}"
+        return False, f"[red]unhealthy[/] {escape(reason[:80])}"
 
 
 def _tell_of_orphans(layout: Layout) -> None:
