@@ -13,10 +13,11 @@ from harness.checkout import CHECKOUT
 from harness.sandbox import run_as_pod
 
 sys.path.insert(0, str(CHECKOUT / "images"))  # scripts, not a package: they run where nothing is installed
+from build import DEFAULT_TARGETS as TARGETS
+from build import INTO
 from clients import find_client
 
-TARGETS = ("airflow", "step", "ingestion", "hadoop")
-STATE = CHECKOUT / ".switchyard" / "images"
+__all__ = ["TARGETS", "Image", "build_images", "open_image"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Image:
     @property
     def contents(self) -> Path:
         """The CycloneDX list."""
-        return STATE / f"{self.target}.cdx.json"
+        return INTO / f"{self.target}.cdx.json"
 
     @property
     def archive(self) -> Path:
         """The OCI archive."""
-        return STATE / f"{self.target}.tar"
+        return INTO / f"{self.target}.tar"
 
     def run(self, *command: str, mounts: tuple[Path, ...] = ()) -> subprocess.CompletedProcess[str]:
         """Run a command as a pod of Pod Security's level restricted: see `harness.sandbox`."""
@@ -49,14 +50,14 @@ class Image:
 
 def build_images(*options: str) -> str:
     """What `make images` does; returns what it prints."""
-    words = [sys.executable, str(CHECKOUT / "images/build.py"), "--into", str(STATE), *options]
+    words = [sys.executable, str(CHECKOUT / "images/build.py"), *options]
     return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def open_image(target: str, opened: ExitStack) -> Image:
     """Lay out the files of a built image until `opened` closes."""
     client = find_client()
-    record = json.loads((STATE / f"{target}.json").read_text())
+    record = json.loads((INTO / f"{target}.json").read_text())
     config = client.config(record["name"])
     root = opened.enter_context(client.root(record["name"]))
     if root is None:
