@@ -181,9 +181,10 @@ def test_a_task_without_a_load_says_so(pulled: dict[str, str] | None) -> None:
 )
 def test_a_backfill_with_a_second_range_is_refused(params: dict[str, str]) -> None:
     """Airflow's dialog has a range of its own, and the Params below it."""
-    run = SimpleNamespace(run_type="backfill", data_interval_start=NOW, data_interval_end=NOW)
-    with pytest.raises(AirflowFailException, match="this run has two ranges"):
+    run = SimpleNamespace(run_type="backfill", dag_id="ingest__t", data_interval_start=NOW, data_interval_end=NOW)
+    with pytest.raises(AirflowFailException, match="this run has two ranges") as refused:
         requested_range({"params": params, "dag_run": run})  # type: ignore[typeddict-item]
+    assert "trigger DAG ingest__t" in str(refused.value)
     empty: Any = {"params": {"backfill_from": None, "backfill_to": None}, "dag_run": run}
     assert requested_range(empty) == LoadRequest("backfill", NOW.isoformat(), NOW.isoformat())
 

@@ -23,9 +23,9 @@ def requested_range(context: Context) -> LoadRequest:
     if run.run_type == "backfill" and (low is not None or high is not None):
         two_ranges = SwitchyardError(
             "this run has two ranges: that of Airflow's Backfill, and backfill_from and backfill_to",
-            where="the DAG run's Params",
-            cure="nothing was run; begin the Backfill again with both Params empty; or trigger the DAG with them, "
-            "without a Backfill",
+            where=f"DAG {run.dag_id}, the run's Params",
+            cure="nothing was run; begin the Backfill again with both Params empty; or trigger DAG "
+            f"{run.dag_id} with them, without a Backfill",
         )
         raise AirflowFailException(str(two_ranges))
     if low is not None and high is not None:

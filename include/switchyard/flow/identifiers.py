@@ -87,7 +87,7 @@ def check_hive(name: str) -> str:
         )
     if name in RESERVED:
         raise refuse(
-            (f"{name!r} is a reserved word of Hive, which every query would have to quote"),
+            f"{name!r} is a reserved word of Hive, which every query would have to quote",
             cure=f"write e.g. {name}_table",
         )
     if name.endswith((DIFF_SUFFIX, SOURCE_DIFF_SUFFIX)):
@@ -195,7 +195,7 @@ def check_schedule(text: str) -> str:
     fields = 'write five fields, minute hour day month weekday, e.g. "30 2 * * *"'
     if "r" in re.sub("mar|apr|fri|thur", "", text.lower()):  # croniter's R: another random time at every parse
         raise refuse(
-            (f"{text!r} asks for a random time: an R stands for one"), cure="write a fixed time, e.g. 30 2 * * *"
+            f"{text!r} asks for a random time: an R stands for one", cure="write a fixed time, e.g. 30 2 * * *"
         )
     try:
         croniter(text).get_next()

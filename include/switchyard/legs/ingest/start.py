@@ -79,9 +79,8 @@ def choose_start(
         f"rows below the bookmark may never be read: {'; '.join(reasons)}",
         where=f"flow {flow.flow}",
         cure="nothing was changed; at the source set the cursor of such rows to the present time; then, or at once "
-        "if no row was "
-        "missed (a partition was only split, a trigger was replaced in one transaction): switchyard run ingest "
-        f"{flow.flow} --trust-bookmark; or set another lake.table, to read all rows into it",
+        "if no row was missed (a partition was only split, a trigger was replaced in one transaction): switchyard run "
+        f"ingest {flow.flow} --trust-bookmark; or set another lake.table, to read all rows into it",
     )
 
 
