@@ -268,7 +268,7 @@ def test_the_serve_legs_own_diff_fails_on_a_difference_and_its_order_heals(new_c
 
 @pytest.mark.kin
 @pytest.mark.parametrize("publish", ["delta", "snapshot"])
-def test_a_heal_that_is_ordered_while_a_delta_is_at_work_is_not_lost(
+def test_a_heal_that_is_ordered_while_a_load_is_at_work_is_not_lost(
     new_case: NewCase, servers: Servers, publish: str
 ) -> None:
     """That load was planned before the order, and knows nothing of the document that somebody changed."""
